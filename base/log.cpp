@@ -1,0 +1,91 @@
+#include "base/log.h"
+
+#include <atomic>
+#include <memory>
+
+#include <nlohmann/json.hpp>
+#include <spdlog/async.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+namespace cppx::log {
+namespace {
+
+// The log is the one thing every thread may reach without being handed it: a message must not need
+// a parameter. It holds no state that decides anything.
+struct Sink {
+  std::shared_ptr<spdlog::details::thread_pool> thread;
+  std::shared_ptr<spdlog::async_logger> logger;
+  bool json = false;
+};
+std::atomic<int> least_level{static_cast<int>(Level::kError) + 1};
+std::unique_ptr<Sink> sink;
+
+constexpr std::size_t kQueuedLines = 8192;
+
+spdlog::level::level_enum to_spdlog(Level level) noexcept {
+  switch (level) {
+    case Level::kDebug: return spdlog::level::debug;
+    case Level::kInfo: return spdlog::level::info;
+    case Level::kWarning: return spdlog::level::warn;
+    case Level::kError: return spdlog::level::err;
+  }
+  return spdlog::level::info;
+}
+
+std::string printable(std::string_view line) {
+  std::string out;
+  out.reserve(line.size());
+  for (const char c : line) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f)
+      fmt::format_to(std::back_inserter(out), "\\x{:02x}", byte);
+    else
+      out.push_back(c);
+  }
+  return out;
+}
+
+}  // namespace
+
+void start(Level least, bool json) {
+  sink = std::make_unique<Sink>();
+  sink->json = json;
+  sink->thread = std::make_shared<spdlog::details::thread_pool>(kQueuedLines, 1);
+  // A full queue drops the oldest line rather than make a worker wait.
+  sink->logger = std::make_shared<spdlog::async_logger>(
+      "cppx", std::make_shared<spdlog::sinks::stderr_sink_mt>(), sink->thread,
+      spdlog::async_overflow_policy::overrun_oldest
+  );
+  sink->logger->set_level(spdlog::level::debug);
+  sink->logger->flush_on(spdlog::level::debug);
+  sink->logger->set_pattern(json ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","message":%v})"
+                                 : "%Y-%m-%dT%H:%M:%S.%eZ %l %v",
+                            spdlog::pattern_time_type::utc);
+  least_level.store(static_cast<int>(least), std::memory_order_release);
+}
+
+void stop() {
+  least_level.store(static_cast<int>(Level::kError) + 1, std::memory_order_release);
+  if (!sink) return;
+  sink->logger->flush();
+  sink->logger.reset();
+  sink->thread.reset();
+  sink.reset();
+}
+
+bool enabled(Level level) noexcept {
+  return static_cast<int>(level) >= least_level.load(std::memory_order_acquire);
+}
+
+void write(Level level, std::string_view line) {
+  if (!enabled(level)) return;
+  if (sink->json) {
+    const nlohmann::json quoted(line);
+    sink->logger->log(to_spdlog(level), quoted.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
+  } else {
+    sink->logger->log(to_spdlog(level), printable(line));
+  }
+}
+
+}  // namespace cppx::log

@@ -1,0 +1,2 @@
+target_sources(cppx_controller PRIVATE)
+target_link_libraries(cppx_controller PRIVATE CAres::cares)

@@ -1,0 +1,156 @@
+#pragma once
+// The Kubernetes objects cppx reads, as plain values that hold only the fields it uses. Made by
+// decode.h from JSON (API server, manifests as JSON or as YAML turned into JSON): one door.
+
+#include <chrono>
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "routing/match/route.h"
+
+namespace cppx::controller {
+
+enum class Kind : std::uint8_t {
+  kIngress,
+  kIngressClass,
+  kService,
+  kEndpointSlice,  ///< Legacy Endpoints are decoded into this kind too.
+  kSecret,
+  kConfigMap,
+  kNamespace,
+};
+inline constexpr std::size_t kKindCount = 7;
+
+std::string_view to_string(Kind kind) noexcept;  ///< "Ingress"
+
+/// Namespace and name; the namespace is empty for cluster-scoped kinds.
+struct ObjectKey {
+  std::string ns;
+  std::string name;
+  auto operator<=>(const ObjectKey&) const = default;
+  [[nodiscard]] std::string to_string() const;  ///< "ns/name", or "name"
+};
+
+using StringMap = std::map<std::string, std::string, std::less<>>;
+
+struct ObjectMeta {
+  ObjectKey key;
+  std::string uid;
+  std::string resource_version;
+  std::int64_t generation = 0;
+  std::chrono::sys_seconds creation_timestamp{};  ///< Epoch when absent (manifests): oldest.
+  bool deleting = false;                          ///< deletionTimestamp is set.
+  StringMap labels;
+  StringMap annotations;
+};
+
+/// `port.number` or `port.name` of a backend; and a Service's targetPort.
+using PortRef = std::variant<std::uint16_t, std::string>;
+
+struct IngressBackend {
+  std::string service;  ///< Empty when `has_resource`.
+  PortRef port = std::uint16_t{0};
+  bool has_resource = false;  ///< backend.resource: served as 404.
+};
+
+struct IngressPath {
+  std::string path;  ///< Empty: "/".
+  routing::PathType path_type = routing::PathType::kImplementationSpecific;
+  IngressBackend backend;
+};
+
+struct IngressRule {
+  std::string host;  ///< Empty: all hosts.
+  std::vector<IngressPath> paths;  ///< Empty when the rule has no `http`.
+};
+
+struct IngressTls {
+  std::vector<std::string> hosts;
+  std::string secret_name;
+};
+
+struct Ingress {
+  ObjectMeta meta;
+  std::optional<std::string> ingress_class_name;
+  std::optional<IngressBackend> default_backend;
+  std::vector<IngressRule> rules;
+  std::vector<IngressTls> tls;
+};
+
+struct IngressClass {
+  ObjectMeta meta;
+  std::string controller;
+  bool is_default = false;  ///< annotation ingressclass.kubernetes.io/is-default-class
+};
+
+struct ServicePort {
+  std::string name;
+  std::uint16_t port = 0;
+  PortRef target_port = std::uint16_t{0};
+  std::string protocol = "TCP";
+  std::string app_protocol;
+};
+
+struct Service {
+  ObjectMeta meta;
+  std::string type = "ClusterIP";
+  std::string cluster_ip;
+  std::string external_name;
+  bool has_selector = false;
+  std::vector<ServicePort> ports;
+};
+
+struct SliceEndpoint {
+  std::vector<std::string> addresses;
+  bool ready = true;        ///< Absent in the object: true.
+  bool serving = true;      ///< Absent: the value of ready.
+  bool terminating = false;
+  std::string node_name;
+  std::string zone;
+};
+
+struct SlicePort {
+  std::string name;  ///< Name of the Service port, may be empty.
+  std::uint16_t port = 0;
+  std::string protocol = "TCP";
+};
+
+enum class AddressType : std::uint8_t { kIPv4, kIPv6, kFqdn };
+
+struct EndpointSlice {
+  ObjectMeta meta;
+  std::string service;  ///< label kubernetes.io/service-name, or the name of an Endpoints object
+  AddressType address_type = AddressType::kIPv4;
+  std::vector<SliceEndpoint> endpoints;
+  std::vector<SlicePort> ports;
+  bool from_endpoints = false;  ///< Made of a legacy Endpoints object: used only when no slice names the Service.
+};
+
+/// Data values are decoded from base64.
+struct Secret {
+  ObjectMeta meta;
+  std::string type;
+  StringMap data;
+};
+
+struct ConfigMap {
+  ObjectMeta meta;
+  StringMap data;
+};
+
+struct Namespace {
+  ObjectMeta meta;
+};
+
+using Object = std::variant<Ingress, IngressClass, Service, EndpointSlice, Secret, ConfigMap, Namespace>;
+
+const ObjectMeta& meta_of(const Object& object) noexcept;
+Kind kind_of(const Object& object) noexcept;
+
+}  // namespace cppx::controller

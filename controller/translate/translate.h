@@ -1,0 +1,64 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "controller/cache/store.h"
+#include "controller/translate/class_options.h"
+#include "controller/translate/diagnostic.h"
+#include "controller/translate/resolved_names.h"
+#include "routing/snapshot.h"
+#include "tls/certificate.h"
+
+namespace cppx::controller {
+
+/// What decides the translation beside the objects: flags, none of them changing while running.
+struct TranslateOptions {
+  ClassOptions classes;
+  std::optional<ObjectKey> config_map;               ///< --configmap
+  std::optional<ObjectKey> default_ssl_certificate;  ///< --default-ssl-certificate
+  std::optional<ObjectKey> default_backend_service;  ///< --default-backend-service
+  bool disable_catch_all = false;
+  bool disable_svc_external_name = false;
+  std::string annotations_prefix = "nginx.ingress.kubernetes.io";
+};
+
+/// Everything a translation reads. `names` are the addresses of ExternalName Services as last resolved;
+/// `now` decides what is expired.
+struct TranslateInput {
+  const Store& store;
+  const ResolvedNames& names;
+  std::chrono::system_clock::time_point now;
+  std::shared_ptr<const tls::Certificate> self_made_certificate;  ///< The last resort; never null.
+};
+
+struct Translation {
+  std::shared_ptr<routing::Snapshot> snapshot;  ///< generation is 0: the publisher sets it.
+  std::vector<Diagnostic> diagnostics;          ///< Sorted, no duplicates.
+  std::set<std::string> external_names;         ///< Host names the ExternalName Services in use need resolved.
+  std::set<ObjectKey> secrets_in_use;           ///< Secrets the objects refer to, there or not.
+};
+
+/// Turns objects into a snapshot. Keeps only caches (parsed certificates and parts of the last snapshot
+/// that can be shared): the result is a pure function of the input. Same objects in any order, same
+/// snapshot. An object that cannot be honoured gives a Diagnostic and never affects another.
+class Translator {
+ public:
+  explicit Translator(TranslateOptions options);
+  ~Translator();
+  Translator(const Translator&) = delete;
+  Translator& operator=(const Translator&) = delete;
+
+  Translation translate(const TranslateInput& input);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace cppx::controller

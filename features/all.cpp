@@ -1,0 +1,16 @@
+#include "features/features.h"
+#include "features/https_redirect/filter.h"
+
+namespace cppx::features {
+
+Respond run_request_filters(const routing::RouteMatch& match, const RequestView& request) {
+  const routing::PolicySet& policies = match.route->policies;
+  if (policies.empty()) return {};
+  if (const auto* redirect = policies.find<HttpsRedirectPolicy>()) {
+    Respond answer = redirect_to_https(*redirect, request);
+    if (answer.status != 0) return answer;
+  }
+  return {};
+}
+
+}  // namespace cppx::features

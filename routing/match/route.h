@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string>
+
+#include "routing/policy.h"
+
+namespace cppx::routing {
+
+/// `pathType` of an Ingress path. ImplementationSpecific is matched like Prefix.
+enum class PathType : std::uint8_t { kExact, kPrefix, kImplementationSpecific };
+
+/// Index into Snapshot::pools.
+using PoolIndex = std::uint32_t;
+/// The route forwards nowhere: the built-in default backend answers 404.
+inline constexpr PoolIndex kDefaultBackend = std::numeric_limits<PoolIndex>::max();
+
+/// Where a route comes from: for logs, metrics, explain. Empty for the built-in default backend.
+struct RouteOrigin {
+  std::string ns;
+  std::string ingress;
+  std::string service;
+  std::string service_port;  ///< Number or name, as the Ingress has it.
+};
+
+/// One path of one host and what happens to requests that match it. Immutable.
+struct Route {
+  std::string path = "/";
+  PathType path_type = PathType::kPrefix;
+  PoolIndex pool = kDefaultBackend;
+  PolicySet policies;
+  RouteOrigin origin;
+};
+
+}  // namespace cppx::routing

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "routing/match/host_index.h"
+#include "routing/match/path_trie.h"
+#include "routing/match/route.h"
+
+namespace cppx::routing {
+
+/// One host name and its routes. Immutable; shared by successive snapshots while it does not change.
+struct VirtualHost {
+  std::string name;  ///< Lower case; "*.example.com" for a wildcard; "_" for the catch-all.
+  bool tls = false;  ///< Some Ingress of the host has a `tls` section.
+  std::vector<Route> routes;
+  PathTrie paths;  ///< Indices into routes.
+
+  /// Appends the route unless its path is taken already; says whether it did.
+  bool add_route(Route route);
+};
+
+/// What matched. `host` is never null; `route` is null when no path of the host does (404).
+struct RouteMatch {
+  const VirtualHost* host = nullptr;
+  const Route* route = nullptr;
+  bool add_slash = false;
+};
+
+/// Hosts and paths to routes, for one listener or several. Immutable; look-up allocates nothing.
+class RoutingTable {
+ public:
+  /// `hosts` in any order; one named "_" becomes the catch-all (an empty one is made if there is none).
+  /// A name given twice: the first one stays.
+  explicit RoutingTable(std::vector<std::shared_ptr<const VirtualHost>> hosts);
+
+  /// `host` without port (host_without_port); case does not matter. `normalized_path` as made by
+  /// normalize_path. An exact host wins over a wildcard, a wildcard over the catch-all, and a host that
+  /// matched is never left again for its paths (RFC 9110 7.2, nginx servers).
+  [[nodiscard]] RouteMatch match(std::string_view host, std::string_view normalized_path) const noexcept;
+  [[nodiscard]] const VirtualHost& find_host(std::string_view host) const noexcept;
+
+  /// Sorted by name.
+  [[nodiscard]] const std::vector<std::shared_ptr<const VirtualHost>>& hosts() const noexcept { return hosts_; }
+
+ private:
+  std::vector<std::shared_ptr<const VirtualHost>> hosts_;
+  HostIndex index_;
+  const VirtualHost* catch_all_ = nullptr;
+};
+
+}  // namespace cppx::routing
