@@ -1,0 +1,1 @@
+#include "routing/match/host_index.h"

@@ -1,0 +1,1 @@
+#include "routing/match/path_trie.h"

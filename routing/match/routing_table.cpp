@@ -1,0 +1,1 @@
+#include "routing/match/routing_table.h"
