@@ -1,0 +1,69 @@
+"""Fixtures of all black-box tests."""
+
+import itertools
+
+import pytest
+
+from support.backend import Backend
+from support.cppx import Cppx, binary
+from support.waiting import SLOW
+
+TEST_SECONDS = 60
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(TEST_SECONDS * SLOW))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.failed:
+        for cppx in Cppx.running:
+            report.sections.append((f"log of cppx {cppx.folder.name}", "".join(cppx.log_lines[-60:])))
+    return report
+
+
+@pytest.fixture(scope="session")
+def cppx_binary():
+    path = binary()
+    if not path.exists():
+        pytest.exit(f"there is no program at {path}: build it, or set CPPX_BUILD_DIR", returncode=2)
+    return path
+
+
+@pytest.fixture
+def start_cppx(cppx_binary, tmp_path):
+    """Starts instances of a test's own: start_cppx({file: objects}, config={key: value}, flags=[...])."""
+    started = []
+    numbers = itertools.count(1)
+
+    def start(files, **options):
+        cppx = Cppx(tmp_path / f"manifests-{next(numbers)}", files, **options)
+        started.append(cppx)
+        return cppx.start()
+
+    yield start
+    failures = []
+    for cppx in started:
+        try:
+            cppx.stop()
+        except AssertionError as error:
+            failures.append(str(error))
+    assert not failures, "\n".join(failures)
+
+
+@pytest.fixture
+def make_backend():
+    """Starts backends of a test's own: make_backend("name", address=..., handler=...)."""
+    started = []
+
+    def make(*args, **options):
+        started.append(Backend(*args, **options))
+        return started[-1]
+
+    yield make
+    for backend in started:
+        backend.stop()

@@ -1,0 +1,179 @@
+"""The cppx process under test."""
+
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import threading
+
+from support.client import Connection, ask, request
+from support.manifests import INGRESS_CLASS, config_map, ingress, rule, to_yaml
+from support.waiting import scaled, wait_for
+from support.wire import Truncated
+
+SANITIZER = re.compile(
+    r"(AddressSanitizer|ThreadSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:)"
+)
+SERVING = re.compile(
+    r"serving http on 127\.0\.0\.1:(\d+), https on 127\.0\.0\.1:(\d+), health on 127\.0\.0\.1:(\d+)"
+)
+
+
+def binary():
+    """The program under test: app/cppx of the build folder named by CPPX_BUILD_DIR."""
+    root = pathlib.Path(__file__).resolve().parents[2]
+    folder = pathlib.Path(os.environ.get("CPPX_BUILD_DIR", root / "build" / "dev"))
+    return (root / folder / "app" / "cppx").resolve()
+
+
+class Cppx:
+    """A running cppx on manifests of its own. `files` maps file names to lists of objects or to text."""
+
+    running = []
+
+    def __init__(self, folder, files, config=None, flags=(), workers=2):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._marks = 0
+        self._lines = []
+        self._own = [f"--workers={workers}", *flags]
+        self.write("class.yaml", [INGRESS_CLASS])
+        if config is not None:
+            self.write("config.yaml", [config_map("cppx", config)])
+            self._own.append("--configmap=default/cppx")
+        for name, content in files.items():
+            self.write(name, content)
+        self.process = None
+        self.http_port = self.https_port = self.health_port = 0
+
+    def start(self):
+        command = [binary(), f"--manifests={self.folder}", "--http-port=0", "--https-port=0"]
+        command += ["--healthz-port=0", "--bind-address=127.0.0.1", *self._own]
+        self.process = subprocess.Popen(
+            [str(part) for part in command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        Cppx.running.append(self)
+        self._reader = threading.Thread(target=self._read_log, daemon=True)
+        self._reader.start()
+        wait_for(self._find_ports, 20, "cppx to listen")
+        wait_for(lambda: self.health("/readyz") == 200, 20, "cppx to be ready")
+        return self
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.stop()
+
+    @property
+    def log(self):
+        return "".join(self._lines)
+
+    @property
+    def log_lines(self):
+        return list(self._lines)
+
+    def write(self, name, content):
+        """Puts a manifest file in place, whole, without waiting. Objects or text."""
+        text = content if isinstance(content, str) else to_yaml(content)
+        draft = self.folder.parent / f"{self.folder.name}.{name}.draft"
+        draft.write_text(text)
+        draft.rename(self.folder / name)
+
+    def remove(self, name):
+        (self.folder / name).unlink()
+
+    def apply(self, name, objects):
+        """Writes objects and waits until all workers serve them: the file carries a host that tells."""
+        self._marks += 1
+        host = f"mark-{self._marks}.marker.test"
+        mark = ingress(f"mark-{name.split('.')[0]}", rule(host, "no-such-service:80"), namespace="marker")
+        self.write(name, [*objects, mark])
+        self.wait_until_served(lambda: self.status_of(host) == 503, f"{name} to be applied")
+
+    def wait_until_served(self, check, what, seconds=5.0):
+        """Waits until `check`, which opens a connection each time, holds six times in a row: on every worker."""
+        wait_for(lambda: all(check() for _ in range(6)), seconds, what)
+
+    def status_of(self, host, target="/"):
+        return ask(self.http_port, request(target=target, host=host)).status
+
+    def health(self, target):
+        """Status at the health port; None when nobody answers."""
+        try:
+            return ask(self.health_port, request(target=target, host="localhost")).status
+        except (OSError, Truncated):
+            return None
+
+    def connect(self, **options):
+        return Connection(self.http_port, **options)
+
+    def connect_tls(self, server_name=None, **options):
+        return Connection.tls(self.https_port, server_name, **options)
+
+    def ask(self, raw):
+        return ask(self.http_port, raw)
+
+    def get(self, host="site.test", target="/", headers=()):
+        return self.ask(request(target=target, host=host, headers=headers))
+
+    def memory_bytes(self):
+        """Resident memory of the process."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status).group(1)) * 1024
+
+    def open_files(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def terminate(self):
+        self.process.send_signal(signal.SIGTERM)
+
+    def wait_for_log(self, *patterns, since=0, seconds=5.0):
+        """Waits for one log line that matches all patterns and returns it."""
+
+        def find():
+            for line in self._lines[since:]:
+                if all(re.search(pattern, line) for pattern in patterns):
+                    return line
+            return None
+
+        return wait_for(find, seconds, f"a log line with {patterns}")
+
+    def stop(self):
+        """SIGTERM; fails when the process had crashed, does not end, or a sanitizer spoke."""
+        if self not in Cppx.running:
+            return
+        Cppx.running.remove(self)
+        early = self.process.poll()
+        if early is None:
+            self.terminate()
+        try:
+            code = self.process.wait(scaled(10))
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            code = "still running 10 s after SIGTERM"
+        self._reader.join(scaled(5))
+        self.process.stderr.close()
+        self.check_log()
+        assert early is None or early == 0, f"cppx ended by itself with {early}:\n{self.log}"
+        assert code == 0, f"cppx ended with {code}:\n{self.log}"
+
+    def check_log(self):
+        assert not SANITIZER.search(self.log), f"a sanitizer spoke:\n{self.log}"
+
+    def _read_log(self):
+        for line in self.process.stderr:
+            self._lines.append(line.decode("utf-8", "replace"))
+
+    def _find_ports(self):
+        code = self.process.poll()
+        assert code is None, f"cppx ended with {code}:\n{self.log}"
+        found = SERVING.search(self.log)
+        if found:
+            self.http_port, self.https_port, self.health_port = map(int, found.groups())
+        return found

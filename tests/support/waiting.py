@@ -1,0 +1,23 @@
+"""Waiting for a condition with a deadline, stretched by CPPX_SLOW for sanitizer builds."""
+
+import os
+import time
+
+SLOW = float(os.environ.get("CPPX_SLOW", "1"))
+
+
+def scaled(seconds):
+    """A time limit, stretched for slow builds."""
+    return seconds * SLOW
+
+
+def wait_for(condition, seconds=5.0, what="the condition", every=0.005):
+    """Calls `condition` until it returns something true and returns that; fails after `seconds` (stretched)."""
+    end = time.monotonic() + scaled(seconds)
+    while True:
+        outcome = condition()
+        if outcome:
+            return outcome
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {scaled(seconds):.1f} s in vain for {what}")
+        time.sleep(every)
