@@ -1,1 +1,100 @@
 #include "routing/dump.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+namespace cppx::routing {
+namespace {
+
+std::string_view to_string(PathType type) noexcept {
+  switch (type) {
+    case PathType::kExact:
+      return "Exact";
+    case PathType::kPrefix:
+      return "Prefix";
+    case PathType::kImplementationSpecific:
+      return "ImplementationSpecific";
+  }
+  return "unknown";
+}
+
+std::string_view to_string(PoolStatus status) noexcept {
+  switch (status) {
+    case PoolStatus::kReady:
+      return "ready";
+    case PoolStatus::kNoService:
+      return "no-service";
+    case PoolStatus::kNoPort:
+      return "no-port";
+    case PoolStatus::kNoEndpoints:
+      return "no-endpoints";
+    case PoolStatus::kNotResolved:
+      return "not-resolved";
+    case PoolStatus::kRefused:
+      return "refused";
+  }
+  return "unknown";
+}
+
+std::string_view pool_name(const Snapshot& snapshot, PoolIndex pool) noexcept {
+  if (pool == kDefaultBackend) return "default-backend";
+  return pool < snapshot.pools.size() ? std::string_view(snapshot.pools[pool]->name)
+                                      : "no-such-pool";
+}
+
+void append_route(const Snapshot& snapshot, const Route& route, std::string& out) {
+  fmt::format_to(
+      std::back_inserter(out), "  {} {} -> {}", to_string(route.path_type), route.path,
+      pool_name(snapshot, route.pool)
+  );
+  if (!route.origin.ingress.empty())
+    fmt::format_to(
+        std::back_inserter(out), " [ns={} ingress={}]", route.origin.ns, route.origin.ingress
+    );
+  for (auto i = 0U; i < static_cast<unsigned>(Feature::kCount); ++i)
+    if (const auto feature = static_cast<Feature>(i); route.policies.has(feature))
+      fmt::format_to(std::back_inserter(out), " +{}", to_string(feature));
+  out.push_back('\n');
+}
+
+void append_host(const Snapshot& snapshot, const VirtualHost& host, std::string& out) {
+  if (host.name == "_" && host.routes.empty() && !host.tls) return;
+  fmt::format_to(std::back_inserter(out), "host {}{}\n", host.name, host.tls ? " tls" : "");
+  std::vector<const Route*> routes;
+  for (const Route& route : host.routes) routes.push_back(&route);
+  std::ranges::sort(routes, {}, [](const Route* route) {
+    return std::tuple<std::string_view, PathType>(route->path, route->path_type);
+  });
+  for (const Route* route : routes) append_route(snapshot, *route, out);
+}
+
+void append_pool(const EndpointPool& pool, std::string& out) {
+  fmt::format_to(std::back_inserter(out), "pool {} {}", pool.name, to_string(pool.status));
+  for (const EndpointAddress& endpoint : pool.endpoints)
+    fmt::format_to(std::back_inserter(out), " {}", endpoint.to_string());
+  out.push_back('\n');
+}
+
+}  // namespace
+
+std::string dump(const Snapshot& snapshot) {
+  std::string out;
+  const auto& listeners = snapshot.listeners;
+  const bool one_table = std::ranges::all_of(listeners, [&](const ListenerTable& listener) {
+    return listener.routes == listeners.front().routes;
+  });
+  for (const ListenerTable& listener : listeners) {
+    if (!one_table) fmt::format_to(std::back_inserter(out), "listener {}\n", listener.name);
+    for (const auto& host : listener.routes->hosts()) append_host(snapshot, *host, out);
+    if (one_table) break;
+  }
+  for (const auto& pool : snapshot.pools) append_pool(*pool, out);
+  return out;
+}
+
+}  // namespace cppx::routing

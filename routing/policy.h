@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -13,8 +14,11 @@ namespace cppx::routing {
 /// evaluation is features/all.cpp.
 enum class Feature : std::uint8_t { kHttpsRedirect, kStrictTransportSecurity, kCount };
 
-/// Settings of one feature on one route: an immutable value. Each feature's policy.h derives from it
-/// and names itself by `static constexpr Feature kFeature`.
+/// Name of the feature's folder, with dashes ("https-redirect").
+std::string_view to_string(Feature feature) noexcept;
+
+/// Settings of one feature on one route: an immutable value. Each feature's policy.h derives from
+/// it and names itself by `static constexpr Feature kFeature`.
 struct Policy {
   virtual ~Policy() = default;
 };
@@ -25,12 +29,16 @@ class PolicySet {
  public:
   [[nodiscard]] bool empty() const noexcept { return bits_ == 0; }
 
+  [[nodiscard]] bool has(Feature feature) const noexcept { return (bits_ & bit_of(feature)) != 0; }
+
   template <class P>
   [[nodiscard]] const P* find() const noexcept {
     const std::uint64_t bit = bit_of(P::kFeature);
     if ((bits_ & bit) == 0) return nullptr;
     // Policies are kept in the order of their bits: the index is the number of set bits below.
-    return static_cast<const P*>(policies_[static_cast<std::size_t>(std::popcount(bits_ & (bit - 1)))].get());
+    return static_cast<const P*>(
+        policies_[static_cast<std::size_t>(std::popcount(bits_ & (bit - 1)))].get()
+    );
   }
 
   /// Adds or replaces the policy of P's feature.
@@ -46,7 +54,9 @@ class PolicySet {
   }
 
  private:
-  static constexpr std::uint64_t bit_of(Feature feature) noexcept { return 1ULL << static_cast<unsigned>(feature); }
+  static constexpr std::uint64_t bit_of(Feature feature) noexcept {
+    return 1ULL << static_cast<unsigned>(feature);
+  }
 
   std::uint64_t bits_ = 0;
   std::vector<std::shared_ptr<const Policy>> policies_;

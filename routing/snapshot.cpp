@@ -1,1 +1,11 @@
 #include "routing/snapshot.h"
+
+namespace cppx::routing {
+
+const ListenerTable* Snapshot::find_listener(std::string_view name) const noexcept {
+  for (const ListenerTable& listener : listeners)
+    if (listener.name == name) return &listener;
+  return nullptr;
+}
+
+}  // namespace cppx::routing

@@ -4,8 +4,8 @@
 //   Snapshot → ListenerTable (by listener name) → RoutingTable → VirtualHost → PathTrie → Route
 //   Route::pool → Snapshot::pools → EndpointPool → EndpointAddress
 //
-// A Snapshot is what the controller publishes and the workers serve by. It never changes; parts that
-// stay equal are shared by successive snapshots. May include: base.
+// A Snapshot is what the controller publishes and the workers serve by. It never changes; parts
+// that stay equal are shared by successive snapshots. May include: base.
 
 #include <cstdint>
 #include <memory>
@@ -30,8 +30,8 @@ enum class ListenerProtocol : std::uint8_t { kHttp, kHttps };
 struct ListenerTable {
   std::string name;
   ListenerProtocol protocol = ListenerProtocol::kHttp;
-  std::shared_ptr<const RoutingTable> routes;            ///< Never null.
-  std::shared_ptr<const tls::SniTable> certificates;     ///< Never null for kHttps, null for kHttp.
+  std::shared_ptr<const RoutingTable> routes;         ///< Never null.
+  std::shared_ptr<const tls::SniTable> certificates;  ///< Never null for kHttps, null for kHttp.
 };
 
 inline constexpr std::string_view kHttpListener = "http";
@@ -39,7 +39,7 @@ inline constexpr std::string_view kHttpsListener = "https";
 
 struct Snapshot {
   std::uint64_t generation = 0;  ///< Counts up with each one published; 0 before the first.
-  std::shared_ptr<const ProxySettings> settings;  ///< Never null.
+  std::shared_ptr<const ProxySettings> settings;           ///< Never null.
   std::vector<std::shared_ptr<const EndpointPool>> pools;  ///< Sorted by name; no null.
   std::vector<ListenerTable> listeners;
 

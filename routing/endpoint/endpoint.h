@@ -32,12 +32,12 @@ struct EndpointAddressHash {
 
 /// Why a pool has no endpoint: what `explain` and the diagnostics say. All of them are 503.
 enum class PoolStatus : std::uint8_t {
-  kReady,          ///< It has endpoints.
-  kNoService,      ///< The Service does not exist.
-  kNoPort,         ///< The Service has no such port.
-  kNoEndpoints,    ///< No endpoint is ready (nor serving while terminating).
-  kNotResolved,    ///< The name of an ExternalName Service has not been resolved (yet).
-  kRefused,        ///< The name of an ExternalName Service may not be used (loopback, switched off).
+  kReady,        ///< It has endpoints.
+  kNoService,    ///< The Service does not exist.
+  kNoPort,       ///< The Service has no such port.
+  kNoEndpoints,  ///< No endpoint is ready (nor serving while terminating).
+  kNotResolved,  ///< The name of an ExternalName Service has not been resolved (yet).
+  kRefused,      ///< The name of an ExternalName Service may not be used (loopback, switched off).
 };
 
 /// The endpoints behind one Service port: what a route balances over. Immutable; a change of

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -8,8 +9,8 @@
 
 namespace cppx::routing {
 
-/// How many labels the '*' of a wildcard name stands for: one for an Ingress host, one or more for a
-/// Gateway API host or a server alias.
+/// How many labels the '*' of a wildcard name stands for: one for an Ingress host, one or more for
+/// a Gateway API host or a server alias.
 enum class WildcardLabels : std::uint8_t { kOne, kOneOrMore };
 
 /// Host names to small numbers: exact names by hash, then wildcard suffixes, longest first. Serves
@@ -18,10 +19,15 @@ enum class WildcardLabels : std::uint8_t { kOne, kOneOrMore };
 class HostIndex {
  public:
   static constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
+  /// Bytes of a domain name in text form (RFC 1035 2.3.4). Longer names are never found.
+  static constexpr std::size_t kLongestName = 253;
 
-  /// `name` is "example.com" or "*.example.com", any case, without port or trailing dot. False, and
-  /// nothing is changed, when it is there already.
-  bool add(std::string_view name, std::uint32_t value, WildcardLabels labels = WildcardLabels::kOne);
+  /// `name` is "example.com" or "*.example.com", any case, without port or trailing dot; `value`
+  /// any number but kNone. False, and nothing is changed, when it is there already, empty or too
+  /// long.
+  bool add(
+      std::string_view name, std::uint32_t value, WildcardLabels labels = WildcardLabels::kOne
+  );
 
   /// `host` without port, any case, one trailing dot allowed. kNone when nothing matches.
   [[nodiscard]] std::uint32_t find(std::string_view host) const noexcept;
@@ -29,19 +35,29 @@ class HostIndex {
   [[nodiscard]] std::size_t size() const noexcept { return count_; }
 
  private:
+  enum class Kind : std::uint8_t { kExact, kOneLabel, kOneOrMoreLabels };
+
+  /// 16 bytes, four to a cache line; the name is only read when the tag agrees.
   struct Slot {
-    std::uint64_t hash = 0;
+    std::uint32_t tag = 0;        // upper half of the hash
     std::uint32_t value = kNone;  // kNone: empty
-    WildcardLabels labels = WildcardLabels::kOne;
-    std::string name;  // exact name, or ".example.com" of a wildcard; lower case
+    std::uint32_t offset = 0;     // of the name in names_
+    std::uint8_t length = 0;
+    Kind kind = Kind::kExact;
   };
 
-  const Slot* find_slot(std::uint64_t hash, std::string_view lower) const noexcept;
+  [[nodiscard]] const Slot* find_slot(std::uint64_t hash, std::string_view name, bool wildcard)
+      const noexcept;
+  [[nodiscard]] std::string_view name_of(const Slot& slot) const noexcept;
+  void insert(std::uint64_t hash, Slot slot) noexcept;
   void grow();
 
   std::vector<Slot> slots_;  // open addressing, power of two
+  std::string names_;        // exact names, and ".example.com" of wildcards; lower case, end to end
   std::size_t count_ = 0;
   bool has_wildcards_ = false;
+  /// Bit n: a wildcard of more labels than one has a suffix of n labels (63: of 63 or more).
+  std::uint64_t deep_wildcards_ = 0;
 };
 
 }  // namespace cppx::routing

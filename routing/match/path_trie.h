@@ -17,12 +17,13 @@ inline constexpr RouteIndex kNoRoute = std::numeric_limits<RouteIndex>::max();
 struct PathMatch {
   RouteIndex route = kNoRoute;
   /// The path is that of a Prefix rule ending in '/', without its slash ("/foo" of "/foo/"), and
-  /// nothing else matches it as well: the answer is a 301 to the path with the slash.
+  /// no rule is for "/foo" itself: the answer is a 301 to the path with the slash. `route` is the
+  /// rule.
   bool add_slash = false;
 };
 
-/// Paths of one host by element ("/a/b" is "a", "b"). Immutable once built; look-up allocates nothing
-/// and costs the number of elements of the request's path, not the number of paths.
+/// Paths of one host by element ("/a/b" is "a", "b"). Immutable once built; look-up allocates
+/// nothing and costs the number of elements of the request's path, not the number of paths.
 ///
 /// Which rule wins, for a normalised path:
 ///  - Exact before Prefix on equal text, else the longest; ImplementationSpecific is a Prefix.
@@ -31,10 +32,9 @@ struct PathMatch {
 ///  - Exact "/foo" and Exact "/foo/" are two different paths. Case counts.
 class PathTrie {
  public:
-  PathTrie();
-
-  /// Adds a rule. False, and nothing is changed, when the same kind of rule is there for the same path
-  /// (Prefix and ImplementationSpecific are one kind): the caller adds in order of precedence.
+  /// Adds a rule; an empty path is "/". False, and nothing is changed, when the same kind of rule
+  /// is there for the same path (Prefix and ImplementationSpecific are one kind): the caller adds
+  /// in order of precedence.
   bool add(PathType type, std::string_view path, RouteIndex route);
 
   [[nodiscard]] PathMatch match(std::string_view normalized_path) const noexcept;
@@ -42,17 +42,18 @@ class PathTrie {
  private:
   struct Node {
     std::string element;
-    RouteIndex exact = kNoRoute;         // "/a/b"
-    RouteIndex exact_slash = kNoRoute;   // "/a/b/"
-    RouteIndex prefix = kNoRoute;        // "/a/b" and under it
-    RouteIndex prefix_slash = kNoRoute;  // under "/a/b/"
-    std::vector<std::uint32_t> children;  // sorted by element
+    RouteIndex exact = kNoRoute;          // "/a/b"
+    RouteIndex exact_slash = kNoRoute;    // "/a/b/"
+    RouteIndex prefix = kNoRoute;         // "/a/b" and under it
+    RouteIndex prefix_slash = kNoRoute;   // under "/a/b/"
+    std::vector<std::uint32_t> children;  // indices into nodes_, sorted by element
   };
 
-  std::uint32_t find_child(const Node& node, std::string_view element) const noexcept;
-  std::uint32_t make_child(std::uint32_t node, std::string_view element);
+  [[nodiscard]] const Node* find_child(const Node& node, std::string_view element) const noexcept;
+  [[nodiscard]] Node& make_path(std::string_view elements);
 
-  std::vector<Node> nodes_;  // [0] is the root
+  Node root_;                // kept apart: a host whose only path is "/" needs no memory elsewhere
+  std::vector<Node> nodes_;  // all others
 };
 
 }  // namespace cppx::routing

@@ -11,7 +11,8 @@
 
 namespace cppx::routing {
 
-/// One host name and its routes. Immutable; shared by successive snapshots while it does not change.
+/// One host name and its routes. Immutable; shared by successive snapshots while it does not
+/// change.
 struct VirtualHost {
   std::string name;  ///< Lower case; "*.example.com" for a wildcard; "_" for the catch-all.
   bool tls = false;  ///< Some Ingress of the host has a `tls` section.
@@ -32,18 +33,21 @@ struct RouteMatch {
 /// Hosts and paths to routes, for one listener or several. Immutable; look-up allocates nothing.
 class RoutingTable {
  public:
-  /// `hosts` in any order; one named "_" becomes the catch-all (an empty one is made if there is none).
-  /// A name given twice: the first one stays.
+  /// `hosts` in any order; one named "_" becomes the catch-all (an empty one is made if there is
+  /// none). A name given twice: the first one stays.
   explicit RoutingTable(std::vector<std::shared_ptr<const VirtualHost>> hosts);
 
   /// `host` without port (host_without_port); case does not matter. `normalized_path` as made by
-  /// normalize_path. An exact host wins over a wildcard, a wildcard over the catch-all, and a host that
-  /// matched is never left again for its paths (RFC 9110 7.2, nginx servers).
-  [[nodiscard]] RouteMatch match(std::string_view host, std::string_view normalized_path) const noexcept;
+  /// normalize_path. An exact host wins over a wildcard, a wildcard over the catch-all, and a host
+  /// that matched is never left again for its paths (RFC 9110 7.2, nginx servers).
+  [[nodiscard]] RouteMatch match(std::string_view host, std::string_view normalized_path)
+      const noexcept;
   [[nodiscard]] const VirtualHost& find_host(std::string_view host) const noexcept;
 
   /// Sorted by name.
-  [[nodiscard]] const std::vector<std::shared_ptr<const VirtualHost>>& hosts() const noexcept { return hosts_; }
+  [[nodiscard]] const std::vector<std::shared_ptr<const VirtualHost>>& hosts() const noexcept {
+    return hosts_;
+  }
 
  private:
   std::vector<std::shared_ptr<const VirtualHost>> hosts_;

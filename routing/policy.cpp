@@ -1,0 +1,17 @@
+#include "routing/policy.h"
+
+namespace cppx::routing {
+
+std::string_view to_string(Feature feature) noexcept {
+  switch (feature) {
+    case Feature::kHttpsRedirect:
+      return "https-redirect";
+    case Feature::kStrictTransportSecurity:
+      return "strict-transport-security";
+    case Feature::kCount:
+      break;
+  }
+  return "unknown";
+}
+
+}  // namespace cppx::routing
