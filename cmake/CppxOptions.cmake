@@ -2,7 +2,6 @@
 # macros, which must be equal in all translation units (they change class layouts).
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
-set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
 find_program(CPPX_CCACHE ccache)
 if(CPPX_CCACHE)
@@ -18,13 +17,14 @@ target_include_directories(cppx_options INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(
   cppx_options
   INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Wold-style-cast -Wcast-qual
-            $<$<BOOL:${CPPX_WERROR}>:-Werror> $<$<CXX_COMPILER_ID:Clang>:-Xclang -fno-pch-timestamp>
+            -fPIE $<$<BOOL:${CPPX_WERROR}>:-Werror> $<$<CXX_COMPILER_ID:Clang>:-Xclang -fno-pch-timestamp>
 )
 target_compile_definitions(
   cppx_options
   INTERFACE CPPX_VERSION="${PROJECT_VERSION}" BOOST_ASIO_NO_DEPRECATED
             BOOST_ASIO_RECYCLING_ALLOCATOR_CACHE_SIZE=64 BOOST_ASIO_DISABLE_VISIBILITY=1 SPDLOG_FMT_EXTERNAL
 )
+target_link_options(cppx_options INTERFACE -pie)
 target_link_libraries(cppx_options INTERFACE Threads::Threads)
 if(CPPX_SANITIZE)
   target_compile_options(
