@@ -5,8 +5,13 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
 find_program(CPPX_CCACHE ccache)
 if(CPPX_CCACHE)
-  # A precompiled header's time stamp must not decide whether an object can be taken from the cache.
-  set(launcher ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CPPX_CCACHE})
+  # A precompiled header's time stamp must not decide whether an object can be taken from the cache,
+  # nor the folder that the sources lie in: a second clone hits what the first one compiled.
+  set(
+    launcher
+    ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=true
+    CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CPPX_CCACHE}
+  )
   set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
   set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
 endif()
