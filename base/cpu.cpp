@@ -38,9 +38,10 @@ unsigned available_cpus(const std::filesystem::path& root) {
   cpu_set_t mask;
   CPU_ZERO(&mask);
   unsigned cpus = 1;
-  if (sched_getaffinity(0, sizeof(mask), &mask) == 0) cpus = static_cast<unsigned>(std::max(1, CPU_COUNT(&mask)));
+  if (sched_getaffinity(0, sizeof(mask), &mask) == 0)
+    cpus = static_cast<unsigned>(std::max(1, CPU_COUNT(&mask)));
   if (const auto quota = cgroup_quota(root); quota && *quota > 0)
-    cpus = std::min(cpus, static_cast<unsigned>(std::max(1.0, std::ceil(*quota))));
+    cpus = static_cast<unsigned>(std::clamp(std::ceil(*quota), 1.0, static_cast<double>(cpus)));
   return cpus;
 }
 

@@ -12,21 +12,21 @@ namespace cppx {
 
 /// What went wrong, as a reader of the code or of the log can act on it.
 enum class Errc : std::uint8_t {
-  kInvalidArgument,   ///< A value given by the user (flag, file, annotation) cannot be used.
-  kNotFound,          ///< A file, object, key or name does not exist.
-  kIo,                ///< A system call on a file or socket failed; detail holds its text.
-  kParse,             ///< Text (JSON, YAML, PEM, HTTP head) is not what its grammar allows.
-  kUnsupported,       ///< Understood, but not something this program does.
-  kTls,               ///< OpenSSL refused a certificate, key or handshake.
-  kTimeout,           ///< A deadline passed.
-  kClosed,            ///< The peer closed the connection before the message was complete.
-  kProtocol,          ///< The peer broke its protocol.
-  kTooLarge,          ///< A limit on a message, head or body was exceeded.
-  kConflict,          ///< Another object holds what this one asks for.
-  kUnauthorized,      ///< The Kubernetes API refused the credentials or the verb (401, 403).
-  kGone,              ///< The asked-for resourceVersion is no longer held (HTTP 410).
-  kUnavailable,       ///< The other side cannot answer now (refused, 429, 5xx).
-  kCancelled,         ///< Stopped on our own side.
+  kInvalidArgument,  ///< A value given by the user (flag, file, annotation) cannot be used.
+  kNotFound,         ///< A file, object, key or name does not exist.
+  kIo,               ///< A system call on a file or socket failed; detail holds its text.
+  kParse,            ///< Text (JSON, YAML, PEM, HTTP head) is not what its grammar allows.
+  kUnsupported,      ///< Understood, but not something this program does.
+  kTls,              ///< OpenSSL refused a certificate, key or handshake.
+  kTimeout,          ///< A deadline passed.
+  kClosed,           ///< The peer closed the connection before the message was complete.
+  kProtocol,         ///< The peer broke its protocol.
+  kTooLarge,         ///< A limit on a message, head or body was exceeded.
+  kConflict,         ///< Another object holds what this one asks for.
+  kUnauthorized,     ///< The Kubernetes API refused the credentials or the verb (401, 403).
+  kGone,             ///< The asked-for resourceVersion is no longer held (HTTP 410).
+  kUnavailable,      ///< The other side cannot answer now (refused, 429, 5xx).
+  kCancelled,        ///< Stopped on our own side.
 };
 
 /// Whose fault an error is: decides the status a client sees and the level it is logged at.

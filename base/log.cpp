@@ -1,12 +1,13 @@
 #include "base/log.h"
 
+#include <spdlog/async.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
 #include <atomic>
 #include <memory>
 
 #include <nlohmann/json.hpp>
-#include <spdlog/async.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 
 namespace cppx::log {
 namespace {
@@ -25,23 +26,36 @@ constexpr std::size_t kQueuedLines = 8192;
 
 spdlog::level::level_enum to_spdlog(Level level) noexcept {
   switch (level) {
-    case Level::kDebug: return spdlog::level::debug;
-    case Level::kInfo: return spdlog::level::info;
-    case Level::kWarning: return spdlog::level::warn;
-    case Level::kError: return spdlog::level::err;
+    case Level::kDebug:
+      return spdlog::level::debug;
+    case Level::kInfo:
+      return spdlog::level::info;
+    case Level::kWarning:
+      return spdlog::level::warn;
+    case Level::kError:
+      return spdlog::level::err;
   }
   return spdlog::level::info;
+}
+
+/// C0 and DEL; and C1 (U+0080 to U+009F, among them a new line and the start of terminal commands),
+/// in UTF-8 or as single octets in text that is not UTF-8.
+bool is_control(unsigned char previous, unsigned char byte) noexcept {
+  if (byte < 0x20 || byte == 0x7f) return true;
+  return byte >= 0x80 && byte < 0xa0 && (previous < 0x80 || previous == 0xc2);
 }
 
 std::string printable(std::string_view line) {
   std::string out;
   out.reserve(line.size());
+  unsigned char previous = 0;
   for (const char c : line) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f)
+    if (is_control(previous, byte))
       fmt::format_to(std::back_inserter(out), "\\x{:02x}", byte);
     else
       out.push_back(c);
+    previous = byte;
   }
   return out;
 }
@@ -59,9 +73,11 @@ void start(Level least, bool json) {
   );
   sink->logger->set_level(spdlog::level::debug);
   sink->logger->flush_on(spdlog::level::debug);
-  sink->logger->set_pattern(json ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","message":%v})"
-                                 : "%Y-%m-%dT%H:%M:%S.%eZ %l %v",
-                            spdlog::pattern_time_type::utc);
+  sink->logger->set_pattern(
+      json ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","message":%v})"
+           : "%Y-%m-%dT%H:%M:%S.%eZ %l %v",
+      spdlog::pattern_time_type::utc
+  );
   least_level.store(static_cast<int>(least), std::memory_order_release);
 }
 
@@ -82,7 +98,9 @@ void write(Level level, std::string_view line) {
   if (!enabled(level)) return;
   if (sink->json) {
     const nlohmann::json quoted(line);
-    sink->logger->log(to_spdlog(level), quoted.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
+    sink->logger->log(
+        to_spdlog(level), quoted.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace)
+    );
   } else {
     sink->logger->log(to_spdlog(level), printable(line));
   }
