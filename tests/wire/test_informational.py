@@ -1,0 +1,123 @@
+"""Interim responses: 100 Continue made by the proxy, others passed on."""
+
+from threading import Event
+
+import pytest
+
+from support.client import request
+from support.wire import chunk
+
+EXPECT = [("Expect", "100-continue")]
+
+
+def test_continue_is_answered_by_the_proxy(site):
+    with site.connect() as connection:
+        connection.send(request("POST", headers=[*EXPECT, ("Content-Length", "5")]))
+        assert connection.read_head().startswith(b"HTTP/1.1 100 Continue\r\n")
+        connection.send(b"hello")
+        response = connection.read_response("POST")
+    assert (response.status, response.interim) == (200, [])
+    assert site.backend.last.body == b"hello"
+    assert not site.backend.last.headers.has("Expect")
+
+
+def test_continue_for_a_chunked_body_and_in_any_case(site):
+    with site.connect() as connection:
+        for _ in range(2):
+            connection.send(
+                request("PUT", headers=[("expect", "100-Continue"), ("Transfer-Encoding", "chunked")])
+            )
+            assert connection.read_head().startswith(b"HTTP/1.1 100 ")
+            connection.send(chunk(b"hello") + b"0\r\n\r\n")
+            assert connection.read_response("PUT").status == 200
+            assert site.backend.last.body == b"hello"
+
+
+def test_no_second_continue_when_the_body_came_with_the_head(site):
+    with site.connect() as connection:
+        response = connection.ask(request("POST", headers=EXPECT, body=b"hello"))
+        assert response.status == 200
+        assert len(response.interim) <= 1
+        assert connection.ask(request()).interim == []
+
+
+def test_http_10_client_gets_no_continue(site):
+    response = site.ask(request("POST", headers=EXPECT, body=b"hello", version="1.0"))
+    assert (response.status, response.interim) == (200, [])
+
+
+@pytest.mark.parametrize(
+    ("headers", "host", "status"),
+    [
+        ([*EXPECT, ("Content-Length", "5")], "unknown.test", 404),
+        ([*EXPECT, ("Content-Length", "2000000")], "site.test", 413),
+    ],
+)
+def test_a_request_refused_by_its_head_gets_no_continue(site, headers, host, status):
+    with site.connect() as connection:
+        connection.send(request("POST", host=host, headers=headers))
+        response = connection.read_response("POST")
+        assert (response.status, response.interim) == (status, [])
+    site.expect_untouched()
+
+
+def test_early_hints_are_passed(site):
+    def handler(exchange):
+        exchange.send(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nLink: </b.js>\r\n\r\n")
+        exchange.reply(body=b"done")
+
+    site.backend.handler = handler
+    with site.connect() as connection:
+        for _ in range(3):
+            response = connection.ask(request())
+            assert (response.status, response.body) == (200, b"done")
+            assert [hint.status for hint in response.interim] == [103]
+            assert response.interim[0].headers.all("Link") == ["</a.css>; rel=preload", "</b.js>"]
+
+
+def test_early_hints_come_before_the_final_response_is_there(site):
+    seen = Event()
+
+    def handler(exchange):
+        exchange.send(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n")
+        assert seen.wait(20), "the client did not see the hint"
+        exchange.reply(body=b"done")
+
+    site.backend.handler = handler
+    with site.connect() as connection:
+        connection.send(request())
+        assert connection.read_head().startswith(b"HTTP/1.1 103 ")
+        seen.set()
+        assert connection.read_response().body == b"done"
+
+
+def test_several_interim_responses(site):
+    def handler(exchange):
+        exchange.send(b"HTTP/1.1 102 Processing\r\n\r\n" * 2 + b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+        exchange.reply(body=b"done")
+
+    site.backend.handler = handler
+    response = site.get()
+    assert [hint.status for hint in response.interim] == [102, 102, 103]
+    assert response.body == b"done"
+
+
+def test_http_10_client_gets_no_interim_responses(site):
+    def handler(exchange):
+        exchange.send(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+        exchange.reply(body=b"done")
+
+    site.backend.handler = handler
+    response = site.ask(request(version="1.0"))
+    assert (response.status, response.interim, response.body) == (200, [], b"done")
+
+
+def test_a_continue_of_the_backend_is_not_taken_for_the_answer(site):
+    def handler(exchange):
+        exchange.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        exchange.read_body()
+        exchange.reply(body=b"done")
+
+    site.backend.handler = handler
+    response = site.ask(request("POST", body=b"x"))
+    assert (response.status, response.body) == (200, b"done")

@@ -1,0 +1,255 @@
+"""Connections to backends: reuse, connections that died while idle, retries, fair shares."""
+
+import collections
+import threading
+
+import pytest
+
+from support.backend import black_hole, refused_port
+from support.client import request
+from support.manifests import endpoint_slice, ingress, rule, service, service_of
+from support.waiting import wait_for
+
+
+def objects_for(*backends):
+    return [*service_of("web", *backends), ingress("web", rule("site.test", "web:80"))]
+
+
+def test_one_client_connection_uses_one_backend_connection(start_cppx, make_backend):
+    backend = make_backend()
+    cppx = start_cppx({"all.yaml": objects_for(backend)})
+    with cppx.connect() as connection:
+        for _ in range(100):
+            assert connection.ask(request("POST", body=b"x" * 1000)).status == 200
+    assert backend.accepted == 1
+
+
+def test_backend_connections_are_reused_by_other_clients(start_cppx, make_backend):
+    backend = make_backend()
+    cppx = start_cppx({"all.yaml": objects_for(backend)}, workers=2)
+    for _ in range(100):
+        assert cppx.get().status == 200
+    assert backend.accepted <= 2, "at most one for each worker"
+
+
+def test_no_reuse_when_the_pool_is_switched_off(start_cppx, make_backend):
+    backend = make_backend()
+    cppx = start_cppx({"all.yaml": objects_for(backend)}, config={"upstream-keepalive-connections": "0"})
+    for _ in range(5):
+        assert cppx.get().status == 200
+    assert backend.accepted == 5
+
+
+def test_a_backend_connection_is_given_up_after_its_number_of_requests(start_cppx, make_backend):
+    backend = make_backend()
+    cppx = start_cppx({"all.yaml": objects_for(backend)}, config={"upstream-keepalive-requests": "3"}, workers=1)
+    for _ in range(9):
+        assert cppx.get().status == 200
+    assert backend.accepted == 3
+
+
+def test_an_idle_backend_connection_is_closed_in_time(start_cppx, make_backend):
+    backend = make_backend()
+    cppx = start_cppx({"all.yaml": objects_for(backend)}, config={"upstream-keepalive-timeout": "200ms"})
+    assert cppx.get().status == 200
+    wait_for(lambda: backend.open_connections == 0, 5, "the idle connection to be closed")
+    assert cppx.get().status == 200
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+def test_a_connection_that_the_backend_announced_to_close_is_not_used_again(start_cppx, make_backend, version):
+    def handler(exchange):
+        exchange.read_body()
+        exchange.reply(headers=[("Connection", "close")] if version == "1.1" else [], version=version)
+
+    backend = make_backend(handler=handler)
+    cppx = start_cppx({"all.yaml": objects_for(backend)}, workers=1)
+    with cppx.connect() as connection:
+        for _ in range(5):
+            assert connection.ask(request("POST", body=b"x")).status == 200
+    assert backend.accepted == 5
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+@pytest.mark.parametrize("how", ["close", "reset"])
+def test_a_connection_closed_after_the_answer_is_nobodys_error(site, method, how):
+    """The backend keeps silent about it and closes right after its answer, while the next request comes."""
+
+    def handler(exchange):
+        exchange.read_body()
+        exchange.reply(body=b"ok")
+        getattr(exchange, how)()
+
+    site.backend.handler = handler
+    body = None if method == "GET" else b"x" * 100
+    # GETs may race with the close. For others the end must be known: once sent, they are not sent again.
+    with site.connect() as connection:
+        for _ in range(150):
+            response = connection.ask(request(method, body=body))
+            assert (response.status, response.body) == (200, b"ok")
+            if method != "GET":
+                wait_for(lambda: site.backend.open_connections == 0, 5, "the backend's close")
+
+
+def test_connections_closed_while_idle_are_nobodys_error(site):
+    with site.connect() as connection:
+        for number in range(100):
+            method = "POST" if number % 2 else "GET"
+            body = b"x" if number % 2 else None
+            assert connection.ask(request(method, body=body)).status == 200
+            site.backend.close_connections()
+
+
+def test_a_request_met_by_a_close_is_sent_again_on_a_new_connection(site):
+    """The race itself: the connection dies when it has received the next request, before any answer."""
+
+    def handler(exchange):
+        if exchange.request.connection in used:
+            exchange.close()
+        else:
+            used.add(exchange.request.connection)
+            exchange.reply(body=b"ok")
+
+    used = set()
+    site.backend.close_connections()
+    site.backend.handler = handler
+    with site.connect() as connection:
+        for _ in range(100):
+            assert connection.ask(request()).body == b"ok"
+
+
+def test_a_post_met_by_a_close_is_not_sent_twice(start_cppx, make_backend):
+    """A request that is not idempotent and was sent is answered 502, not repeated (RFC 9110 section 9.2.2)."""
+
+    def handler(exchange):
+        exchange.read_body()
+        exchange.close()
+
+    backends = [make_backend(str(number), handler=handler) for number in range(3)]
+    cppx = start_cppx({"all.yaml": objects_for(*backends)})
+    for count in range(1, 6):
+        assert cppx.ask(request("POST", body=b"once")).status == 502
+        assert sum(len(backend.requests) for backend in backends) == count
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
+def test_an_idempotent_request_is_tried_three_times_in_all(start_cppx, make_backend, method):
+    backends = [make_backend(str(number), handler=lambda exchange: exchange.close()) for number in range(4)]
+    cppx = start_cppx({"all.yaml": objects_for(*backends)})
+    assert cppx.ask(request(method)).status == 502
+    assert sorted(len(backend.requests) for backend in backends) == [0, 1, 1, 1]
+
+
+def test_tries_are_configurable(start_cppx, make_backend):
+    backends = [make_backend(str(number), handler=lambda exchange: exchange.close()) for number in range(4)]
+    cppx = start_cppx({"all.yaml": objects_for(*backends)}, config={"proxy-next-upstream-tries": "1"})
+    assert cppx.get().status == 502
+    assert sum(len(backend.requests) for backend in backends) == 1
+
+
+def test_an_error_status_is_an_answer_and_not_tried_again(start_cppx, make_backend):
+    backends = [make_backend(str(n), handler=lambda exchange: exchange.reply(status=503)) for n in range(3)]
+    cppx = start_cppx({"all.yaml": objects_for(*backends)})
+    assert cppx.get().status == 503
+    assert sum(len(backend.requests) for backend in backends) == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_one_dead_endpoint_of_three_is_nobodys_error(start_cppx, make_backend, method):
+    holder, dead = refused_port("127.0.0.7")
+    alive = [make_backend("one"), make_backend("two")]
+    cppx = start_cppx({"all.yaml": objects_for(alive[0], ("127.0.0.7", dead), alive[1])})
+    body = None if method == "GET" else b"x" * 5000
+    for _ in range(30):
+        with cppx.connect() as connection:
+            for _ in range(5):
+                assert connection.ask(request(method, body=body)).status == 200
+    holder.close()
+    assert all(len(backend.requests) > 30 for backend in alive)
+    assert sum(len(backend.requests) for backend in alive) == 150
+
+
+def test_an_endpoint_that_does_not_take_connections_is_passed_over(start_cppx, make_backend):
+    backend = make_backend("alive")
+    with black_hole("127.0.0.8") as hole:
+        cppx = start_cppx({"all.yaml": objects_for(backend, hole)}, config={"proxy-connect-timeout": "100ms"})
+        assert [cppx.get().status for _ in range(6)] == [200] * 6
+        assert [cppx.ask(request("POST", body=b"x")).status for _ in range(6)] == [200] * 6
+
+
+def test_a_backend_that_closes_before_it_reads_gets_another_endpoint_its_get(start_cppx, make_backend):
+    closing = make_backend("closing", on_connect=lambda wire: "done")
+    alive = make_backend("alive")
+    cppx = start_cppx({"all.yaml": objects_for(closing, alive)})
+    assert [cppx.get().text for _ in range(20)] == ["alive"] * 20
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("connections", [1, 5, 30])
+def test_round_robin_is_fair(start_cppx, make_backend, connections, workers):
+    """Each worker goes round on its own: shares differ by one for each worker, however clients connect."""
+    backends = [make_backend(name) for name in ("one", "two", "three")]
+    cppx = start_cppx({"all.yaml": objects_for(*backends)}, workers=workers)
+    clients = [cppx.connect() for _ in range(connections)]
+    for number in range(300):
+        assert clients[number % connections].ask(request()).status == 200
+    for client in clients:
+        client.close()
+    counts = [len(backend.requests) for backend in backends]
+    assert sum(counts) == 300
+    assert max(counts) - min(counts) <= workers, counts
+
+
+def test_round_robin_is_fair_with_parallel_clients(start_cppx, make_backend):
+    backends = [make_backend(name) for name in ("one", "two", "three")]
+    cppx = start_cppx({"all.yaml": objects_for(*backends)})
+    failed = []
+
+    def client():
+        with cppx.connect() as connection:
+            for _ in range(60):
+                if connection.ask(request()).status != 200:
+                    failed.append(1)
+
+    threads = [threading.Thread(target=client) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    counts = [len(backend.requests) for backend in backends]
+    assert (failed, sum(counts)) == ([], 600)
+    assert max(counts) - min(counts) <= 2, counts
+
+
+def test_several_addresses_in_one_slice_and_a_named_target_port(start_cppx, make_backend):
+    first = make_backend("127.0.0.1", address="127.0.0.1")
+    others = [make_backend(address, address=address, port=first.port) for address in ("127.0.0.2", "127.0.0.3")]
+    objects = [
+        service("web", port=80, target="http", port_name="web"),
+        endpoint_slice("web", ["127.0.0.1", "127.0.0.2", "127.0.0.3"], first.port, port_name="web"),
+        ingress("web", rule("site.test", "web:80")),
+        ingress("named", rule("named.test", "web:web")),
+    ]
+    cppx = start_cppx({"all.yaml": objects})
+    answers = collections.Counter(cppx.get().text for _ in range(30))
+    assert sorted(answers) == sorted(backend.name for backend in [first, *others])
+    assert cppx.get("named.test").status == 200
+
+
+def test_parallel_requests_open_connections_as_needed_and_keep_them(start_cppx, make_backend):
+    together = threading.Barrier(20, timeout=20)
+
+    def handler(exchange):
+        together.wait()
+        exchange.reply()
+
+    backend = make_backend(handler=handler)
+    cppx = start_cppx({"all.yaml": objects_for(backend)})
+    clients = [cppx.connect() for _ in range(20)]
+    for _ in range(3):
+        for client in clients:
+            client.send(request())
+        assert [client.read_response().status for client in clients] == [200] * 20
+    for client in clients:
+        client.close()
+    assert backend.accepted <= 40
