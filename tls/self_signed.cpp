@@ -1,0 +1,1 @@
+#include "tls/self_signed.h"

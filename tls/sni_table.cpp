@@ -1,0 +1,1 @@
+#include "tls/sni_table.h"
