@@ -45,8 +45,11 @@ std::size_t EndpointAddressHash::operator()(const EndpointAddress& address) cons
   std::uint64_t low = 0;
   std::memcpy(&high, address.ip.data(), sizeof(high));
   std::memcpy(&low, address.ip.data() + sizeof(high), sizeof(low));
+  // The bytes that differ are high in `low` (little endian): folded down before they are
+  // multiplied.
   std::uint64_t hash = (high ^ address.port) * 0x9e3779b97f4a7c15ULL;
-  hash = (hash ^ (hash >> 29) ^ low) * 0xbf58476d1ce4e5b9ULL;
+  hash = (hash ^ (hash >> 29) ^ low ^ (low >> 32)) * 0xbf58476d1ce4e5b9ULL;
+  hash = (hash ^ (hash >> 31)) * 0x94d049bb133111ebULL;
   return hash ^ (hash >> 32);
 }
 

@@ -122,14 +122,14 @@ std::uint32_t HostIndex::find(std::string_view host) const noexcept {
   SuffixHash hash;
   for (std::size_t i = host.size(); i-- > 0;) {
     hash.push(host[i]);
-    if (host[i] != '.' || !has_wildcards_ || i == 0) continue;
+    if (host[i] != '.' || !has_wildcards_) continue;
     ++labels;
     first = {.hash = hash.value(true), .begin = i};
     if ((deep_wildcards_ & depth_bit(labels)) != 0) suffixes[count++] = first;
   }
 
   if (const Slot* slot = find_slot(hash.value(false), host, false)) return slot->value;
-  if (first.begin == 0) return kNone;
+  if (first.begin == 0) return kNone;  // no dot, or an empty first label
   if (const Slot* slot = find_slot(first.hash, host.substr(first.begin), true)) return slot->value;
   while (count > 0) {
     const Suffix& suffix = suffixes[--count];
