@@ -1,0 +1,68 @@
+#include "controller/cache/store.h"
+
+#include <set>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+namespace cppx::controller {
+namespace {
+
+template <class T>
+bool apply_to(Store::Map<T>& map, T object) {
+  auto& slot = map[object.meta.key];
+  if (slot != nullptr && !object.meta.resource_version.empty() &&
+      slot->meta.resource_version == object.meta.resource_version &&
+      slot->meta.uid == object.meta.uid)
+    return false;
+  slot = std::make_shared<const T>(std::move(object));
+  return true;
+}
+
+}  // namespace
+
+template <class Self, class Visit>
+decltype(auto) Store::with_map(Self& self, Kind kind, Visit visit) {
+  switch (kind) {
+    case Kind::kIngress:
+      return visit(self.ingresses_);
+    case Kind::kIngressClass:
+      return visit(self.ingress_classes_);
+    case Kind::kService:
+      return visit(self.services_);
+    case Kind::kEndpointSlice:
+      return visit(self.endpoint_slices_);
+    case Kind::kSecret:
+      return visit(self.secrets_);
+    case Kind::kConfigMap:
+      return visit(self.config_maps_);
+    case Kind::kNamespace:
+      break;
+  }
+  return visit(self.namespaces_);
+}
+
+bool Store::apply(Object object) {
+  return with_map(*this, kind_of(object), [&]<class T>(Map<T>& map) {
+    return apply_to(map, std::get<T>(std::move(object)));
+  });
+}
+
+bool Store::remove(Kind kind, const ObjectKey& key) {
+  return with_map(*this, kind, [&](auto& map) { return map.erase(key) != 0; });
+}
+
+void Store::replace(Kind kind, std::vector<Object> objects) {
+  with_map(*this, kind, [&]<class T>(Map<T>& map) {
+    std::set<ObjectKey> kept;
+    for (Object& object : objects) {
+      T* value = std::get_if<T>(&object);
+      if (value == nullptr) continue;
+      kept.insert(value->meta.key);
+      apply_to(map, std::move(*value));
+    }
+    std::erase_if(map, [&](const auto& entry) { return !kept.contains(entry.first); });
+  });
+}
+
+}  // namespace cppx::controller

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <vector>
@@ -33,6 +32,10 @@ class Store {
   [[nodiscard]] const Map<Namespace>& namespaces() const noexcept { return namespaces_; }
 
  private:
+  /// Calls `visit` with the map of the kind.
+  template <class Self, class Visit>
+  static decltype(auto) with_map(Self& self, Kind kind, Visit visit);
+
   Map<Ingress> ingresses_;
   Map<IngressClass> ingress_classes_;
   Map<Service> services_;
