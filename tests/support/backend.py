@@ -103,11 +103,11 @@ class Backend:
         self._open = {}
         self._lock = threading.Lock()
         self._stopped = False
-        self._listener = socket.socket()
+        self._listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._listener.bind((address, port))
         self._listener.listen(256)
-        self.address, self.port = self._listener.getsockname()
+        self.address, self.port = self._listener.getsockname()[:2]
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 

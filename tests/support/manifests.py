@@ -95,7 +95,7 @@ def endpoint_slice(service_name, addresses, port, port_name="", suffix="1", name
         "metadata": _metadata(
             f"{service_name}-{suffix}", namespace, labels={"kubernetes.io/service-name": service_name}
         ),
-        "addressType": "IPv4",
+        "addressType": "IPv6" if ":" in addresses[0] else "IPv4",
         "endpoints": [
             {"addresses": [address], "conditions": conditions or {"ready": True}} for address in addresses
         ],

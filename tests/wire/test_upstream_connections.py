@@ -80,6 +80,7 @@ def test_a_connection_closed_after_the_answer_is_nobodys_error(site, method, how
         exchange.reply(body=b"ok")
         getattr(exchange, how)()
 
+    site.backend.close_connections()
     site.backend.handler = handler
     body = None if method == "GET" else b"x" * 100
     # GETs may race with the close. For others the end must be known: once sent, they are not sent again.
@@ -234,6 +235,12 @@ def test_several_addresses_in_one_slice_and_a_named_target_port(start_cppx, make
     answers = collections.Counter(cppx.get().text for _ in range(30))
     assert sorted(answers) == sorted(backend.name for backend in [first, *others])
     assert cppx.get("named.test").status == 200
+
+
+def test_ipv6_endpoints(start_cppx, make_backend):
+    backend = make_backend("six", address="::1")
+    cppx = start_cppx({"all.yaml": objects_for(backend)})
+    assert cppx.get().text == "six"
 
 
 def test_parallel_requests_open_connections_as_needed_and_keep_them(start_cppx, make_backend):
