@@ -1,0 +1,1 @@
+#include "controller/dns/ares_channel.h"

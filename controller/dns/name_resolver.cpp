@@ -1,0 +1,1 @@
+#include "controller/dns/name_resolver.h"

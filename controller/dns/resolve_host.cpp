@@ -1,0 +1,1 @@
+#include "controller/dns/resolve_host.h"

@@ -1,0 +1,1 @@
+#include "controller/kube/tls_context.h"
