@@ -5,23 +5,25 @@
 namespace cppx::routing {
 namespace {
 
-/// A path taken apart: "/a/b/" is {"a/b", true}; "/" and "" are {"", false}.
+/// A path taken apart: "/a/b/" is {"a/b", false, true}; "/" and "" are {"", true, false}.
 struct Elements {
   std::string_view text;
+  bool root = false;  ///< No element at all (text of "//" is empty too: one empty element).
   bool trailing_slash = false;
 };
 
 Elements elements_of(std::string_view path) noexcept {
   if (path.starts_with('/')) path.remove_prefix(1);
-  if (!path.ends_with('/')) return {.text = path, .trailing_slash = false};
+  if (!path.ends_with('/')) return {.text = path, .root = path.empty(), .trailing_slash = false};
   path.remove_suffix(1);
-  return {.text = path, .trailing_slash = true};
+  return {.text = path, .root = false, .trailing_slash = true};
 }
 
-/// The elements of "a/b", one after the other; an empty text has none.
+/// The elements, one after the other.
 class ElementReader {
  public:
-  explicit ElementReader(std::string_view text) noexcept : rest_(text), more_(!text.empty()) {}
+  explicit ElementReader(const Elements& elements) noexcept
+      : rest_(elements.text), more_(!elements.root) {}
 
   [[nodiscard]] bool more() const noexcept { return more_; }
 
@@ -50,9 +52,9 @@ const PathTrie::Node* PathTrie::find_child(const Node& node, std::string_view el
   return &nodes_[*at];
 }
 
-PathTrie::Node& PathTrie::make_path(std::string_view elements) {
+PathTrie::Node& PathTrie::make_node(std::string_view path) {
   Node* node = &root_;
-  for (ElementReader reader(elements); reader.more();) {
+  for (ElementReader reader(elements_of(path)); reader.more();) {
     const std::string_view element = reader.next();
     const auto less = [this](std::uint32_t child, std::string_view text) {
       return nodes_[child].element < text;
@@ -71,13 +73,13 @@ PathTrie::Node& PathTrie::make_path(std::string_view elements) {
 }
 
 bool PathTrie::add(PathType type, std::string_view path, RouteIndex route) {
-  const Elements elements = elements_of(path);
-  Node& node = make_path(elements.text);
+  Node& node = make_node(path);
+  const bool trailing_slash = elements_of(path).trailing_slash;
   RouteIndex* place = nullptr;
   if (type == PathType::kExact)
-    place = elements.trailing_slash ? &node.exact_slash : &node.exact;
+    place = trailing_slash ? &node.exact_slash : &node.exact;
   else
-    place = elements.trailing_slash ? &node.prefix_slash : &node.prefix;
+    place = trailing_slash ? &node.prefix_slash : &node.prefix;
   if (*place != kNoRoute) return false;
   *place = route;
   return true;
@@ -87,7 +89,7 @@ PathMatch PathTrie::match(std::string_view normalized_path) const noexcept {
   const Elements elements = elements_of(normalized_path);
   RouteIndex best = kNoRoute;
   const Node* node = &root_;
-  for (ElementReader reader(elements.text); reader.more();) {
+  for (ElementReader reader(elements); reader.more();) {
     if (node->prefix != kNoRoute) best = node->prefix;
     if (node->prefix_slash != kNoRoute) best = node->prefix_slash;
     node = find_child(*node, reader.next());

@@ -50,7 +50,7 @@ class PathTrie {
   };
 
   [[nodiscard]] const Node* find_child(const Node& node, std::string_view element) const noexcept;
-  [[nodiscard]] Node& make_path(std::string_view elements);
+  [[nodiscard]] Node& make_node(std::string_view path);
 
   Node root_;                // kept apart: a host whose only path is "/" needs no memory elsewhere
   std::vector<Node> nodes_;  // all others

@@ -48,7 +48,7 @@ std::tuple<std::size_t, int> rank(const Rule& rule, std::string_view path) {
   if (text == path) return {text.size(), kPrefix};
   if (text.back() == '/' && path.substr(0, text.size()) == text) return {text.size(), kPrefix};
   if (path.substr(0, text.size() + 1) == text + "/") return {text.size(), kPrefix};
-  if (text.size() > 1 && text == std::string(path) + "/") return {path.size(), kAddSlash};
+  if (path.back() != '/' && text == std::string(path) + "/") return {path.size(), kAddSlash};
   return {0, 0};
 }
 

@@ -189,8 +189,15 @@ TEST_CASE("PathTrie: an empty path is the root", "[routing]") {
 }
 
 TEST_CASE("PathTrie: a rule that is no normalised path takes no request", "[routing]") {
-  const PathTrie trie = make_trie({{kPrefix, "/a//b"}, {kPrefix, "/c//"}, {kExact, "/d//"}});
-  for (const std::string_view path : {"/a", "/a/", "/a/b", "/c", "/d", "/d/"}) {
+  const PathTrie trie = make_trie(
+      {{kPrefix, "/a//b"},
+       {kPrefix, "/c//"},
+       {kExact, "/d//"},
+       {kPrefix, "//"},
+       {kExact, "//"},
+       {kPrefix, "///"}}
+  );
+  for (const std::string_view path : {"/", "/a", "/a/", "/a/b", "/c", "/d", "/d/"}) {
     CAPTURE(path);
     CHECK(trie.match(path).route == kNoRoute);
   }
