@@ -1,0 +1,76 @@
+"""README, CONTRIBUTING and docs/ tell what is there."""
+
+import re
+import subprocess
+
+import pytest
+
+from repo.repository import ROOT, files, relative
+
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *[path for path in files("docs") if path.suffix == ".md"]]
+BLOCK = re.compile(r"^```(?:sh|bash|console|shell)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)#\s]+)(#[^)\s]*)?\)")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
+def test_links_lead_somewhere(path):
+    missing = []
+    for target, _ in LINK.findall(path.read_text()):
+        if not re.match(r"[a-z]+:", target) and not (path.parent / target).exists():
+            missing.append(target)
+    assert not missing, missing
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
+def test_commands_of_the_repository_exist(path):
+    missing = []
+    for block in BLOCK.findall(path.read_text()):
+        for command in re.findall(r"(?:^|[\s&|(])(\./[\w./-]+|(?:tools|tests|bench)/[\w./-]+)", block, re.MULTILINE):
+            if not (ROOT / command).exists():
+                missing.append(command)
+    assert not missing, missing
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
+def test_named_folders_and_files_exist(path):
+    named = re.findall(r"`((?:app|base|bench|cmake|controller|docs|examples|features|proxy|routing|tests|tls|tools)/[\w./-]*)`", path.read_text())
+    missing = [name for name in named if not (ROOT / name).exists()]
+    assert not missing, missing
+
+
+def help_text(binary, *arguments):
+    shown = subprocess.run([binary, *arguments, "--help"], capture_output=True, text=True, timeout=60)
+    assert shown.returncode == 0, shown.stderr
+    return shown.stdout
+
+
+def test_every_flag_is_documented_and_every_documented_flag_exists(cppx_binary):
+    text = help_text(cppx_binary)
+    flags = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", text)) - {"--help", "--version"}
+    assert len(flags) > 10, text
+    documented = (ROOT / "docs" / "configuration.md").read_text()
+    in_document = set(re.findall(r"`(--[a-z][a-z0-9-]*)", documented))
+    assert not flags - in_document, f"in --help, not in docs/configuration.md: {sorted(flags - in_document)}"
+    known = flags | set(re.findall(r"--[a-z][a-z0-9-]*", help_text(cppx_binary, "demo"))) | {"--help", "--version"}
+    assert not in_document - known, f"in docs/configuration.md, not in --help: {sorted(in_document - known)}"
+
+
+def test_the_version_is_the_one_of_the_build(cppx_binary):
+    version = re.search(r"project\(cppx VERSION ([\d.]+)", (ROOT / "CMakeLists.txt").read_text()).group(1)
+    shown = subprocess.run([cppx_binary, "--version"], capture_output=True, text=True, timeout=60)
+    assert shown.returncode == 0 and version in shown.stdout, shown
+
+
+def test_the_license_is_apache_2():
+    text = (ROOT / "LICENSE").read_text()
+    assert "Apache License" in text and "Version 2.0, January 2004" in text
+
+
+def test_at_a_glance_is_generated():
+    readme = (ROOT / "README.md").read_text()
+    inside = re.search(r"<!-- at a glance: begin.*?-->\n(.*?)<!-- at a glance: end -->", readme, re.DOTALL)
+    assert inside, "README.md has no block between the markers of bench/at_a_glance"
+    rows = re.findall(r"^\| ([^|]+?) *\| ([^|]+?) *\|$", inside.group(1), re.MULTILINE)[2:]
+    measured = {name: re.match(r"[\d.,]+ (ms|MiB|KiB)", value) for name, value in rows}
+    for wanted in ("Start to serving", "Size of the program", "Memory"):
+        assert any(name.startswith(wanted) and value for name, value in measured.items()), (wanted, rows)

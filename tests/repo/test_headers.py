@@ -1,0 +1,54 @@
+"""Every header compiles alone: it includes what it uses."""
+
+import concurrent.futures
+import json
+import os
+import shlex
+import subprocess
+
+import pytest
+
+from repo.repository import ROOT, code_files, relative
+
+WITH_VALUE = {"-o", "-MF", "-MT", "-MQ", "-include", "-Xclang", "-x"}
+
+
+def flags_of(entry):
+    """The flags of a compile command that a header needs: no output, no precompiled header, no launcher."""
+    words = shlex.split(entry["command"])
+    begin = next(i for i, word in enumerate(words) if "clang" in os.path.basename(word) or "g++" in os.path.basename(word))
+    flags, skip = [words[begin]], False
+    for word in words[begin + 1 :]:
+        if skip:
+            skip = False
+        elif word in WITH_VALUE:
+            skip = True
+        elif word.startswith("-") and word not in ("-c", "-MD", "-Winvalid-pch") or "/" in word and flags[-1] in ("-isystem", "-I"):
+            flags.append(word)
+    return flags
+
+
+def compile_alone(header, flags, folder):
+    command = [*flags, "-fsyntax-only", "-x", "c++", "-include", str(header), os.devnull]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    return None if done.returncode == 0 else f"{relative(header)}:\n{done.stderr[:2000]}"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_every_header_compiles_alone():
+    build = ROOT / os.environ.get("CPPX_BUILD_DIR", "build/dev")
+    database = json.loads((build / "compile_commands.json").read_text())
+    by_folder = {}
+    for entry in database:
+        if entry["file"].startswith(str(ROOT)) and entry["file"].endswith(".cpp"):
+            by_folder.setdefault(os.path.relpath(entry["file"], ROOT).split("/")[0], entry)
+    headers = code_files(".h")
+    assert headers
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        jobs = [
+            pool.submit(compile_alone, header, flags_of(by_folder[relative(header).split("/")[0]]), build)
+            for header in headers
+        ]
+        broken = [job.result() for job in jobs if job.result()]
+    assert not broken, "\n".join(broken)
