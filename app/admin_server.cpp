@@ -1,0 +1,118 @@
+#include "app/admin_server.h"
+
+#include <chrono>
+#include <utility>
+
+#include <boost/asio.hpp>
+#include <boost/beast.hpp>
+#include <fmt/format.h>
+
+namespace cppx::app {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using asio::ip::tcp;
+
+constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+constexpr std::chrono::seconds kIdle{30};
+constexpr std::size_t kMaxBody = 1024;
+
+http::response<http::string_body> answer(const http::request<http::string_body>& request, const AdminServer::Handler& handler) {
+  http::response<http::string_body> response;
+  response.version(request.version());
+  if (request.method() != http::verb::get && request.method() != http::verb::head) {
+    response.result(http::status::method_not_allowed);
+    response.body() = "only GET and HEAD\n";
+  } else {
+    const std::string target(request.target());
+    AdminReply reply = handler(target.substr(0, target.find('?')));
+    response.result(reply.status);
+    response.set(http::field::content_type, reply.content_type);
+    response.body() = std::move(reply.body);
+  }
+  response.keep_alive(request.keep_alive());
+  response.prepare_payload();
+  if (request.method() == http::verb::head) response.body().clear();
+  return response;
+}
+
+asio::awaitable<void> session(tcp::socket socket, std::shared_ptr<AdminServer::Handler> handler) {
+  beast::tcp_stream stream(std::move(socket));
+  beast::flat_buffer buffer;
+  for (bool keep_alive = true; keep_alive;) {
+    http::request_parser<http::string_body> parser;
+    parser.body_limit(kMaxBody);
+    stream.expires_after(kIdle);
+    const auto [read_error, read] = co_await http::async_read(stream, buffer, parser, kAwait);
+    if (read_error) break;
+    const auto response = answer(parser.get(), *handler);
+    keep_alive = response.keep_alive();
+    const auto [write_error, written] = co_await http::async_write(stream, response, kAwait);
+    if (write_error) break;
+  }
+  beast::error_code ignored;
+  stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
+}
+
+}  // namespace
+
+struct AdminServer::Impl {
+  Impl(asio::io_context& context, Handler answer_with)
+      : io(context), acceptor(context), handler(std::make_shared<Handler>(std::move(answer_with))) {}
+
+  asio::io_context& io;
+  tcp::acceptor acceptor;
+  std::shared_ptr<Handler> handler;
+
+  static asio::awaitable<void> accept(std::shared_ptr<Impl> self) {
+    while (self->acceptor.is_open()) {
+      auto [error, socket] = co_await self->acceptor.async_accept(kAwait);
+      if (error == asio::error::operation_aborted) co_return;
+      if (error) {
+        // Out of descriptors: give the others a moment.
+        asio::steady_timer pause(self->io, std::chrono::milliseconds(100));
+        co_await pause.async_wait(kAwait);
+        continue;
+      }
+      asio::co_spawn(self->io, session(std::move(socket), self->handler), asio::detached);
+    }
+  }
+};
+
+AdminServer::AdminServer(asio::io_context& io, Handler handler) : impl_(std::make_shared<Impl>(io, std::move(handler))) {}
+
+AdminServer::~AdminServer() { stop(); }
+
+Result<std::uint16_t> AdminServer::listen(const std::string& host, std::uint16_t port) {
+  boost::system::error_code error;
+  const auto fail = [&](const char* what) {
+    return config_error(Errc::kIo, fmt::format("cannot listen on {} port {} (health): {}: {}", host.empty() ? "all addresses" : host, port,
+                                               what, error.message()));
+  };
+  auto address = host.empty() ? asio::ip::address(asio::ip::address_v6::any()) : asio::ip::make_address(host, error);
+  if (error) return config_error(Errc::kInvalidArgument, fmt::format("--healthz-host={}: not an IP address", host));
+  tcp::acceptor& acceptor = impl_->acceptor;
+  acceptor.open(address.is_v6() ? tcp::v6() : tcp::v4(), error);
+  if (error && host.empty()) {
+    address = asio::ip::address_v4::any();
+    acceptor.open(tcp::v4(), error);
+  }
+  if (error) return fail("socket");
+  acceptor.set_option(asio::socket_base::reuse_address(true), error);
+  if (address.is_v6()) acceptor.set_option(asio::ip::v6_only(false), error);
+  acceptor.bind({address, port}, error);
+  if (error) return fail("bind");
+  acceptor.listen(asio::socket_base::max_listen_connections, error);
+  if (error) return fail("listen");
+  asio::co_spawn(impl_->io, Impl::accept(impl_), asio::detached);
+  return acceptor.local_endpoint().port();
+}
+
+void AdminServer::stop() {
+  boost::system::error_code ignored;
+  impl_->acceptor.close(ignored);
+}
+
+}  // namespace cppx::app

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <boost/asio/io_context.hpp>
+
+#include "base/error.h"
+
+namespace cppx::app {
+
+struct AdminReply {
+  unsigned status = 200;
+  std::string body;
+  std::string content_type = "text/plain; charset=utf-8";
+};
+
+/// Health, readiness and metrics over HTTP, apart from the ports that carry traffic. Lives on the main loop.
+class AdminServer {
+ public:
+  /// Answers a path ("/readyz"), without query. Called on the main loop.
+  using Handler = std::function<AdminReply(const std::string& path)>;
+
+  AdminServer(boost::asio::io_context& io, Handler handler);
+  ~AdminServer();
+  AdminServer(const AdminServer&) = delete;
+  AdminServer& operator=(const AdminServer&) = delete;
+
+  /// Returns the port listened on. Errors: port in use, bad address.
+  Result<std::uint16_t> listen(const std::string& host, std::uint16_t port);
+  void stop();
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace cppx::app

@@ -1,0 +1,18 @@
+#include <csignal>
+#include <cstdio>
+
+#include "app/commands.h"
+#include "app/flags.h"
+
+int main(int argc, char** argv) {
+  // A write to a closed socket is an error code where it happens, never the end of the process.
+  std::signal(SIGPIPE, SIG_IGN);
+  const cppx::app::ParsedFlags parsed = cppx::app::parse_flags(argc, argv);
+  if (!parsed.flags) return parsed.exit_code;
+  switch (parsed.flags->command) {
+    case cppx::app::Command::kRun: return cppx::app::run(*parsed.flags);
+    case cppx::app::Command::kDemo: return cppx::app::demo(*parsed.flags);
+    case cppx::app::Command::kCheck: return cppx::app::check(*parsed.flags);
+  }
+  return 2;
+}

@@ -1,0 +1,10 @@
+# cmake -DOUTPUT=file.cpp "-DFILES=a;b" -P embed_files.cmake: writes the files' contents as C++ (see app/demo_manifests.h).
+set(text "// Generated from examples/tutorial/demo.\n#include \"app/demo_manifests.h\"\n\nnamespace cppx::app {\n\n")
+string(APPEND text "std::span<const EmbeddedFile> demo_manifests() {\n  static constexpr EmbeddedFile kFiles[] = {\n")
+foreach(file IN LISTS FILES)
+  file(READ ${file} content)
+  get_filename_component(name ${file} NAME)
+  string(APPEND text "      {\"${name}\", R\"=====(${content})=====\"},\n")
+endforeach()
+string(APPEND text "  };\n  return kFiles;\n}\n\n}  // namespace cppx::app\n")
+file(WRITE ${OUTPUT} "${text}")

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "routing/http/message.h"
+
+namespace cppx::proxy::http1 {
+
+/// Appends text to a buffer of fixed size; once it does not fit, ok() is false and nothing more is written.
+class HeadBuffer {
+ public:
+  explicit HeadBuffer(std::span<char> memory) noexcept : memory_(memory) {}
+
+  void append(std::string_view text) noexcept;
+  void append_number(std::uint64_t number) noexcept;
+  /// "Name: value\r\n"
+  void field(std::string_view name, std::string_view value) noexcept;
+  void end() noexcept { append("\r\n"); }
+
+  [[nodiscard]] bool ok() const noexcept { return ok_; }
+  [[nodiscard]] std::string_view text() const noexcept { return {memory_.data(), used_}; }
+
+ private:
+  std::span<char> memory_;
+  std::size_t used_ = 0;
+  bool ok_ = true;
+};
+
+/// What the proxy tells the backend about the client (ingress-nginx's proxy_set_header lines).
+struct ForwardedInfo {
+  std::string_view client_address;  ///< Without port; IPv6 without brackets.
+  std::string_view scheme;          ///< "http" or "https".
+  std::string_view port;            ///< Of our listener, as users see it ("443" over TLS).
+  std::string_view request_id;      ///< Used when the client sent none.
+};
+
+/// The head of the request as the backend gets it: our own fields first, then the client's others in their
+/// order, case and number. Left out: what is between the client and us only (RFC 9110 7.6.1), what we set
+/// ourselves, names with characters other than letters, digits and '-'.
+void write_request_head(HeadBuffer& out, const routing::RequestHead& request, const ForwardedInfo& forwarded);
+
+/// How the response goes to the client.
+struct ResponsePlan {
+  std::uint8_t client_minor_version = 1;
+  bool chunked = false;     ///< Transfer-Encoding: chunked towards the client.
+  bool keep_alive = true;
+  bool upgrade = false;     ///< 101: Connection and Upgrade are passed on.
+  std::string_view date;    ///< IMF-fixdate.
+  std::string_view strict_transport_security;  ///< Empty: leave the backend's as it is.
+};
+
+void write_response_head(HeadBuffer& out, const routing::ResponseHead& response, const ResponsePlan& plan);
+
+/// 1xx other than 101 (RFC 9110 15.2): status line and fields, no framing.
+void write_interim_head(HeadBuffer& out, const routing::ResponseHead& response);
+
+/// "1a2b\r\n"; returns the size written into `out`, which has room for 18 bytes.
+std::size_t write_chunk_size(std::span<char> out, std::uint64_t size) noexcept;
+
+}  // namespace cppx::proxy::http1

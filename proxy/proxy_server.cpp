@@ -1,0 +1,108 @@
+#include "proxy/proxy_server.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <future>
+#include <limits>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+#include <fmt/format.h>
+
+#include "proxy/worker/worker.h"
+#include "tls/server_context.h"
+
+namespace cppx::proxy {
+
+struct ProxyServer::Slot {
+  std::unique_ptr<Worker> worker;
+  std::thread thread;
+  std::atomic<std::uint64_t> generation{0};  // written by the worker when it has adopted one
+};
+
+ProxyServer::ProxyServer(ProxyOptions options, Retire retire) : options_(std::move(options)), retire_(std::move(retire)) {}
+
+ProxyServer::~ProxyServer() { stop(); }
+
+Result<void> ProxyServer::start() {
+  for (std::uint32_t i = 0; i < options_.workers; ++i) {
+    auto tls = tls::ServerContext::create();
+    if (!tls) return tls.error();
+    auto slot = std::make_unique<Slot>();
+    slot->worker = std::make_unique<Worker>(i, options_.workers, std::move(*tls), retire_);
+    slots_.push_back(std::move(slot));
+  }
+  if (const auto opened = open_listeners(); !opened) return opened.error();
+  for (const auto& slot : slots_) slot->thread = std::thread([&worker = *slot->worker] { worker.run(); });
+  running_ = true;
+  return {};
+}
+
+Result<void> ProxyServer::open_listeners() {
+  for (ListenerConfig config : options_.listeners) {
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+      auto opened = open_listener(config, i == 0);
+      if (!opened) return opened.error();
+      // Port 0: the others listen where the first one was put.
+      config.port = opened->port;
+      slots_[i]->worker->listen(std::move(*opened));
+    }
+    const bool v6 = config.bind_address.empty() || config.bind_address.find(':') != std::string::npos;
+    const std::string host = config.bind_address.empty() ? "::" : config.bind_address;
+    bound_.push_back({.name = config.name,
+                      .address = v6 ? fmt::format("[{}]:{}", host, config.port) : fmt::format("{}:{}", host, config.port),
+                      .port = config.port});
+  }
+  return {};
+}
+
+void ProxyServer::publish(std::shared_ptr<const routing::Snapshot> snapshot) {
+  if (!running_) return;
+  for (const auto& slot : slots_) {
+    slot->worker->post([&slot = *slot, snapshot] {
+      const std::uint64_t generation = snapshot->generation;
+      slot.worker->adopt(snapshot);
+      slot.generation.store(generation, std::memory_order_release);
+    });
+  }
+}
+
+std::uint64_t ProxyServer::serving_generation() const noexcept {
+  std::uint64_t lowest = slots_.empty() ? 0 : std::numeric_limits<std::uint64_t>::max();
+  for (const auto& slot : slots_) lowest = std::min(lowest, slot->generation.load(std::memory_order_acquire));
+  return lowest;
+}
+
+void ProxyServer::drain() {
+  if (!running_) return;
+  for (const auto& slot : slots_) slot->worker->post([&worker = *slot->worker] { worker.drain(); });
+}
+
+Counters ProxyServer::counters() {
+  Counters sum;
+  if (!running_) return sum;
+  std::vector<std::future<Counters>> answers;
+  for (const auto& slot : slots_) {
+    auto promise = std::make_shared<std::promise<Counters>>();
+    answers.push_back(promise->get_future());
+    slot->worker->post([&worker = *slot->worker, promise] {
+      Counters counters = worker.counters();
+      counters.upstream_idle = worker.upstreams().idle();
+      promise->set_value(counters);
+    });
+  }
+  for (auto& answer : answers) sum.add(answer.get());
+  return sum;
+}
+
+std::uint64_t ProxyServer::active_connections() { return counters().connections_active; }
+
+void ProxyServer::stop() {
+  if (!running_) return;
+  running_ = false;
+  for (const auto& slot : slots_) slot->worker->post([&worker = *slot->worker] { worker.stop(); });
+  for (const auto& slot : slots_) slot->thread.join();
+}
+
+}  // namespace cppx::proxy

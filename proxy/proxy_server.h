@@ -1,0 +1,73 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/error.h"
+#include "proxy/worker/counters.h"
+#include "proxy/worker/listener.h"
+#include "proxy/worker/local_snapshot.h"
+#include "routing/snapshot.h"
+
+namespace cppx::proxy {
+
+class Worker;
+
+struct ProxyOptions {
+  std::uint32_t workers = 1;
+  std::vector<ListenerConfig> listeners;
+};
+
+/// The data plane as the rest of the program sees it: workers on their threads, listening from start() on,
+/// serving from the first snapshot on.
+class ProxyServer final : public routing::SnapshotSink {
+ public:
+  /// `retire` is called on worker threads and must hand the snapshot on at once.
+  ProxyServer(ProxyOptions options, Retire retire);
+  ~ProxyServer() override;  ///< Stops.
+  ProxyServer(const ProxyServer&) = delete;
+  ProxyServer& operator=(const ProxyServer&) = delete;
+
+  /// Opens the listeners and starts the threads. Errors: port in use or not allowed, bad address.
+  Result<void> start();
+
+  /// Gives the snapshot to every worker. From any one thread.
+  void publish(std::shared_ptr<const routing::Snapshot> snapshot) override;
+  /// The lowest generation any worker serves; 0 until all have their first.
+  [[nodiscard]] std::uint64_t serving_generation() const noexcept;
+
+  /// No new connections; idle ones are closed, the others end with their request.
+  void drain();
+  /// Connections that have not ended, over all workers.
+  [[nodiscard]] std::uint64_t active_connections();
+  /// Cuts what is left and joins the threads.
+  void stop();
+
+  /// Sum over the workers; waits for each of them to answer.
+  [[nodiscard]] Counters counters();
+
+  struct Bound {
+    std::string name;
+    std::string address;  ///< "127.0.0.1:8080", "[::]:80"
+    std::uint16_t port = 0;
+  };
+  [[nodiscard]] const std::vector<Bound>& bound() const noexcept { return bound_; }
+
+ private:
+  struct Slot;
+
+  Result<void> open_listeners();
+
+  ProxyOptions options_;
+  Retire retire_;
+  std::vector<std::unique_ptr<Slot>> slots_;
+  std::vector<Bound> bound_;
+  bool running_ = false;
+};
+
+}  // namespace cppx::proxy

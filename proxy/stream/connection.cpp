@@ -1,0 +1,198 @@
+#include "proxy/stream/connection.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "proxy/codec/http1/head_validator.h"
+#include "proxy/stream/local_reply.h"
+#include "proxy/worker/worker.h"
+
+namespace cppx::proxy {
+namespace {
+
+// Kept free behind a head for the body that follows it, so that an upload moves in useful pieces.
+constexpr std::size_t kBodyRoom = 4 * 1024;
+// A connection closed with unread bytes is reset by the kernel, and the client may lose the answer: read and
+// throw away so much and so long first.
+constexpr std::size_t kLingerBytes = 1024 * 1024;
+constexpr std::chrono::seconds kLingerTime{2};
+constexpr unsigned char kTlsHandshakeRecord = 0x16;
+
+}  // namespace
+
+Connection::Connection(Worker& worker, const Listener& listener, const ClientAddress& client)
+    : worker_(worker), downstream_(worker.io(), worker.wheel(), listener, client) {}
+
+boost::system::error_code Connection::assign(int socket) {
+  return downstream_.transport.assign(socket, downstream_.address.view().find(':') != std::string_view::npos);
+}
+
+void Connection::drain() noexcept {
+  draining_ = true;
+  if (idle_) downstream_.transport.cancel(Direction::kRead);
+}
+
+void Connection::cut() noexcept {
+  cut_ = true;
+  downstream_.transport.cancel();
+}
+
+Task<void> Connection::serve() {
+  const bool ready = co_await handshake();
+  StreamEnd end = ready ? StreamEnd::kKeepAlive : StreamEnd::kAbort;
+  while (end == StreamEnd::kKeepAlive && !cut_) {
+    const bool incoming = co_await wait_for_request();
+    if (!incoming) {
+      end = StreamEnd::kClose;
+      break;
+    }
+    state_ = worker_.stream_states().take();
+    const HeadResult head = co_await read_head();
+    if (head == HeadResult::kHead) {
+      Stream stream(worker_, downstream_, *state_);
+      end = co_await stream.run();
+    } else {
+      end = head == HeadResult::kAnswered ? StreamEnd::kLinger : StreamEnd::kClose;
+    }
+    worker_.stream_states().give_back(std::move(state_));
+    if (worker_.snapshots().has_old()) worker_.snapshots().release_unused();
+    if (draining_ && end == StreamEnd::kKeepAlive) end = StreamEnd::kClose;
+  }
+  if (end == StreamEnd::kAbort || cut_) {
+    downstream_.transport.abort();
+  } else {
+    downstream_.transport.shutdown_send();
+    if (end == StreamEnd::kLinger || !downstream_.unread().empty()) co_await linger();
+    downstream_.transport.close();
+  }
+  downstream_.input.reset();
+}
+
+Task<bool> Connection::handshake() {
+  Transport& transport = downstream_.transport;
+  if (!downstream_.listener.config().tls) co_return true;
+  if (worker_.snapshots().empty()) co_return false;
+  // The certificates of this generation are needed until the handshake is over.
+  SnapshotPin snapshot = worker_.snapshots().pin();
+  const auto* table = snapshot->find_listener(downstream_.listener.config().name);
+  if (table == nullptr || !table->certificates) co_return false;
+  transport.arm_read(snapshot->settings->client_header_timeout);
+  const auto readable = co_await transport.wait(Direction::kRead);
+  unsigned char first = 0;
+  if (readable != IoStatus::kOk || ::recv(transport.native_handle(), &first, 1, MSG_PEEK) != 1) co_return false;
+  if (first != kTlsHandshakeRecord) {
+    co_await write_plain_on_tls_reply(worker_, downstream_);
+    co_await linger();
+    co_return false;
+  }
+  auto ssl = worker_.tls().accept(transport.native_handle(), *table->certificates);
+  if (!ssl) co_return false;
+  transport.start_tls(std::move(ssl));
+  transport.arm_write(snapshot->settings->client_header_timeout);
+  for (;;) {
+    const IoResult result = transport.try_handshake();
+    if (result.ok()) break;
+    IoStatus ready = IoStatus::kError;
+    if (result.status == IoStatus::kWantRead || result.status == IoStatus::kWantWrite)
+      ready = co_await transport.wait(result.status == IoStatus::kWantRead ? Direction::kRead : Direction::kWrite);
+    if (ready != IoStatus::kOk) {
+      ++worker_.counters().tls_handshakes_failed;
+      co_return false;
+    }
+  }
+  transport.disarm_read();
+  transport.disarm_write();
+  co_return true;
+}
+
+Task<bool> Connection::wait_for_request() {
+  Downstream& down = downstream_;
+  if (!down.unread().empty()) co_return true;
+  down.input.reset();
+  down.begin = down.end = 0;
+  if (down.transport.has_buffered_input()) co_return true;
+  if (draining_ || worker_.snapshots().empty()) co_return false;
+  const auto& settings = *worker_.snapshots().current().settings;
+  down.transport.arm_read(down.requests == 0 ? settings.client_header_timeout : settings.keep_alive);
+  idle_ = true;
+  const auto ready = co_await down.transport.wait(Direction::kRead);
+  idle_ = false;
+  down.transport.disarm_read();
+  if (ready == IoStatus::kCancelled && !cut_) {
+    // Draining. A request that came in the meantime is still served.
+    down.transport.resume(Direction::kRead);
+    co_return down.transport.peek().ok();
+  }
+  co_return ready == IoStatus::kOk;
+}
+
+bool Connection::grow_input(std::uint32_t limit_bytes) {
+  Downstream& down = downstream_;
+  if (down.end >= limit_bytes || down.input.size() == BufferPool::kLarge) return false;
+  Buffer larger = worker_.buffers().take_large();
+  std::memcpy(larger.data(), down.input.data(), down.end);
+  down.input = std::move(larger);
+  return true;
+}
+
+std::uint16_t Connection::head_error(http1::HeadParser::Status status) const noexcept {
+  if (status == http1::HeadParser::Status::kTooManyFields) return 431;
+  return state_->request_parser.bad_version() ? 505 : 400;
+}
+
+Task<Connection::HeadResult> Connection::refuse(std::uint16_t status) {
+  ++worker_.counters().requests;
+  co_await write_error_and_close(worker_, downstream_, status);
+  co_return HeadResult::kAnswered;
+}
+
+Task<Connection::HeadResult> Connection::read_head() {
+  Downstream& down = downstream_;
+  http1::HeadParser& parser = state_->request_parser;
+  const auto settings = worker_.snapshots().current().settings;
+  parser.reset();
+  if (down.input.empty()) down.input = worker_.buffers().take_small();
+  if (down.begin != 0) {
+    std::memmove(down.input.data(), down.input.data() + down.begin, down.end - down.begin);
+    down.end -= down.begin;
+    down.begin = 0;
+  }
+  // One deadline for the whole head: a client that sends a byte now and then does not prolong it.
+  down.transport.arm_read(settings->client_header_timeout);
+  for (;;) {
+    const auto status = parser.parse(down.unread());
+    const std::size_t head_so_far = status == http1::HeadParser::Status::kDone ? parser.head_bytes() : down.end;
+    if (parser.start_line_bytes() > settings->client_request_line_bytes) co_return co_await refuse(414);
+    if (head_so_far > settings->large_client_header_bytes) co_return co_await refuse(431);
+    if (status == http1::HeadParser::Status::kDone) break;
+    if (status != http1::HeadParser::Status::kNeedMore) co_return co_await refuse(head_error(status));
+    if (down.free_space().empty() && !grow_input(settings->large_client_header_bytes)) co_return co_await refuse(431);
+    const auto got = co_await down.transport.read_some(down.free_space());
+    if (got.status == IoStatus::kTimeout && down.end > 0) co_return co_await refuse(408);
+    if (!got.ok()) co_return HeadResult::kClose;
+    down.end += got.bytes;
+  }
+  down.transport.disarm_read();
+  if (down.input.size() - parser.head_bytes() < kBodyRoom) grow_input(BufferPool::kLarge);
+  const std::string_view head = down.unread().substr(0, parser.head_bytes());
+  const std::uint16_t status = http1::validate_request(parser, head, state_->request);
+  if (status != 0) co_return co_await refuse(status);
+  down.begin = parser.head_bytes();
+  ++down.requests;
+  co_return HeadResult::kHead;
+}
+
+Task<void> Connection::linger() {
+  Downstream& down = downstream_;
+  if (down.input.empty()) down.input = worker_.buffers().take_small();
+  down.transport.resume(Direction::kRead);
+  down.transport.arm_read(kLingerTime);
+  for (std::size_t thrown_away = 0; thrown_away < kLingerBytes && !cut_;) {
+    const auto got = co_await down.transport.read_some({down.input.data(), down.input.size()});
+    if (!got.ok()) break;
+    thrown_away += got.bytes;
+  }
+  down.begin = down.end = 0;
+}
+
+}  // namespace cppx::proxy

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "proxy/coro/task.h"
+#include "proxy/stream/downstream.h"
+#include "proxy/stream/stream.h"
+#include "proxy/stream/stream_state.h"
+
+namespace cppx::proxy {
+
+class Worker;
+
+/// One client connection: TLS handshake, then one request after the other, then an orderly end. While it
+/// waits for a request it holds no buffer.
+class Connection {
+ public:
+  Connection(Worker& worker, const Listener& listener, const ClientAddress& client);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  boost::system::error_code assign(int socket);
+
+  /// The whole life of the connection; run once.
+  Task<void> serve();
+
+  /// Closes it if no request is in progress; otherwise it ends with the one in progress.
+  void drain() noexcept;
+  /// Cuts it: serve() ends soon.
+  void cut() noexcept;
+
+ private:
+  enum class HeadResult : std::uint8_t { kHead, kClose, kAnswered };
+
+  Task<bool> handshake();
+  Task<bool> wait_for_request();
+  Task<HeadResult> read_head();
+  Task<HeadResult> refuse(std::uint16_t status);
+  Task<void> linger();
+  /// Makes room for a longer head; false when it is as long as allowed.
+  bool grow_input(std::uint32_t limit_bytes);
+  [[nodiscard]] std::uint16_t head_error(http1::HeadParser::Status status) const noexcept;
+
+  Worker& worker_;
+  Downstream downstream_;
+  std::unique_ptr<StreamState> state_;
+  bool idle_ = false;      // waiting for the first byte of a request
+  bool cut_ = false;
+  bool draining_ = false;
+};
+
+}  // namespace cppx::proxy

@@ -1,0 +1,152 @@
+#pragma once
+
+#include <sys/uio.h>
+
+#include <chrono>
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+#include "proxy/coro/task.h"
+#include "proxy/worker/timer_wheel.h"
+#include "tls/server_context.h"
+
+namespace cppx::proxy {
+
+enum class IoStatus : std::uint8_t {
+  kOk,
+  kWantRead,   ///< Nothing to be had now: wait until the socket is readable.
+  kWantWrite,  ///< Wait until the socket is writable.
+  kEof,        ///< The peer ended its side in an orderly way.
+  kError,      ///< Reset, broken TLS, or another failure: the connection is of no more use.
+  kTimeout,    ///< The deadline of this direction passed.
+  kCancelled,  ///< cancel() was called for this direction.
+};
+
+struct IoResult {
+  IoStatus status = IoStatus::kOk;
+  std::size_t bytes = 0;
+  [[nodiscard]] bool ok() const noexcept { return status == IoStatus::kOk; }
+};
+
+enum class Direction : std::uint8_t { kRead, kWrite };
+
+/// One byte stream of a worker: a TCP socket, with TLS on it or not. Reads and writes are tried inline and
+/// awaited only when they would block; waiting holds no buffer. One reader and one writer at a time.
+/// Belongs to one thread. Neither throws nor allocates in a steady state.
+class Transport {
+ public:
+  using Executor = boost::asio::io_context::executor_type;
+  using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, Executor>;
+
+  Transport(boost::asio::io_context& io, TimerWheel& wheel);
+  Transport(const Transport&) = delete;
+  Transport& operator=(const Transport&) = delete;
+  ~Transport();
+
+  /// Takes a connected or connecting socket, which must be non-blocking.
+  boost::system::error_code assign(int socket, bool is_v6);
+  [[nodiscard]] int native_handle() noexcept { return socket_.native_handle(); }
+  [[nodiscard]] bool is_open() const noexcept { return socket_.is_open(); }
+  [[nodiscard]] bool is_tls() const noexcept { return ssl_ != nullptr; }
+
+  /// From here on bytes go through `ssl`, which is bound to this socket.
+  void start_tls(tls::SslPtr ssl) noexcept { ssl_ = std::move(ssl); }
+  /// One step of the handshake.
+  IoResult try_handshake() noexcept;
+
+  IoResult try_read(std::span<char> into) noexcept;
+  /// Writes some of `pieces`, in order. With TLS, after kWantWrite the same pieces must be given again.
+  IoResult try_write(std::span<const iovec> pieces) noexcept;
+
+  /// Reads at least one byte, waiting under the read deadline.
+  Task<IoResult> read_some(std::span<char> into);
+  /// Writes all of `pieces` (which it uses up), waiting under the write deadline, armed anew with `idle` for
+  /// each wait. `bytes` of the result tells how many were taken, also when it failed.
+  Task<IoResult> write_all(std::span<iovec> pieces, std::chrono::milliseconds idle);
+
+  /// Awaitable: until the socket is ready in `direction`, or kTimeout, kCancelled, kError.
+  class WaitAwaiter;
+  WaitAwaiter wait(Direction direction) noexcept;
+
+  /// From now on the read (write) side has until `after` has passed; replaces what was armed before.
+  void arm_read(std::chrono::milliseconds after) noexcept {
+    read_.timed_out = false;
+    read_deadline_.arm(after);
+  }
+  void disarm_read() noexcept { read_deadline_.disarm(); }
+  void arm_write(std::chrono::milliseconds after) noexcept {
+    write_.timed_out = false;
+    write_deadline_.arm(after);
+  }
+  void disarm_write() noexcept { write_deadline_.disarm(); }
+
+  /// Ends the wait in progress in this direction, and every later one until resume(), with kCancelled.
+  void cancel(Direction direction) noexcept;
+  void cancel() noexcept;
+  void resume(Direction direction) noexcept;
+
+  /// Whether received bytes lie in the TLS layer, so that waiting for the socket would be wrong.
+  [[nodiscard]] bool has_buffered_input() const noexcept;
+  /// Without consuming anything: kWantRead means alive and silent; kOk means bytes are there.
+  IoResult peek() noexcept;
+
+  /// Ends our side in an orderly way (close_notify with TLS, then FIN).
+  void shutdown_send() noexcept;
+  void close() noexcept;
+  /// Closes so that the peer sees a reset: what was sent is not a complete message.
+  void abort() noexcept;
+
+ private:
+  struct SideDeadline final : Deadline {
+    SideDeadline(TimerWheel& wheel, Transport& transport, Direction direction) noexcept
+        : Deadline(wheel), transport_(transport), direction_(direction) {}
+    void expired() override { transport_.on_deadline(direction_); }
+    Transport& transport_;
+    Direction direction_;
+  };
+  struct Side {
+    bool timed_out = false;
+    bool cancelled = false;
+    bool waiting = false;
+  };
+
+  Side& side(Direction direction) noexcept { return direction == Direction::kRead ? read_ : write_; }
+  void on_deadline(Direction direction) noexcept;
+  void wake_waiters() noexcept;
+  IoResult tls_result(int returned) noexcept;
+  IoResult try_write_tls(std::span<const iovec> pieces) noexcept;
+
+  Socket socket_;
+  tls::SslPtr ssl_;
+  SideDeadline read_deadline_;
+  SideDeadline write_deadline_;
+  Side read_;
+  Side write_;
+};
+
+class Transport::WaitAwaiter {
+ public:
+  WaitAwaiter(Transport& transport, Direction direction) noexcept : transport_(transport), direction_(direction) {}
+  [[nodiscard]] bool await_ready() const noexcept;
+  void await_suspend(std::coroutine_handle<> waiter);
+  [[nodiscard]] IoStatus await_resume() noexcept;
+
+ private:
+  void start();
+  Transport& transport_;
+  Direction direction_;
+  std::coroutine_handle<> waiter_;
+  boost::system::error_code error_;
+};
+
+inline Transport::WaitAwaiter Transport::wait(Direction direction) noexcept { return {*this, direction}; }
+
+/// Uses up the first `bytes` of `pieces`; returns what is left of them.
+std::span<iovec> consume(std::span<iovec> pieces, std::size_t bytes) noexcept;
+
+}  // namespace cppx::proxy

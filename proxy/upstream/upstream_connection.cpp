@@ -1,0 +1,67 @@
+#include "proxy/upstream/upstream_connection.h"
+
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace cppx::proxy {
+namespace {
+
+socklen_t to_sockaddr(const routing::EndpointAddress& address, sockaddr_storage& out) noexcept {
+  out = {};
+  if (address.is_v4()) {
+    sockaddr_in v4{};
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(address.port);
+    std::memcpy(&v4.sin_addr, address.ip.data() + 12, 4);
+    std::memcpy(&out, &v4, sizeof(v4));
+    return sizeof(v4);
+  }
+  sockaddr_in6 v6{};
+  v6.sin6_family = AF_INET6;
+  v6.sin6_port = htons(address.port);
+  std::memcpy(&v6.sin6_addr, address.ip.data(), 16);
+  std::memcpy(&out, &v6, sizeof(v6));
+  return sizeof(v6);
+}
+
+}  // namespace
+
+Task<IoStatus> UpstreamConnection::connect(std::chrono::milliseconds timeout) {
+  const bool v6 = !address_.is_v4();
+  const int socket = ::socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+  if (socket < 0) co_return IoStatus::kError;
+  const int on = 1;
+  ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  sockaddr_storage to;
+  const socklen_t size = to_sockaddr(address_, to);
+  const int connected = ::connect(socket, reinterpret_cast<const sockaddr*>(&to), size);
+  const bool pending = connected != 0 && errno == EINPROGRESS;
+  if ((connected != 0 && !pending) || transport_.assign(socket, v6)) {
+    if (!transport_.is_open()) ::close(socket);
+    co_return IoStatus::kError;
+  }
+  if (!pending) co_return IoStatus::kOk;
+  transport_.arm_write(timeout);
+  const auto ready = co_await transport_.wait(Direction::kWrite);
+  transport_.disarm_write();
+  if (ready != IoStatus::kOk) co_return ready;
+  int error = 0;
+  socklen_t error_size = sizeof(error);
+  ::getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &error_size);
+  co_return error == 0 ? IoStatus::kOk : IoStatus::kError;
+}
+
+bool UpstreamConnection::nothing_acknowledged(std::size_t sent_bytes) noexcept {
+  int unacknowledged = 0;
+  if (::ioctl(transport_.native_handle(), SIOCOUTQ, &unacknowledged) != 0) return false;
+  return unacknowledged >= 0 && static_cast<std::size_t>(unacknowledged) >= sent_bytes;
+}
+
+}  // namespace cppx::proxy

@@ -1,0 +1,75 @@
+#include "proxy/upstream/upstream_pool.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace cppx::proxy {
+namespace {
+
+constexpr std::chrono::seconds kSweepInterval{1};
+
+/// Silent is healthy: an end or bytes nobody asked for mean that the connection is of no more use.
+bool alive(UpstreamConnection& connection) noexcept {
+  return connection.transport().peek().status == IoStatus::kWantRead;
+}
+
+}  // namespace
+
+UpstreamPool::UpstreamPool(TimerWheel& wheel) : sweep_(wheel, *this) {}
+
+UpstreamPtr UpstreamPool::take(const routing::EndpointAddress& address) {
+  const auto found = by_address_.find(address);
+  if (found == by_address_.end()) return nullptr;
+  auto& stack = found->second;
+  const auto now = Clock::now();
+  while (!stack.empty()) {
+    const auto idle = stack.back();
+    stack.pop_back();
+    UpstreamPtr connection = std::move(idle->connection);
+    const bool fresh = idle->expires > now;
+    spare_.splice(spare_.begin(), by_age_, idle);
+    if (fresh && alive(*connection)) return connection;
+  }
+  return nullptr;
+}
+
+void UpstreamPool::give_back(UpstreamPtr connection, const routing::ProxySettings& settings) {
+  if (settings.upstream_keepalive_connections == 0 || connection->requests >= settings.upstream_keepalive_requests) return;
+  if (by_age_.size() >= settings.upstream_keepalive_connections) remove(by_age_.begin());
+  if (spare_.empty()) spare_.emplace_back();
+  by_age_.splice(by_age_.end(), spare_, spare_.begin());
+  const auto idle = std::prev(by_age_.end());
+  const auto address = connection->address();
+  idle->connection = std::move(connection);
+  idle->expires = Clock::now() + settings.upstream_keepalive_timeout;
+  by_address_[address].push_back(idle);
+  if (!sweep_.armed()) sweep_.arm(kSweepInterval);
+}
+
+void UpstreamPool::remove(AgeList::iterator idle) {
+  const auto found = by_address_.find(idle->connection->address());
+  auto& stack = found->second;
+  stack.erase(std::find(stack.begin(), stack.end(), idle));
+  if (stack.empty()) by_address_.erase(found);
+  by_age_.erase(idle);
+}
+
+void UpstreamPool::sweep() {
+  const auto now = Clock::now();
+  for (auto idle = by_age_.begin(); idle != by_age_.end();) {
+    const auto next = std::next(idle);
+    if (idle->expires <= now || !alive(*idle->connection)) remove(idle);
+    idle = next;
+  }
+  std::erase_if(by_address_, [](const auto& entry) { return entry.second.empty(); });
+  spare_.clear();
+  if (!by_age_.empty()) sweep_.arm(kSweepInterval);
+}
+
+void UpstreamPool::close_all() {
+  by_address_.clear();
+  by_age_.clear();
+  sweep_.disarm();
+}
+
+}  // namespace cppx::proxy

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <list>
+#include <unordered_map>
+#include <vector>
+
+#include "proxy/upstream/upstream_connection.h"
+#include "routing/endpoint/endpoint.h"
+#include "routing/settings.h"
+
+namespace cppx::proxy {
+
+/// Idle connections of one worker to all backends, by address. Outlives snapshots: a change of routes or
+/// endpoints starts nothing cold. At most `upstream_keepalive_connections` of them, the longest idle ones go
+/// first; each is looked at once a second, so that what a backend closed is closed here too.
+class UpstreamPool {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  explicit UpstreamPool(TimerWheel& wheel);
+
+  /// The connection to `address` that was used last and is still alive, or null.
+  UpstreamPtr take(const routing::EndpointAddress& address);
+  /// Takes a connection whose last response was complete, or closes it when it has served its number.
+  void give_back(UpstreamPtr connection, const routing::ProxySettings& settings);
+
+  void close_all();
+  [[nodiscard]] std::size_t idle() const noexcept { return by_age_.size(); }
+
+ private:
+  struct Idle {
+    UpstreamPtr connection;
+    Clock::time_point expires;
+  };
+  using AgeList = std::list<Idle>;  // oldest first
+
+  struct Sweep final : Deadline {
+    Sweep(TimerWheel& wheel, UpstreamPool& owner) noexcept : Deadline(wheel), pool(owner) {}
+    void expired() override { pool.sweep(); }
+    UpstreamPool& pool;
+  };
+
+  void sweep();
+  void remove(AgeList::iterator idle);
+
+  AgeList by_age_;
+  // A spare list whose nodes are spliced in, so that giving back does not allocate in a steady state.
+  AgeList spare_;
+  std::unordered_map<routing::EndpointAddress, std::vector<AgeList::iterator>, routing::EndpointAddressHash> by_address_;
+  Sweep sweep_;
+};
+
+}  // namespace cppx::proxy

@@ -1,0 +1,43 @@
+#include "proxy/worker/buffer_pool.h"
+
+#include <new>
+
+namespace cppx::proxy {
+
+Buffer& Buffer::operator=(Buffer&& other) noexcept {
+  if (this != &other) {
+    reset();
+    pool_ = other.pool_;
+    data_ = std::exchange(other.data_, nullptr);
+    size_ = std::exchange(other.size_, 0);
+  }
+  return *this;
+}
+
+void Buffer::reset() noexcept {
+  if (data_ != nullptr) pool_->give_back(std::exchange(data_, nullptr), std::exchange(size_, 0));
+}
+
+BufferPool::~BufferPool() {
+  for (char* data : small_) ::operator delete(data);
+  for (char* data : large_) ::operator delete(data);
+}
+
+Buffer BufferPool::take(std::vector<char*>& free, std::size_t size) {
+  if (free.empty()) return {this, static_cast<char*>(::operator new(size)), size};
+  char* data = free.back();
+  free.pop_back();
+  return {this, data, size};
+}
+
+void BufferPool::give_back(char* data, std::size_t size) noexcept {
+  const bool large = size == kLarge;
+  auto& free = large ? large_ : small_;
+  if (free.size() >= (large ? kKeptLarge : kKeptSmall)) {
+    ::operator delete(data);
+    return;
+  }
+  free.push_back(data);
+}
+
+}  // namespace cppx::proxy

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace cppx::proxy {
+
+/// What one worker counts: plain integers of its own thread, added up when somebody asks.
+struct Counters {
+  std::uint64_t connections_accepted = 0;
+  std::uint64_t connections_active = 0;
+  std::uint64_t tls_handshakes_failed = 0;
+  std::uint64_t requests = 0;
+  std::array<std::uint64_t, 6> responses{};  ///< By first digit of the status; [0]: none was sent.
+  std::uint64_t upstream_connects = 0;
+  std::uint64_t upstream_connect_failures = 0;
+  std::uint64_t upstream_reuses = 0;
+  std::uint64_t retries = 0;
+  std::uint64_t upstream_idle = 0;
+
+  void add(const Counters& other) noexcept {
+    connections_accepted += other.connections_accepted;
+    connections_active += other.connections_active;
+    tls_handshakes_failed += other.tls_handshakes_failed;
+    requests += other.requests;
+    for (std::size_t i = 0; i < responses.size(); ++i) responses[i] += other.responses[i];
+    upstream_connects += other.upstream_connects;
+    upstream_connect_failures += other.upstream_connect_failures;
+    upstream_reuses += other.upstream_reuses;
+    retries += other.retries;
+    upstream_idle += other.upstream_idle;
+  }
+};
+
+}  // namespace cppx::proxy

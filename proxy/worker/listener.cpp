@@ -1,0 +1,194 @@
+#include "proxy/worker/listener.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <fmt/format.h>
+
+#include "proxy/worker/worker.h"
+
+namespace cppx::proxy {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr int kBacklog = 4096;
+// Accepted in a row before other work has its turn.
+constexpr int kAcceptBatch = 32;
+// After running out of descriptors: long enough to let some be closed, short enough not to be noticed.
+constexpr std::chrono::milliseconds kAcceptPause{50};
+
+struct BindAddress {
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+  int family = AF_INET6;
+};
+
+Result<BindAddress> parse_bind_address(const ListenerConfig& config) {
+  BindAddress bind;
+  sockaddr_in6 v6{};
+  v6.sin6_family = AF_INET6;
+  v6.sin6_port = htons(config.port);
+  v6.sin6_addr = in6addr_any;
+  sockaddr_in v4{};
+  v4.sin_family = AF_INET;
+  v4.sin_port = htons(config.port);
+  const std::string& text = config.bind_address;
+  if (text.empty() || ::inet_pton(AF_INET6, text.c_str(), &v6.sin6_addr) == 1) {
+    std::memcpy(&bind.storage, &v6, sizeof(v6));
+    bind.size = sizeof(v6);
+    return bind;
+  }
+  if (::inet_pton(AF_INET, text.c_str(), &v4.sin_addr) != 1)
+    return config_error(Errc::kInvalidArgument, fmt::format("--bind-address={}: not an IP address", text));
+  std::memcpy(&bind.storage, &v4, sizeof(v4));
+  bind.size = sizeof(v4);
+  bind.family = AF_INET;
+  return bind;
+}
+
+Error listen_error(const ListenerConfig& config, const char* what) {
+  const auto where = config.bind_address.empty() ? std::string("all addresses") : config.bind_address;
+  return config_error(Errc::kIo, fmt::format("cannot listen on {} port {} ({}): {}: {}", where, config.port, config.name, what,
+                                             std::strerror(errno)));
+}
+
+bool set(int socket, int level, int option, int value) noexcept {
+  return ::setsockopt(socket, level, option, &value, sizeof(value)) == 0;
+}
+
+/// A socket bound to the address, or -1 with errno. Falls back to IPv4 where the machine has no IPv6.
+int bound_socket(BindAddress& bind, const ListenerConfig& config, bool reuse_port) {
+  int socket = ::socket(bind.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+  if (socket < 0 && errno == EAFNOSUPPORT && config.bind_address.empty()) {
+    sockaddr_in v4{};
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(config.port);
+    std::memcpy(&bind.storage, &v4, sizeof(v4));
+    bind.size = sizeof(v4);
+    bind.family = AF_INET;
+    socket = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+  }
+  if (socket < 0) return -1;
+  if (bind.family == AF_INET6) set(socket, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+  set(socket, SOL_SOCKET, SO_REUSEADDR, 1);
+  if ((reuse_port && !set(socket, SOL_SOCKET, SO_REUSEPORT, 1)) ||
+      ::bind(socket, reinterpret_cast<const sockaddr*>(&bind.storage), bind.size) != 0) {
+    const int reason = errno;
+    ::close(socket);
+    errno = reason;
+    return -1;
+  }
+  return socket;
+}
+
+ClientAddress address_text(const sockaddr_storage& from) noexcept {
+  ClientAddress client;
+  if (from.ss_family == AF_INET) {
+    sockaddr_in v4;
+    std::memcpy(&v4, &from, sizeof(v4));
+    ::inet_ntop(AF_INET, &v4.sin_addr, client.text.data(), client.text.size());
+  } else {
+    sockaddr_in6 v6;
+    std::memcpy(&v6, &from, sizeof(v6));
+    // A client that came by IPv4 to the socket for both is shown as what it is.
+    if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr))
+      ::inet_ntop(AF_INET, v6.sin6_addr.s6_addr + 12, client.text.data(), client.text.size());
+    else
+      ::inet_ntop(AF_INET6, &v6.sin6_addr, client.text.data(), client.text.size());
+  }
+  client.size = static_cast<std::uint8_t>(std::strlen(client.text.data()));
+  return client;
+}
+
+}  // namespace
+
+Result<ListenerSocket> open_listener(const ListenerConfig& config, bool first) {
+  auto bind = parse_bind_address(config);
+  if (!bind) return bind.error();
+  if (first && config.port != 0) {
+    // With SO_REUSEPORT a second program would silently take half of the connections: without it the kernel
+    // says that the port is taken.
+    const int probe = bound_socket(*bind, config, false);
+    if (probe < 0 || ::listen(probe, 1) != 0) {
+      const Error error = listen_error(config, "bind");
+      if (probe >= 0) ::close(probe);
+      return error;
+    }
+    ::close(probe);
+  }
+  const int socket = bound_socket(*bind, config, true);
+  if (socket < 0) return listen_error(config, "bind");
+  if (::listen(socket, kBacklog) != 0) {
+    const Error error = listen_error(config, "listen");
+    ::close(socket);
+    return error;
+  }
+  sockaddr_storage local{};
+  socklen_t size = sizeof(local);
+  ::getsockname(socket, reinterpret_cast<sockaddr*>(&local), &size);
+  sockaddr_in6 v6;
+  std::memcpy(&v6, &local, sizeof(v6));  // the port lies at the same place for both families
+  return ListenerSocket{.socket = socket, .port = ntohs(v6.sin6_port), .config = config};
+}
+
+Listener::Listener(Worker& worker, asio::io_context& io, ListenerSocket socket)
+    : worker_(worker),
+      config_(std::move(socket.config)),
+      forwarded_port_(std::to_string(config_.forwarded_port != 0 ? config_.forwarded_port : socket.port)),
+      acceptor_(io.get_executor()),
+      pause_(io.get_executor()) {
+  acceptor_.assign(asio::ip::tcp::v6(), socket.socket);
+  acceptor_.native_non_blocking(true);
+}
+
+void Listener::start() { wait(); }
+
+void Listener::wait() {
+  acceptor_.async_wait(asio::socket_base::wait_read, [this](boost::system::error_code error) {
+    if (error) return;
+    if (accept_queued()) {
+      wait();
+      return;
+    }
+    pause_.expires_after(kAcceptPause);
+    pause_.async_wait([this](boost::system::error_code cancelled) {
+      if (!cancelled && acceptor_.is_open()) wait();
+    });
+  });
+}
+
+bool Listener::accept_queued() {
+  for (int i = 0; i < kAcceptBatch; ++i) {
+    sockaddr_storage from{};
+    socklen_t size = sizeof(from);
+    const int socket =
+        ::accept4(acceptor_.native_handle(), reinterpret_cast<sockaddr*>(&from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (socket < 0) {
+      if (errno == ECONNABORTED || errno == EINTR) continue;
+      return errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM;
+    }
+    set(socket, IPPROTO_TCP, TCP_NODELAY, 1);
+    worker_.on_accept(socket, *this, address_text(from));
+  }
+  return true;
+}
+
+void Listener::stop() {
+  if (!acceptor_.is_open()) return;
+  accept_queued();
+  boost::system::error_code ignored;
+  acceptor_.close(ignored);
+  pause_.cancel();
+}
+
+}  // namespace cppx::proxy

@@ -1,0 +1,93 @@
+#include "proxy/worker/worker.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <ctime>
+#include <iterator>
+#include <utility>
+
+#include "proxy/stream/connection.h"
+
+namespace cppx::proxy {
+
+Worker::Worker(std::uint32_t index, std::uint32_t count, std::unique_ptr<tls::ServerContext> tls, Retire retire)
+    : work_(io_.get_executor()),
+      wheel_(io_),
+      snapshots_(std::move(retire)),
+      upstreams_(wheel_),
+      balancer_(index, count),
+      tls_(std::move(tls)) {}
+
+Worker::~Worker() = default;
+
+void Worker::listen(ListenerSocket socket) {
+  listeners_.push_back(std::make_unique<Listener>(*this, io_, std::move(socket)));
+}
+
+void Worker::run() {
+  io_.run();
+}
+
+void Worker::adopt(std::shared_ptr<const routing::Snapshot> snapshot) {
+  const bool first = snapshots_.empty();
+  balancer_.keep_only(*snapshot);
+  snapshots_.replace(std::move(snapshot));
+  // Until there is something to serve, clients wait in the kernel's queue instead of getting a 404.
+  if (!first || draining_) return;
+  for (const auto& listener : listeners_) listener->start();
+}
+
+void Worker::on_accept(int socket, const Listener& listener, const ClientAddress& client) {
+  ++counters_.connections_accepted;
+  const auto connection = connections_.emplace(connections_.end(), *this, listener, client);
+  if (connection->assign(socket)) {
+    ::close(socket);
+    connections_.erase(connection);
+    return;
+  }
+  ++counters_.connections_active;
+  spawn(connection->serve(), [this, connection] { on_connection_end(connection); });
+}
+
+void Worker::on_connection_end(std::list<Connection>::iterator connection) {
+  --counters_.connections_active;
+  connections_.erase(connection);
+  end_if_idle();
+}
+
+void Worker::drain() {
+  if (draining_) return;
+  draining_ = true;
+  for (const auto& listener : listeners_) listener->stop();
+  // Ending an idle connection takes it out of the list, but only after its wait was completed by the loop.
+  for (Connection& connection : connections_) connection.drain();
+}
+
+void Worker::stop() {
+  drain();
+  stopping_ = true;
+  for (Connection& connection : connections_) connection.cut();
+  upstreams_.close_all();
+  end_if_idle();
+}
+
+void Worker::end_if_idle() {
+  if (!stopping_ || !connections_.empty()) return;
+  upstreams_.close_all();
+  work_.reset();
+  io_.stop();
+}
+
+std::string_view Worker::date() {
+  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  if (now != date_second_) {
+    date_second_ = now;
+    std::tm parts{};
+    ::gmtime_r(&now, &parts);
+    std::strftime(date_.data(), date_.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+  }
+  return {date_.data(), 29};
+}
+
+}  // namespace cppx::proxy

@@ -1,0 +1,99 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include "base/error.h"
+#include "proxy/stream/stream_state.h"
+#include "proxy/upstream/balancer.h"
+#include "proxy/upstream/upstream_pool.h"
+#include "proxy/worker/buffer_pool.h"
+#include "proxy/worker/counters.h"
+#include "proxy/worker/listener.h"
+#include "proxy/worker/local_snapshot.h"
+#include "proxy/worker/request_id.h"
+#include "proxy/worker/timer_wheel.h"
+#include "tls/server_context.h"
+
+namespace cppx::proxy {
+
+class Connection;
+
+/// One thread and all it needs to serve: loop, listeners, connections, idle upstream connections, buffers,
+/// counters. Shares nothing with other workers but immutable snapshots. Everything here is called on the
+/// worker's own thread, except run's caller and post().
+class Worker {
+ public:
+  Worker(std::uint32_t index, std::uint32_t count, std::unique_ptr<tls::ServerContext> tls, Retire retire);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  /// Before run(): listens on a socket made by open_listener().
+  void listen(ListenerSocket socket);
+
+  /// Serves until stop(); the body of the worker's thread.
+  void run();
+
+  /// From any thread: runs `work` on the worker's thread.
+  template <class Work>
+  void post(Work work) {
+    boost::asio::post(io_, std::move(work));
+  }
+
+  void adopt(std::shared_ptr<const routing::Snapshot> snapshot);
+  /// No new connection is taken, idle ones are closed, the others end with their request.
+  void drain();
+  /// Cuts what is left and ends run() when the last coroutine is done.
+  void stop();
+
+  // For the connections and streams of this worker.
+  [[nodiscard]] boost::asio::io_context& io() noexcept { return io_; }
+  [[nodiscard]] TimerWheel& wheel() noexcept { return wheel_; }
+  [[nodiscard]] BufferPool& buffers() noexcept { return buffers_; }
+  [[nodiscard]] UpstreamPool& upstreams() noexcept { return upstreams_; }
+  [[nodiscard]] Balancer& balancer() noexcept { return balancer_; }
+  [[nodiscard]] SnapshotHolder& snapshots() noexcept { return snapshots_; }
+  [[nodiscard]] tls::ServerContext& tls() noexcept { return *tls_; }
+  [[nodiscard]] Counters& counters() noexcept { return counters_; }
+  [[nodiscard]] RequestIds& request_ids() noexcept { return request_ids_; }
+  [[nodiscard]] StreamStatePool& stream_states() noexcept { return stream_states_; }
+  [[nodiscard]] bool draining() const noexcept { return draining_; }
+  /// The time as IMF-fixdate (RFC 9110 5.6.7); good until the next call.
+  [[nodiscard]] std::string_view date();
+
+  void on_accept(int socket, const Listener& listener, const ClientAddress& client);
+
+ private:
+  void on_connection_end(std::list<Connection>::iterator connection);
+  void end_if_idle();
+
+  boost::asio::io_context io_{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  TimerWheel wheel_;
+  BufferPool buffers_;
+  StreamStatePool stream_states_;
+  SnapshotHolder snapshots_;
+  UpstreamPool upstreams_;
+  Balancer balancer_;
+  RequestIds request_ids_;
+  std::unique_ptr<tls::ServerContext> tls_;
+  Counters counters_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::list<Connection> connections_;
+  std::array<char, 32> date_{};
+  std::int64_t date_second_ = -1;
+  bool draining_ = false;
+  bool stopping_ = false;
+};
+
+}  // namespace cppx::proxy
