@@ -31,6 +31,8 @@ struct ProxySettings {
   std::uint32_t large_client_header_bytes = 32 * 1024;  ///< Whole request head; more is 431.
   std::uint32_t client_request_line_bytes = 8 * 1024;   ///< Request line; more is 414.
   std::uint32_t proxy_header_bytes = 32 * 1024;         ///< Whole response head; more is 502.
+
+  bool operator==(const ProxySettings&) const = default;
 };
 
 }  // namespace cppx::routing
