@@ -55,7 +55,7 @@ class Wire:
     def __init__(self, sock, timeout=10.0):
         self.sock = sock
         self.buffer = bytearray()
-        self.received = 0
+        self.saw_extension = False  # Of any chunk on this connection.
         sock.settimeout(scaled(timeout))
 
     def fill(self):
@@ -64,7 +64,6 @@ class Wire:
             data = self.sock.recv(65536)
         except (ConnectionResetError, BrokenPipeError) as error:
             raise Truncated(self.buffer, reset=True) from error
-        self.received += len(data)
         self.buffer += data
         return bool(data)
 
@@ -104,7 +103,9 @@ class Wire:
     def chunks(self, trailers):
         """The data of a chunked body piece by piece, as it comes; trailer fields are appended to `trailers`."""
         while True:
-            size = int(self.read_until(b"\r\n").split(b";")[0], 16)
+            text, semicolon, _ = self.read_until(b"\r\n").partition(b";")
+            self.saw_extension = self.saw_extension or bool(semicolon)
+            size = int(text, 16)
             if size == 0:
                 break
             while size:

@@ -20,7 +20,7 @@ def curl(site, tmp_path):
         port = site.cppx.http_port if scheme == "http" else site.cppx.https_port
         command = ["curl", "--silent", "--show-error", "--max-time", str(int(scaled(20)))]
         command += ["--noproxy", "*", "--resolve", f"{host}:{port}:127.0.0.1", "--cacert", tmp_path / "ca.pem"]
-        command += ["--output", tmp_path / "out", "--write-out", "%{json}", *arguments, f"{scheme}://{host}:{port}{target}"]
+        command += ["--output", tmp_path / "out", "--write-out", "%{json}\n", *arguments, f"{scheme}://{host}:{port}{target}"]
         outcome = subprocess.run([str(part) for part in command], capture_output=True, text=True)
         assert outcome.returncode == 0, outcome.stderr
         output = (tmp_path / "out").read_bytes() if (tmp_path / "out").exists() else b""

@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import socket
 import threading
 import time
 
@@ -55,8 +56,8 @@ def open_websocket(cppx, tls, **options):
     port = cppx.https_port if tls else cppx.http_port
     return connect(
         f"{'wss' if tls else 'ws'}://site.test:{port}/chat?x=1",
-        host="127.0.0.1",
-        port=port,
+        sock=socket.create_connection(("127.0.0.1", port)),
+        server_hostname="site.test" if tls else None,
         ssl=client_context() if tls else None,
         max_size=None,
         ping_interval=None,
