@@ -15,6 +15,7 @@ from cluster.programs import built, program
 from support.client import Connection, request
 from support.waiting import wait_for
 
+CPPX = "app/cppx"
 KUBELET = "tests/cluster/fake_kubelet/cppx_fake_kubelet"
 POD_SERVER = "tests/cluster/pod_server/cppx_pod_server"
 POD_PORTS = (80, 8080)
@@ -25,7 +26,7 @@ RBAC = pathlib.Path(__file__).with_name("rbac.yaml")
 
 def missing_programs():
     """The programs of the build tree that a cluster needs and that are not there."""
-    return [path for path in (KUBELET, POD_SERVER) if not os.access(built(path), os.X_OK)]
+    return [path for path in (CPPX, KUBELET, POD_SERVER) if not os.access(built(path), os.X_OK)]
 
 
 class KubectlError(Exception):
@@ -34,6 +35,8 @@ class KubectlError(Exception):
 
 class Cluster:
     """A running cluster in a network namespace of its own. A context manager: everything is gone at the end."""
+
+    running = []
 
     def __init__(self, folder, etcd=None, network=None):
         self.folder = pathlib.Path(folder)
@@ -54,6 +57,7 @@ class Cluster:
         self.stop()
 
     def start(self):
+        Cluster.running.append(self)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.network.create()
         self.control_plane.start()
@@ -74,6 +78,7 @@ class Cluster:
             process.stop()
         self.control_plane.stop()
         left = self.network.delete()
+        Cluster.running.remove(self)
         assert not left, f"processes were left in the namespace: {left}"
 
     def process(self, name, command, environment=None):
@@ -96,6 +101,18 @@ class Cluster:
         if check and result.returncode != 0:
             raise KubectlError(f"kubectl {' '.join(map(str, arguments))}: {result.stderr.strip()}")
         return result.stdout
+
+    def apply(self, *objects, namespace=None):
+        """kubectl apply of objects in their YAML form."""
+        return self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(objects), namespace=namespace)
+
+    def account_token(self):
+        """A token of the service account of rbac.yaml."""
+        return self.kubectl("create", "token", "cppx", "--duration=10h", namespace="cppx-system").strip()
+
+    def account_kubeconfig(self):
+        """A kubeconfig with the rights of rbac.yaml and nothing else."""
+        return self.control_plane.write_kubeconfig("cppx", {"token": self.account_token()})
 
     def curl(self, *arguments):
         """Runs curl in the namespace and returns what it printed."""
@@ -176,7 +193,7 @@ class Space:
 
     def apply(self, *objects):
         """kubectl apply of objects in their YAML form."""
-        return self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
+        return self.cluster.apply(*objects, namespace=self.name)
 
     def delete(self, kind, name):
         return self.kubectl("delete", kind, name)

@@ -79,6 +79,24 @@ class ControlPlane:
         except (OSError, ApiError, http.client.HTTPException):
             return False
 
+    def compact(self):
+        """Makes etcd forget all revisions but the newest, so that no watch can go on from an older one."""
+        revision = self._ask_etcd("range", {"key": _encoded(b"none")})["header"]["revision"]
+        self._ask_etcd("compaction", {"revision": revision, "physical": True})
+
+    def _ask_etcd(self, action, body):
+        with self.network.entered():
+            connection = http.client.HTTPConnection("127.0.0.1", 2379, timeout=20)
+            connection.connect()
+        try:
+            connection.request("POST", f"/v3/kv/{action}", json.dumps(body))
+            response = connection.getresponse()
+            text = response.read().decode()
+        finally:
+            connection.close()
+        assert response.status == 200, text
+        return json.loads(text)
+
     def request(self, method, path, body=None, content_type="application/json", parse=True):
         """One request to the API server as administrator; the parsed answer. Raises ApiError."""
         with self.network.entered():

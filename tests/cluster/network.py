@@ -30,8 +30,8 @@ def _enter(file):
 class Network:
     """A network namespace. Names are resolved there by 127.0.0.1, whether somebody answers or not."""
 
-    def __init__(self, name=None):
-        self.name = name or f"cppx-{os.getpid()}"
+    def __init__(self, part=None):
+        self.name = f"cppx-{os.getpid()}" + (f"-{part}" if part else "")
         self._settings = pathlib.Path("/etc/netns") / self.name
 
     @staticmethod

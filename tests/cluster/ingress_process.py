@@ -1,0 +1,113 @@
+"""cppx running in the test cluster."""
+
+import itertools
+import json
+
+from cluster.programs import built
+from support.client import request
+from support.cppx import SANITIZER
+from support.waiting import wait_for
+from support.wire import Truncated
+
+_numbers = itertools.count(1)
+
+
+class Ingress:
+    """A cppx of the build tree inside the cluster's network namespace, on ports of its own."""
+
+    running = []
+
+    def __init__(self, cluster, kubeconfig=None, flags=(), wrapper=(), environment=None):
+        number = next(_numbers)
+        self.cluster = cluster
+        self.name = f"cppx-{number}"
+        self.http_port, self.https_port, self.health_port = (base + number for base in (20000, 21000, 22000))
+        self._command = [*wrapper, built("app/cppx")]
+        self._command += [f"--kubeconfig={kubeconfig}"] if kubeconfig else []
+        self._command += [f"--http-port={self.http_port}", f"--https-port={self.https_port}"]
+        self._command += [f"--healthz-port={self.health_port}", "--workers=2", *flags]
+        self._environment = environment
+
+    def start(self, ready=True):
+        """Starts cppx and, unless told otherwise, waits until it is ready."""
+        self.process = self.cluster.process(self.name, self._command, self._environment)
+        Ingress.running.append(self)
+        wait_for(lambda: self.health("/healthz") is not None, 20, "cppx to listen")
+        if ready:
+            self.wait_until_ready()
+        return self
+
+    def wait_until_ready(self):
+        wait_for(lambda: self.health("/readyz") == 200, 20, "cppx to be ready")
+
+    def stop(self):
+        """SIGTERM; fails when cppx had ended before, does not end well, or a sanitizer spoke."""
+        Ingress.running.remove(self)
+        self.cluster.processes.remove(self.process)
+        alive = self.process.running()
+        code = self.process.stop()
+        assert not SANITIZER.search(self.log), f"a sanitizer spoke:\n{self.log}"
+        assert alive, f"cppx ended by itself with {code}:\n{self.process.last_lines()}"
+        assert code == 0, f"cppx ended with {code} after SIGTERM:\n{self.process.last_lines()}"
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.stop()
+
+    @property
+    def log(self):
+        return self.process.text()
+
+    def health(self, target):
+        """Status at the health port; None when nobody answers."""
+        self.process.check()
+        try:
+            return self.cluster.ask(self.health_port, "localhost", target).status
+        except (OSError, Truncated):
+            return None
+
+    def get(self, host, target="/"):
+        """The response to one GET over plain HTTP."""
+        return self.cluster.ask(self.http_port, host, target)
+
+    def get_tls(self, host, target="/"):
+        with self.cluster.connect_tls(self.https_port, host) as connection:
+            return connection.ask(request(target=target, host=host))
+
+    def status(self, host, target="/"):
+        return self.get(host, target).status
+
+    def certificate(self, server_name):
+        """The certificate shown for a name, in DER."""
+        with self.cluster.connect_tls(self.https_port, server_name) as connection:
+            return connection.certificate()
+
+    def wait_for_status(self, host, status, target="/", seconds=10):
+        """Waits until every worker answers with `status`: six connections in a row."""
+        wait_for(
+            lambda: all(self.status(host, target) == status for _ in range(6)),
+            seconds,
+            f"{host}{target} to answer {status}",
+        )
+
+    def pods_behind(self, host, target="/", requests=30):
+        """How often each pod answered, over connections of their own; every answer must be 200."""
+        counts = {}
+        for _ in range(requests):
+            response = self.get(host, target)
+            assert response.status == 200, response.raw_head
+            pod = json.loads(response.text)["pod"]
+            counts[pod] = counts.get(pod, 0) + 1
+        return counts
+
+    def wait_for_pods_behind(self, host, pods, target="/", seconds=10):
+        """Waits until exactly these pods answer for a host."""
+
+        def served():
+            if self.status(host, target) != 200:
+                return False
+            return set(self.pods_behind(host, target)) == set(pods)
+
+        wait_for(served, seconds, f"{host} to be served by {sorted(pods)}")
