@@ -1,1 +1,187 @@
 #include "controller/dns/name_resolver.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "base/log.h"
+
+namespace cppx::controller::dns {
+namespace {
+
+namespace asio = boost::asio;
+using Executor = asio::io_context::executor_type;
+using Timer = asio::basic_waitable_timer<
+    std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
+using std::chrono::milliseconds;
+
+constexpr std::array<Family, 2> kFamilies = {Family::kIPv4, Family::kIPv6};
+
+/// What is known of one family of one name.
+struct Answer {
+  bool definite = false;  ///< The name servers have said so, if only once.
+  std::vector<std::string> addresses;
+};
+
+}  // namespace
+
+class NameResolver::Impl {
+ public:
+  Impl(asio::io_context& io, NameResolverOptions options, Changed changed)
+      : executor_(io.get_executor()),
+        options_(std::move(options)),
+        changed_(std::move(changed)),
+        channel_(io, options_.ares) {}
+
+  void set_names(const std::set<std::string>& names);
+  [[nodiscard]] const ResolvedNames& names() const noexcept { return resolved_; }
+
+ private:
+  struct Entry {
+    explicit Entry(const Executor& executor) : timer(executor) {}
+    Timer timer;
+    std::array<Answer, kFamilies.size()> answers;
+    std::size_t outstanding = 0;
+    milliseconds next_age{0};  ///< Until the next look-up, of the round under way.
+    milliseconds failure_delay{0};
+    bool failed = false;
+  };
+  using EntryPtr = std::shared_ptr<Entry>;
+
+  void look_up(const std::string& name, const EntryPtr& entry);
+  void answered(
+      const std::string& name, const std::weak_ptr<Entry>& weak, std::size_t family,
+      LookupResult result
+  );
+  void take(const std::string& name, Entry& entry, Answer& answer, LookupResult& result);
+  void round_complete(const std::string& name, const EntryPtr& entry);
+  void publish(const std::string& name, const Entry& entry);
+  void announce();
+
+  Executor executor_;
+  NameResolverOptions options_;
+  Changed changed_;
+  std::map<std::string, EntryPtr> entries_;
+  ResolvedNames resolved_;
+  bool announcing_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  AresChannel channel_;  ///< Last: its end calls the callbacks of what is outstanding.
+};
+
+void NameResolver::Impl::set_names(const std::set<std::string>& names) {
+  std::erase_if(entries_, [&](const auto& item) { return !names.contains(item.first); });
+  std::erase_if(resolved_, [&](const auto& item) { return !names.contains(item.first); });
+  for (const std::string& name : names) {
+    if (entries_.contains(name)) continue;
+    const auto entry = entries_.emplace(name, std::make_shared<Entry>(executor_)).first->second;
+    look_up(name, entry);
+  }
+}
+
+void NameResolver::Impl::look_up(const std::string& name, const EntryPtr& entry) {
+  entry->outstanding = kFamilies.size();
+  entry->next_age = options_.most_age;
+  entry->failed = false;
+  for (std::size_t family = 0; family < kFamilies.size(); ++family) {
+    channel_.lookup(
+        name, kFamilies[family],
+        [this, name, family, weak = std::weak_ptr<Entry>(entry)](LookupResult result) {
+          answered(name, weak, family, std::move(result));
+        }
+    );
+  }
+}
+
+void NameResolver::Impl::answered(
+    const std::string& name, const std::weak_ptr<Entry>& weak, std::size_t family,
+    LookupResult result
+) {
+  const auto entry = weak.lock();
+  if (!entry || result.status == LookupStatus::kCancelled) return;
+  take(name, *entry, entry->answers[family], result);
+  publish(name, *entry);
+  if (--entry->outstanding == 0) round_complete(name, entry);
+}
+
+void NameResolver::Impl::take(
+    const std::string& name, Entry& entry, Answer& answer, LookupResult& result
+) {
+  if (result.status == LookupStatus::kFailed) {
+    if (!entry.failed && entry.failure_delay == milliseconds(0))
+      log::warning("Host name {} of an ExternalName Service: {}", name, result.error);
+    entry.failed = true;
+    return;
+  }
+  answer.definite = true;
+  answer.addresses.clear();
+  for (const auto& address : result.addresses) answer.addresses.push_back(address.to_string());
+  if (result.status == LookupStatus::kFound)
+    entry.next_age = std::min<milliseconds>(entry.next_age, result.ttl);
+}
+
+void NameResolver::Impl::round_complete(const std::string& name, const EntryPtr& entry) {
+  if (entry->failed) {
+    entry->failure_delay =
+        std::clamp(entry->failure_delay * 2, options_.least_age, options_.most_age);
+    entry->next_age = std::min(entry->next_age, entry->failure_delay);
+  } else {
+    entry->failure_delay = milliseconds(0);
+  }
+  const bool known = std::any_of(
+      entry->answers.begin(), entry->answers.end(),
+      [](const Answer& answer) { return !answer.addresses.empty(); }
+  );
+  // A name that does not exist yet is asked for again soon.
+  if (!known && !entry->failed)
+    entry->next_age = std::min(entry->next_age, 5 * options_.least_age);
+  entry->timer.expires_after(std::clamp(entry->next_age, options_.least_age, options_.most_age));
+  entry->timer.async_wait(
+      [this, name, weak = std::weak_ptr<Entry>(entry)](const boost::system::error_code& error) {
+        const auto alive = weak.lock();
+        if (!error && alive) look_up(name, alive);
+      }
+  );
+}
+
+void NameResolver::Impl::publish(const std::string& name, const Entry& entry) {
+  std::vector<std::string> addresses;
+  bool all_definite = true;
+  for (const Answer& answer : entry.answers) {
+    addresses.insert(addresses.end(), answer.addresses.begin(), answer.addresses.end());
+    all_definite = all_definite && answer.definite;
+  }
+  // "No address" needs an answer for both families; any address is worth having at once.
+  if (addresses.empty() && !all_definite) return;
+  std::sort(addresses.begin(), addresses.end());
+  addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
+  const auto known = resolved_.find(name);
+  if (known != resolved_.end() && known->second == addresses) return;
+  resolved_.insert_or_assign(name, std::move(addresses));
+  announce();
+}
+
+void NameResolver::Impl::announce() {
+  if (announcing_) return;
+  announcing_ = true;
+  asio::post(executor_, [this, alive = std::weak_ptr<bool>(alive_)] {
+    if (alive.expired()) return;
+    announcing_ = false;
+    changed_();
+  });
+}
+
+NameResolver::NameResolver(asio::io_context& io, NameResolverOptions options, Changed changed)
+    : impl_(std::make_unique<Impl>(io, std::move(options), std::move(changed))) {}
+
+NameResolver::~NameResolver() = default;
+
+void NameResolver::set_names(const std::set<std::string>& names) { impl_->set_names(names); }
+
+const ResolvedNames& NameResolver::names() const noexcept { return impl_->names(); }
+
+}  // namespace cppx::controller::dns

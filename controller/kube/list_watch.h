@@ -1,1 +1,110 @@
 #pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <random>
+#include <string>
+
+#include <boost/asio/basic_waitable_timer.hpp>
+#include <nlohmann/json_fwd.hpp>
+
+#include "base/error.h"
+#include "controller/kube/api_client.h"
+#include "controller/kube/backoff.h"
+#include "controller/kube/task.h"
+#include "controller/kube/watch_event.h"
+
+namespace cppx::controller {
+
+/// How a ListWatch is doing.
+struct ListWatchState {
+  bool listed = false;   ///< The first list is complete; stays so.
+  bool refused = false;  ///< The server answered the first list with 403 or 404.
+  std::string error;     ///< One line; empty while all is well.
+};
+
+/// Told what a ListWatch finds, in order, on the control thread.
+class ListWatchHandler {
+ public:
+  virtual ~ListWatchHandler() = default;
+  /// A list begins: items follow, page by page. A list that fails half-way begins anew by another call
+  /// of this; what had come of it counts for nothing.
+  virtual void list_started() = 0;
+  virtual void listed(const nlohmann::json& item) = 0;
+  /// What was listed since list_started() is all there is now.
+  virtual void list_complete() = 0;
+  /// Added or modified.
+  virtual void changed(const nlohmann::json& object) = 0;
+  virtual void deleted(const nlohmann::json& object) = 0;
+  virtual void state_changed(const ListWatchState& state) = 0;
+};
+
+struct ListWatchOptions {
+  std::chrono::milliseconds least_delay{500};     ///< Back-off after a failure, doubling
+  std::chrono::milliseconds most_delay{30'000};   ///< up to this,
+  std::chrono::milliseconds refused_delay{30'000};  ///< or this at once after 403 and 404.
+  std::chrono::seconds watch_timeout{300};  ///< What a watch asks for, plus up to as much again.
+  std::chrono::milliseconds watch_grace{30'000};  ///< How much later than that it is given up.
+  std::chrono::milliseconds quiet_watch{1'000};   ///< A watch that ends sooner without an event failed.
+  std::size_t page_limit = 500;
+  std::uint32_t seed = std::random_device{}();
+};
+
+/// Lists a collection, then watches it from there on, for ever: a watch that ends or breaks is resumed
+/// from the last resourceVersion; when the server no longer has that (410), or keeps refusing the
+/// watch, it lists again. Nothing is ever reported as deleted because the server went away.
+class ListWatch {
+ public:
+  /// `display` names the collection in the log ("Ingresses"). References live as long as run().
+  ListWatch(
+      ApiClient& client, std::string collection, std::string field_selector, std::string display,
+      ListWatchHandler& handler, ListWatchOptions options
+  );
+  ListWatch(const ListWatch&) = delete;
+  ListWatch& operator=(const ListWatch&) = delete;
+
+  /// Ends only when cancelled.
+  Task<void> run();
+
+  [[nodiscard]] const ListWatchState& state() const noexcept { return state_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  using Timer = boost::asio::basic_waitable_timer<Clock, boost::asio::wait_traits<Clock>, Executor>;
+
+  Task<Result<void>> list();
+  Task<Result<nlohmann::json>> list_page(std::string continuation, bool paged);
+  Task<void> list_once();
+  Task<void> watch_once();
+  Task<Result<void>> watch();
+  Result<void> handle_line(std::string_view line);
+  Result<void> handle_event(const WatchEvent& event);
+  [[nodiscard]] std::string list_target(const std::string& continuation, bool paged) const;
+  [[nodiscard]] std::string watch_target(std::chrono::seconds timeout) const;
+  void failed(std::string_view doing, const Error& error);
+  void succeeded();
+  /// How long to wait after a failure.
+  [[nodiscard]] std::chrono::milliseconds delay();
+  [[nodiscard]] bool refused() const noexcept;
+  Task<void> pause(std::chrono::milliseconds delay);
+
+  ApiClient& client_;
+  std::string collection_;
+  std::string field_selector_;
+  std::string display_;
+  ListWatchHandler& handler_;
+  ListWatchOptions options_;
+  ListWatchState state_;
+  Backoff backoff_;
+  std::minstd_rand random_;
+  Timer timer_;
+  std::string resource_version_;  ///< Empty: a list is due.
+  unsigned status_ = 0;           ///< Of the last answer, 0 without one;
+  std::optional<std::chrono::seconds> retry_after_;  ///< and what it asked for.
+  unsigned refused_watches_ = 0;  ///< In a row, by a server that is there.
+  bool watch_fruitful_ = false;   ///< The present watch brought an event.
+};
+
+}  // namespace cppx::controller
