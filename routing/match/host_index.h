@@ -46,8 +46,7 @@ class HostIndex {
     Kind kind = Kind::kExact;
   };
 
-  [[nodiscard]] const Slot* find_slot(std::uint64_t hash, std::string_view name, bool wildcard)
-      const noexcept;
+  [[nodiscard]] const Slot* find_slot(std::string_view name, bool wildcard) const noexcept;
   [[nodiscard]] std::string_view name_of(const Slot& slot) const noexcept;
   void insert(std::uint64_t hash, Slot slot) noexcept;
   void grow();

@@ -1,9 +1,14 @@
 #include "routing/match/path_trie.h"
 
 #include <algorithm>
+#include <cstddef>
+
+#include "routing/match/name_hash.h"
 
 namespace cppx::routing {
 namespace {
+
+constexpr std::size_t kFirstSlots = 4;
 
 /// A path taken apart: "/a/b/" is {"a/b", false, true}; "/" and "" are {"", true, false}.
 struct Elements {
@@ -40,46 +45,67 @@ class ElementReader {
   bool more_;
 };
 
-}  // namespace
-
-const PathTrie::Node* PathTrie::find_child(const Node& node, std::string_view element)
-    const noexcept {
-  const auto less = [this](std::uint32_t child, std::string_view text) {
-    return nodes_[child].element < text;
-  };
-  const auto at = std::lower_bound(node.children.begin(), node.children.end(), element, less);
-  if (at == node.children.end() || nodes_[*at].element != element) return nullptr;
-  return &nodes_[*at];
+std::uint64_t hash_child(std::uint32_t parent, std::string_view element) noexcept {
+  return hash_name<LetterCase::kKept>(element, std::uint64_t{parent} << 32);
 }
 
-PathTrie::Node& PathTrie::make_node(std::string_view path) {
-  Node* node = &root_;
-  for (ElementReader reader(elements_of(path)); reader.more();) {
-    const std::string_view element = reader.next();
-    const auto less = [this](std::uint32_t child, std::string_view text) {
-      return nodes_[child].element < text;
-    };
-    const auto at = std::lower_bound(node->children.begin(), node->children.end(), element, less);
-    if (at != node->children.end() && nodes_[*at].element == element) {
-      node = &nodes_[*at];
-      continue;
-    }
-    const auto index = static_cast<std::uint32_t>(nodes_.size());
-    node->children.insert(at, index);
-    nodes_.emplace_back().element = element;
-    node = &nodes_.back();
+constexpr std::uint32_t tag_of(std::uint64_t hash) noexcept {
+  return static_cast<std::uint32_t>(hash >> 32);
+}
+
+}  // namespace
+
+const PathTrie::Node& PathTrie::node_at(NodeIndex index) const noexcept {
+  return index == kRoot ? root_ : nodes_[index - 1];
+}
+
+PathTrie::NodeIndex PathTrie::find_child(NodeIndex parent, std::string_view element)
+    const noexcept {
+  if (slots_.empty()) return kRoot;
+  const std::uint64_t hash = hash_child(parent, element);
+  const std::size_t mask = slots_.size() - 1;
+  for (std::size_t i = hash & mask; slots_[i].node != kRoot; i = (i + 1) & mask) {
+    if (slots_[i].tag != tag_of(hash)) continue;
+    const Place& place = places_[slots_[i].node - 1];
+    if (place.parent == parent && place.element == element) return slots_[i].node;
   }
-  return *node;
+  return kRoot;
+}
+
+void PathTrie::insert(std::uint64_t hash, NodeIndex node) noexcept {
+  const std::size_t mask = slots_.size() - 1;
+  std::size_t i = hash & mask;
+  while (slots_[i].node != kRoot) i = (i + 1) & mask;
+  slots_[i] = {.tag = tag_of(hash), .node = node};
+}
+
+PathTrie::NodeIndex PathTrie::make_child(NodeIndex parent, std::string_view element) {
+  if (const NodeIndex child = find_child(parent, element); child != kRoot) return child;
+  nodes_.emplace_back();
+  places_.push_back({.parent = parent, .element = std::string(element)});
+  const auto child = static_cast<NodeIndex>(nodes_.size());
+  // At most half of the slots are taken, so that a search for what is not there ends soon.
+  if (nodes_.size() * 2 <= slots_.size()) {
+    insert(hash_child(parent, element), child);
+    return child;
+  }
+  slots_.assign(std::max(kFirstSlots, slots_.size() * 2), Slot());
+  for (NodeIndex i = 1; i <= child; ++i)
+    insert(hash_child(places_[i - 1].parent, places_[i - 1].element), i);
+  return child;
 }
 
 bool PathTrie::add(PathType type, std::string_view path, RouteIndex route) {
-  Node& node = make_node(path);
-  const bool trailing_slash = elements_of(path).trailing_slash;
+  const Elements elements = elements_of(path);
+  NodeIndex at = kRoot;
+  for (ElementReader reader(elements); reader.more();) at = make_child(at, reader.next());
+
+  Node& node = at == kRoot ? root_ : nodes_[at - 1];
   RouteIndex* place = nullptr;
   if (type == PathType::kExact)
-    place = trailing_slash ? &node.exact_slash : &node.exact;
+    place = elements.trailing_slash ? &node.exact_slash : &node.exact;
   else
-    place = trailing_slash ? &node.prefix_slash : &node.prefix;
+    place = elements.trailing_slash ? &node.prefix_slash : &node.prefix;
   if (*place != kNoRoute) return false;
   *place = route;
   return true;
@@ -89,11 +115,13 @@ PathMatch PathTrie::match(std::string_view normalized_path) const noexcept {
   const Elements elements = elements_of(normalized_path);
   RouteIndex best = kNoRoute;
   const Node* node = &root_;
+  NodeIndex at = kRoot;
   for (ElementReader reader(elements); reader.more();) {
     if (node->prefix != kNoRoute) best = node->prefix;
     if (node->prefix_slash != kNoRoute) best = node->prefix_slash;
-    node = find_child(*node, reader.next());
-    if (node == nullptr) return {.route = best, .add_slash = false};
+    at = find_child(at, reader.next());
+    if (at == kRoot) return {.route = best, .add_slash = false};
+    node = &node_at(at);
   }
 
   if (elements.trailing_slash) {

@@ -40,20 +40,35 @@ class PathTrie {
   [[nodiscard]] PathMatch match(std::string_view normalized_path) const noexcept;
 
  private:
+  using NodeIndex = std::uint32_t;
+  static constexpr NodeIndex kRoot = 0;
+
   struct Node {
+    RouteIndex exact = kNoRoute;         // "/a/b"
+    RouteIndex exact_slash = kNoRoute;   // "/a/b/"
+    RouteIndex prefix = kNoRoute;        // "/a/b" and under it
+    RouteIndex prefix_slash = kNoRoute;  // under "/a/b/"
+  };
+  /// A node's place under its parent; of node i it is places_[i - 1].
+  struct Place {
+    NodeIndex parent = kRoot;
     std::string element;
-    RouteIndex exact = kNoRoute;          // "/a/b"
-    RouteIndex exact_slash = kNoRoute;    // "/a/b/"
-    RouteIndex prefix = kNoRoute;         // "/a/b" and under it
-    RouteIndex prefix_slash = kNoRoute;   // under "/a/b/"
-    std::vector<std::uint32_t> children;  // indices into nodes_, sorted by element
+  };
+  struct Slot {
+    std::uint32_t tag = 0;   // upper half of the hash of parent and element
+    NodeIndex node = kRoot;  // kRoot: empty, for the root is nobody's child
   };
 
-  [[nodiscard]] const Node* find_child(const Node& node, std::string_view element) const noexcept;
-  [[nodiscard]] Node& make_node(std::string_view path);
+  [[nodiscard]] const Node& node_at(NodeIndex index) const noexcept;
+  /// kRoot when there is no such child.
+  [[nodiscard]] NodeIndex find_child(NodeIndex parent, std::string_view element) const noexcept;
+  NodeIndex make_child(NodeIndex parent, std::string_view element);
+  void insert(std::uint64_t hash, NodeIndex node) noexcept;
 
-  Node root_;                // kept apart: a host whose only path is "/" needs no memory elsewhere
-  std::vector<Node> nodes_;  // all others
+  Node root_;                  // kept apart: a host whose only path is "/" has no memory elsewhere
+  std::vector<Node> nodes_;    // the others: node i is nodes_[i - 1]
+  std::vector<Place> places_;  // read only when a tag agrees
+  std::vector<Slot> slots_;    // children of all nodes: open addressing, power of two
 };
 
 }  // namespace cppx::routing

@@ -1,0 +1,7 @@
+#include "bench/micro/benches.h"
+
+int main() {
+  cppx::bench::bench_routes();
+  cppx::bench::bench_paths();
+  return 0;
+}
