@@ -97,12 +97,32 @@ class ControlPlane:
         assert response.status == 200, text
         return json.loads(text)
 
-    def request(self, method, path, body=None, content_type="application/json", parse=True):
-        """One request to the API server as administrator; the parsed answer. Raises ApiError."""
+    def watch(self, path, seconds):
+        """Yields the events (type, object) of a resource from now on, for some seconds."""
+        version = self.request("GET", path)["metadata"]["resourceVersion"]
+        connection = self._connect()
+        try:
+            query = f"?watch=1&resourceVersion={version}&timeoutSeconds={int(seconds)}"
+            connection.request("GET", path + query, headers=self._authorization())
+            for line in connection.getresponse():
+                event = json.loads(line)
+                yield event["type"], event["object"]
+        finally:
+            connection.close()
+
+    def _connect(self):
         with self.network.entered():
             connection = http.client.HTTPSConnection("127.0.0.1", API_PORT, timeout=20, context=self._context)
             connection.connect()
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": content_type}
+        return connection
+
+    def _authorization(self):
+        return {"Authorization": f"Bearer {self.token}"}
+
+    def request(self, method, path, body=None, content_type="application/json", parse=True):
+        """One request to the API server as administrator; the parsed answer. Raises ApiError."""
+        connection = self._connect()
+        headers = {**self._authorization(), "Content-Type": content_type}
         try:
             connection.request(method, path, None if body is None else json.dumps(body), headers)
             response = connection.getresponse()

@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import pathlib
+import re
 
 from cluster.programs import built
 from support.client import request
@@ -67,6 +69,11 @@ class Ingress:
             return self.cluster.ask(self.health_port, "localhost", target).status
         except (OSError, Truncated):
             return None
+
+    def memory_bytes(self):
+        """Resident memory of the process."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status).group(1)) * 1024
 
     def get(self, host, target="/"):
         """The response to one GET over plain HTTP."""

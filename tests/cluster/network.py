@@ -57,6 +57,10 @@ class Network:
             _ip("-n", self.name, "address", "add", f"{address}/32", "dev", "lo")
         self._settings.mkdir(parents=True)
         (self._settings / "resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:2\n")
+        (self._settings / "hosts").write_text("127.0.0.1 localhost\n")
+        # Tests that open connections by the thousand would otherwise use up the ports.
+        with self.entered():
+            pathlib.Path("/proc/sys/net/ipv4/tcp_tw_reuse").write_text("1")
 
     def delete(self):
         """Deletes the namespace. Returns the processes that were still in it; only this run can have made them."""
@@ -69,6 +73,11 @@ class Network:
         with contextlib.suppress(OSError):
             self._settings.parent.rmdir()
         return left
+
+    def add_host(self, name, address="127.0.0.1"):
+        """Lets programs in the namespace find `name`, as a line in /etc/hosts does."""
+        with open(self._settings / "hosts", "a") as hosts:
+            hosts.write(f"{address} {name}\n")
 
     def command(self, *command):
         """The command line that runs `command` in the namespace and ends it when this process ends."""
