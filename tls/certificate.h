@@ -24,21 +24,29 @@ class Certificate {
   /// `chain_pem`: leaf first, then intermediates (tls.crt). `key_pem`: the leaf's key (tls.key).
   /// Errors are kTls with the reason in words: no certificate, unreadable key, encrypted key, key
   /// that does not match the certificate. An expired certificate is no error here (see expired()).
-  static Result<std::shared_ptr<const Certificate>> from_pem(std::string_view chain_pem, std::string_view key_pem);
+  static Result<std::shared_ptr<const Certificate>> from_pem(
+      std::string_view chain_pem, std::string_view key_pem
+  );
 
   Certificate(const Certificate&) = delete;
   Certificate& operator=(const Certificate&) = delete;
   ~Certificate();
 
-  /// Whether a client that asked for `host` (exact name, or "*.example.com" itself) would accept it:
-  /// subject alternative names, or the common name when there are none (RFC 6125 6.4). Case and a
-  /// trailing dot do not matter.
+  /// Whether a client that asked for `host` (exact name, or "*.example.com" itself) would accept
+  /// it: subject alternative names, or the common name when there are none (RFC 6125 6.4). Case and
+  /// a trailing dot do not matter.
   [[nodiscard]] bool covers(std::string_view host) const;
   /// DNS names it covers, lower case.
   [[nodiscard]] const std::vector<std::string>& names() const noexcept { return names_; }
-  [[nodiscard]] std::chrono::system_clock::time_point not_before() const noexcept { return not_before_; }
-  [[nodiscard]] std::chrono::system_clock::time_point not_after() const noexcept { return not_after_; }
-  [[nodiscard]] bool expired(std::chrono::system_clock::time_point now) const noexcept { return now >= not_after_; }
+  [[nodiscard]] std::chrono::system_clock::time_point not_before() const noexcept {
+    return not_before_;
+  }
+  [[nodiscard]] std::chrono::system_clock::time_point not_after() const noexcept {
+    return not_after_;
+  }
+  [[nodiscard]] bool expired(std::chrono::system_clock::time_point now) const noexcept {
+    return now >= not_after_;
+  }
   /// SHA-256 over the leaf's DER, lower-case hex.
   [[nodiscard]] const std::string& fingerprint() const noexcept { return fingerprint_; }
 

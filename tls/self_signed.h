@@ -11,9 +11,9 @@
 namespace cppx::tls {
 
 struct SelfSignedOptions {
-  std::string common_name;
-  std::string organization;
-  std::vector<std::string> dns_names;
+  std::string common_name = {};
+  std::string organization = {};
+  std::vector<std::string> dns_names = {};
   std::chrono::hours lifetime = std::chrono::hours(24 * 365);
 };
 
@@ -25,8 +25,8 @@ struct PemPair {
 /// A new ECDSA P-256 key and a certificate signed with it.
 Result<PemPair> make_self_signed_pem(const SelfSignedOptions& options);
 
-/// The certificate presented where no other fits (CN "Kubernetes Ingress Controller Fake Certificate",
-/// as users of ingress-nginx know it from error messages), made anew at each start.
+/// The certificate presented where no other fits (CN "Kubernetes Ingress Controller Fake
+/// Certificate", as users of ingress-nginx know it from error messages), made anew at each start.
 Result<std::shared_ptr<const Certificate>> make_default_certificate();
 
 }  // namespace cppx::tls

@@ -1,1 +1,188 @@
 #include "tls/server_context.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/text.h"
+#include "tls/openssl.h"
+#include "tls/sni_table.h"
+
+namespace cppx::tls {
+namespace {
+
+/// TLS 1.2 suites of ingress-nginx in its order. Its DHE suites are left out: they need DH
+/// parameters, which it has none of by default either, so they are never chosen.
+constexpr const char* kCiphers =
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+
+/// OpenSSL's level for kSecurityBits.
+constexpr int kSecurityLevel = 2;
+constexpr std::chrono::seconds kSessionTimeout = std::chrono::minutes(10);
+/// Per worker. One takes about half a KiB.
+constexpr long kSessions = 20480;
+
+constexpr std::array<unsigned char, 9> kAlpnProtocols = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+
+/// The host name of a server_name extension (RFC 6066 3); empty when there is none or it is
+/// malformed, which OpenSSL answers itself later.
+std::string_view host_name_of(std::span<const unsigned char> extension) noexcept {
+  constexpr std::size_t kHeader = 5;  // length of the list, type, length of the name
+  constexpr unsigned char kHostName = 0;
+  if (extension.size() <= kHeader || extension[2] != kHostName) return {};
+  const auto name = extension.subspan(kHeader);
+  const auto length = static_cast<std::size_t>(extension[3]) << 8U | extension[4];
+  if (length != name.size()) return {};
+  return {reinterpret_cast<const char*>(name.data()), name.size()};
+}
+
+std::string_view server_name_of(SSL* ssl) noexcept {
+  const unsigned char* data = nullptr;
+  std::size_t length = 0;
+  if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &data, &length) == 0) return {};
+  return host_name_of({data, length});
+}
+
+const SniTable* table_of(const SSL* ssl) noexcept {
+  return static_cast<const SniTable*>(SSL_get_app_data(ssl));
+}
+
+/// A session is resumed only under the server name and certificate that it was made for (RFC 6066
+/// 3): OpenSSL itself checks the name for TLS 1.3 early data only.
+bool bind_sessions(SSL* ssl, std::string_view server_name, const Certificate& certificate) {
+  if (server_name.ends_with('.')) server_name.remove_suffix(1);
+  const std::string text = certificate.fingerprint() + to_lower(server_name);
+  std::array<unsigned char, SSL_MAX_SID_CTX_LENGTH> digest;
+  return EVP_Digest(text.data(), text.size(), digest.data(), nullptr, EVP_sha256(), nullptr) == 1 &&
+         SSL_set_session_id_context(ssl, digest.data(), digest.size()) == 1;
+}
+
+}  // namespace
+
+// Runs before OpenSSL looks for a session to resume, which the servername callback does not.
+extern "C" int cppx_tls_on_client_hello(SSL* ssl, int* alert, void*) {
+  const SniTable* table = table_of(ssl);
+  const std::string_view name = server_name_of(ssl);
+  const Certificate* certificate = table == nullptr ? nullptr : &table->find(name);
+  if (certificate != nullptr && !certificate->use_for(ssl)) {
+    certificate = &table->fallback();
+    if (!certificate->use_for(ssl)) certificate = nullptr;
+  }
+  if (certificate != nullptr && bind_sessions(ssl, name, *certificate))
+    return SSL_CLIENT_HELLO_SUCCESS;
+  *alert = SSL_AD_INTERNAL_ERROR;
+  return SSL_CLIENT_HELLO_ERROR;
+}
+
+// The certificate is chosen by now; what is left is whether to acknowledge the name.
+extern "C" int cppx_tls_on_server_name(SSL* ssl, int*, void*) {
+  return SSL_get_servername_type(ssl) == TLSEXT_NAMETYPE_host_name ? SSL_TLSEXT_ERR_OK
+                                                                   : SSL_TLSEXT_ERR_NOACK;
+}
+
+// A client that offers protocols and not http/1.1 gets the alert no_application_protocol (RFC 7301
+// 3.2, and nginx since 1.21.4): going on in a protocol that it did not offer ends in bytes that it
+// cannot read. A client without ALPN never comes here and speaks HTTP/1.1.
+extern "C" int
+cppx_tls_on_alpn(SSL*, const unsigned char** chosen, unsigned char* chosen_length, const unsigned char* offered, unsigned int offered_length, void*) {
+  unsigned char* match = nullptr;
+  if (SSL_select_next_proto(
+          &match, chosen_length, kAlpnProtocols.data(), kAlpnProtocols.size(), offered,
+          offered_length
+      ) != OPENSSL_NPN_NEGOTIATED)
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
+  *chosen = match;
+  return SSL_TLSEXT_ERR_OK;
+}
+
+// OpenSSL drops the session of a connection that ends without close_notify, as SSL 3.0 asked for;
+// RFC 5246 7.2.1 no longer does. After a fatal alert it has dropped it already.
+void SslDeleter::operator()(SSL* ssl) const noexcept {
+  if (ssl != nullptr) SSL_set_shutdown(ssl, SSL_get_shutdown(ssl) | SSL_SENT_SHUTDOWN);
+  SSL_free(ssl);
+}
+
+struct ServerContext::Impl {
+  SslCtxPtr context;
+};
+
+namespace {
+
+bool set_protocols(SSL_CTX* context) {
+  SSL_CTX_set_security_level(
+      context, std::max(kSecurityLevel, SSL_CTX_get_security_level(context))
+  );
+  SSL_CTX_set_options(
+      context, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
+                   SSL_OP_NO_TICKET |
+                   // HTTP says itself where a message ends; few clients send close_notify.
+                   SSL_OP_IGNORE_UNEXPECTED_EOF
+  );
+  return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
+         SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION) == 1 &&
+         SSL_CTX_set_cipher_list(context, kCiphers) == 1;
+}
+
+void set_input_and_output(SSL_CTX* context) {
+  SSL_CTX_set_mode(
+      context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                   SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                   // The Secret holds the whole chain; no search for issuers at each handshake.
+                   SSL_MODE_NO_AUTO_CHAIN
+  );
+  // A record in one read of the socket instead of two.
+  SSL_CTX_set_read_ahead(context, 1);
+}
+
+void set_sessions(SSL_CTX* context) {
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_SERVER);
+  SSL_CTX_sess_set_cache_size(context, kSessions);
+  SSL_CTX_set_timeout(context, kSessionTimeout.count());
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ServerContext>> ServerContext::create() {
+  const ErrorQueueScope errors;
+  SslCtxPtr context(SSL_CTX_new(TLS_server_method()));
+  if (!context || !set_protocols(context.get()))
+    return Error{
+        .code = Errc::kTls,
+        .source = ErrorSource::kInternal,
+        .retryable = false,
+        .detail = fmt::format("TLS cannot be set up: {}", last_error_text()),
+    };
+  set_input_and_output(context.get());
+  set_sessions(context.get());
+  SSL_CTX_set_client_hello_cb(context.get(), cppx_tls_on_client_hello, nullptr);
+  SSL_CTX_set_tlsext_servername_callback(context.get(), cppx_tls_on_server_name);
+  SSL_CTX_set_alpn_select_cb(context.get(), cppx_tls_on_alpn, nullptr);
+
+  std::unique_ptr<ServerContext> result(new ServerContext);
+  result->impl_ = std::make_unique<Impl>(std::move(context));
+  return result;
+}
+
+ServerContext::~ServerContext() = default;
+
+SslPtr ServerContext::accept(int socket, const SniTable& certificates) {
+  const ErrorQueueScope errors;
+  SslPtr ssl(SSL_new(impl_->context.get()));
+  if (!ssl || SSL_set_fd(ssl.get(), socket) == 0 ||
+      SSL_set_app_data(ssl.get(), const_cast<SniTable*>(&certificates)) == 0)
+    return nullptr;
+  SSL_set_accept_state(ssl.get());
+  return ssl;
+}
+
+}  // namespace cppx::tls

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "routing/match/host_index.h"
@@ -17,7 +18,8 @@ class SniTable {
   /// `fallback` is presented for unknown names and without SNI. Must not be null.
   explicit SniTable(std::shared_ptr<const Certificate> fallback);
 
-  /// `host` is an exact name or "*.example.com" (one label). The first one added for a name stays.
+  /// `host` is an exact name or "*.example.com" (one label), a trailing dot does not matter. The
+  /// first one added for a name stays: false for the others, for no name and for no certificate.
   bool add(std::string_view host, std::shared_ptr<const Certificate> certificate);
 
   /// Exact name, then one-label wildcard, then the fallback. Case and a trailing dot do not matter;
@@ -31,10 +33,13 @@ class SniTable {
   };
   /// Names in the order they were added, for dumps.
   [[nodiscard]] const std::vector<Entry>& entries() const noexcept { return entries_; }
-  [[nodiscard]] const Certificate& certificate(std::uint32_t index) const noexcept { return *certificates_[index]; }
+  [[nodiscard]] const Certificate& certificate(std::uint32_t index) const noexcept {
+    return *certificates_[index];
+  }
 
  private:
-  std::vector<std::shared_ptr<const Certificate>> certificates_;  // [0] is the fallback
+  std::vector<std::shared_ptr<const Certificate>> certificates_;   // [0] is the fallback
+  std::unordered_map<const Certificate*, std::uint32_t> indices_;  // of certificates_
   std::vector<Entry> entries_;
   routing::HostIndex index_;
 };

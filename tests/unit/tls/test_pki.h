@@ -1,0 +1,44 @@
+#pragma once
+// Certificates of any shape, made in memory for the tests of this folder.
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tls/openssl.h"
+
+namespace cppx::tls::test {
+
+enum class KeyKind { kRsa2048, kRsa1024, kP256, kP384, kEd25519, kEd448, kDsa };
+
+/// A new key; of kRsa2048 there are two that take turns, because they are slow to make.
+KeyPtr make_key(KeyKind kind);
+
+struct CertificateSpec {
+  std::string common_name = "leaf";
+  std::vector<std::string> dns_names = {};
+  std::vector<std::string> addresses = {};  // "127.0.0.1"
+  std::string raw_alternative_names = {};   // DER put into the extension as it is
+  std::string not_before = "20200101000000Z";
+  std::string not_after = "20400101000000Z";
+  bool is_ca = false;
+  bool sha1 = false;
+};
+
+struct Issued {
+  KeyPtr key;
+  X509Ptr certificate;
+};
+
+/// Self-signed when there is no issuer.
+Issued issue(const CertificateSpec& spec, KeyKind kind, const Issued* issuer = nullptr);
+Issued issue_with_key(const CertificateSpec& spec, KeyPtr key, const Issued* issuer = nullptr);
+
+std::string pem_of(X509* certificate);
+std::string pem_of(EVP_PKEY* key);
+/// "RSA PRIVATE KEY", "EC PRIVATE KEY": the forms of before PKCS #8.
+std::string traditional_pem_of(EVP_PKEY* key);
+std::string encrypted_pem_of(EVP_PKEY* key);
+
+}  // namespace cppx::tls::test
