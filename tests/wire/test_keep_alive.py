@@ -101,8 +101,8 @@ def test_a_slow_first_answer_holds_the_second_back(site):
 def test_an_idle_connection_is_closed_after_keep_alive(limited):
     cppx, _ = limited(keep_alive="200ms")
     with cppx.connect() as connection:
-        assert connection.ask(request()).status == 200
         start = time.monotonic()
+        assert connection.ask(request()).status == 200
         connection.expect_closed()
     assert 0.15 < time.monotonic() - start < scaled(3)
 
@@ -137,8 +137,8 @@ def test_keep_alive_requests_limits_a_connection(limited):
 def test_a_head_that_does_not_end_in_time_is_408_or_closed(limited, sent):
     cppx, backend = limited(client_header_timeout="200ms")
     with cppx.connect() as connection:
-        connection.send(sent)
         start = time.monotonic()
+        connection.send(sent)
         try:
             assert connection.read_response().status == 408
             connection.expect_closed()
@@ -184,8 +184,8 @@ def test_a_body_that_does_not_come_in_time_is_408(limited, sent):
     cppx, backend = limited(client_body_timeout="200ms")
     framing = ("Transfer-Encoding", "chunked") if sent.startswith(b"5\r") else ("Content-Length", "10")
     with cppx.connect() as connection:
-        connection.send(request("POST", headers=[framing]) + sent)
         start = time.monotonic()
+        connection.send(request("POST", headers=[framing]) + sent)
         try:
             response = connection.read_response("POST")
             assert response.status == 408

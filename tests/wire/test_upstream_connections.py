@@ -173,7 +173,7 @@ def test_one_dead_endpoint_of_three_is_nobodys_error(start_cppx, make_backend, m
 def test_an_endpoint_that_does_not_take_connections_is_passed_over(start_cppx, make_backend):
     backend = make_backend("alive")
     with black_hole("127.0.0.8") as hole:
-        cppx = start_cppx({"all.yaml": objects_for(backend, hole)}, config={"proxy-connect-timeout": "100ms"})
+        cppx = start_cppx({"all.yaml": objects_for(backend, hole)}, config={"proxy-connect-timeout": "250ms"})
         assert [cppx.get().status for _ in range(6)] == [200] * 6
         assert [cppx.ask(request("POST", body=b"x")).status for _ in range(6)] == [200] * 6
 
