@@ -43,7 +43,8 @@ Result<json> to_json(const ApiResponse& response) {
   if (response.ok()) {
     if (body.is_discarded())
       return Error{Errc::kParse, ErrorSource::kUpstream, true, "the response body is not JSON"};
-    return body;
+    // Said outright, as JSON converts to anything, also to an Error.
+    return Result<json>(boost::system::in_place_value, std::move(body));
   }
   std::string message;
   if (body.is_object() && body.contains("message") && body["message"].is_string())
