@@ -24,7 +24,9 @@ Elements elements_of(std::string_view path) noexcept {
   return {.text = path, .root = false, .trailing_slash = true};
 }
 
-/// The elements, one after the other.
+/// The elements, one after the other, with the hash of all elements down to each: a hash that does
+/// not depend on what was found before lets the processor fetch the next slot while it compares
+/// this one.
 class ElementReader {
  public:
   explicit ElementReader(const Elements& elements) noexcept
@@ -32,9 +34,12 @@ class ElementReader {
 
   [[nodiscard]] bool more() const noexcept { return more_; }
 
+  [[nodiscard]] std::uint64_t hash() const noexcept { return hash_; }
+
   std::string_view next() noexcept {
     const std::size_t end = rest_.find('/');
     const std::string_view element = rest_.substr(0, end);
+    hash_ = hash_name<LetterCase::kKept>(element, hash_);
     more_ = end != std::string_view::npos;
     rest_ = more_ ? rest_.substr(end + 1) : std::string_view();
     return element;
@@ -43,11 +48,8 @@ class ElementReader {
  private:
   std::string_view rest_;
   bool more_;
+  std::uint64_t hash_ = 0;
 };
-
-std::uint64_t hash_child(std::uint32_t parent, std::string_view element) noexcept {
-  return hash_name<LetterCase::kKept>(element, std::uint64_t{parent} << 32);
-}
 
 constexpr std::uint32_t tag_of(std::uint64_t hash) noexcept {
   return static_cast<std::uint32_t>(hash >> 32);
@@ -59,10 +61,10 @@ const PathTrie::Node& PathTrie::node_at(NodeIndex index) const noexcept {
   return index == kRoot ? root_ : nodes_[index - 1];
 }
 
-PathTrie::NodeIndex PathTrie::find_child(NodeIndex parent, std::string_view element)
-    const noexcept {
+PathTrie::NodeIndex PathTrie::find_child(
+    NodeIndex parent, std::string_view element, std::uint64_t hash
+) const noexcept {
   if (slots_.empty()) return kRoot;
-  const std::uint64_t hash = hash_child(parent, element);
   const std::size_t mask = slots_.size() - 1;
   for (std::size_t i = hash & mask; slots_[i].node != kRoot; i = (i + 1) & mask) {
     if (slots_[i].tag != tag_of(hash)) continue;
@@ -72,33 +74,38 @@ PathTrie::NodeIndex PathTrie::find_child(NodeIndex parent, std::string_view elem
   return kRoot;
 }
 
-void PathTrie::insert(std::uint64_t hash, NodeIndex node) noexcept {
+void PathTrie::insert(NodeIndex node) noexcept {
+  const std::uint64_t hash = places_[node - 1].hash;
   const std::size_t mask = slots_.size() - 1;
   std::size_t i = hash & mask;
   while (slots_[i].node != kRoot) i = (i + 1) & mask;
   slots_[i] = {.tag = tag_of(hash), .node = node};
 }
 
-PathTrie::NodeIndex PathTrie::make_child(NodeIndex parent, std::string_view element) {
-  if (const NodeIndex child = find_child(parent, element); child != kRoot) return child;
+PathTrie::NodeIndex PathTrie::make_child(
+    NodeIndex parent, std::string_view element, std::uint64_t hash
+) {
+  if (const NodeIndex child = find_child(parent, element, hash); child != kRoot) return child;
   nodes_.emplace_back();
-  places_.push_back({.parent = parent, .element = std::string(element)});
+  places_.push_back({.parent = parent, .hash = hash, .element = std::string(element)});
   const auto child = static_cast<NodeIndex>(nodes_.size());
   // At most half of the slots are taken, so that a search for what is not there ends soon.
   if (nodes_.size() * 2 <= slots_.size()) {
-    insert(hash_child(parent, element), child);
+    insert(child);
     return child;
   }
   slots_.assign(std::max(kFirstSlots, slots_.size() * 2), Slot());
-  for (NodeIndex i = 1; i <= child; ++i)
-    insert(hash_child(places_[i - 1].parent, places_[i - 1].element), i);
+  for (NodeIndex node = 1; node <= child; ++node) insert(node);
   return child;
 }
 
 bool PathTrie::add(PathType type, std::string_view path, RouteIndex route) {
   const Elements elements = elements_of(path);
   NodeIndex at = kRoot;
-  for (ElementReader reader(elements); reader.more();) at = make_child(at, reader.next());
+  for (ElementReader reader(elements); reader.more();) {
+    const std::string_view element = reader.next();
+    at = make_child(at, element, reader.hash());
+  }
 
   Node& node = at == kRoot ? root_ : nodes_[at - 1];
   RouteIndex* place = nullptr;
@@ -119,7 +126,8 @@ PathMatch PathTrie::match(std::string_view normalized_path) const noexcept {
   for (ElementReader reader(elements); reader.more();) {
     if (node->prefix != kNoRoute) best = node->prefix;
     if (node->prefix_slash != kNoRoute) best = node->prefix_slash;
-    at = find_child(at, reader.next());
+    const std::string_view element = reader.next();
+    at = find_child(at, element, reader.hash());
     if (at == kRoot) return {.route = best, .add_slash = false};
     node = &node_at(at);
   }

@@ -52,18 +52,20 @@ class PathTrie {
   /// A node's place under its parent; of node i it is places_[i - 1].
   struct Place {
     NodeIndex parent = kRoot;
+    std::uint64_t hash = 0;  // of all elements down to this one
     std::string element;
   };
   struct Slot {
-    std::uint32_t tag = 0;   // upper half of the hash of parent and element
+    std::uint32_t tag = 0;   // upper half of the hash
     NodeIndex node = kRoot;  // kRoot: empty, for the root is nobody's child
   };
 
   [[nodiscard]] const Node& node_at(NodeIndex index) const noexcept;
   /// kRoot when there is no such child.
-  [[nodiscard]] NodeIndex find_child(NodeIndex parent, std::string_view element) const noexcept;
-  NodeIndex make_child(NodeIndex parent, std::string_view element);
-  void insert(std::uint64_t hash, NodeIndex node) noexcept;
+  [[nodiscard]] NodeIndex find_child(NodeIndex parent, std::string_view element, std::uint64_t hash)
+      const noexcept;
+  NodeIndex make_child(NodeIndex parent, std::string_view element, std::uint64_t hash);
+  void insert(NodeIndex node) noexcept;
 
   Node root_;                  // kept apart: a host whose only path is "/" has no memory elsewhere
   std::vector<Node> nodes_;    // the others: node i is nodes_[i - 1]
