@@ -1,0 +1,211 @@
+#include "controller/controller.h"
+
+#include <algorithm>
+#include <chrono>
+#include <iterator>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+
+#include "base/log.h"
+#include "controller/cache/store.h"
+#include "controller/dns/name_resolver.h"
+#include "controller/file/manifest_set.h"
+#include "controller/file/manifest_source.h"
+#include "controller/kube/kube_source.h"
+#include "controller/translate/publish_loop.h"
+#include "tls/self_signed.h"
+
+namespace cppx::controller {
+
+namespace asio = boost::asio;
+
+struct Controller::Impl final : ObjectSink {
+  Impl(ControllerOptions given, routing::SnapshotSink& to) : options(std::move(given)), sink(to) {}
+
+  Result<void> start();
+  Result<void> start_source();
+  Result<void> start_kubernetes();
+  void stop();
+
+  void replaced(Kind kind, const std::string& ns, std::vector<Object> objects) override;
+  void upserted(Object object) override;
+  void removed(Kind kind, const ObjectKey& key) override;
+  void source_changed(const SourceState& state) override;
+
+  void manifests_changed();
+  void changed();
+  void translated(const Translation& translation);
+
+  ControllerOptions options;
+  routing::SnapshotSink& sink;
+  asio::io_context io{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
+  Store store;
+  std::unique_ptr<PublishLoop> loop;
+  std::unique_ptr<ManifestSource> manifests;
+  std::unique_ptr<KubeSource> kubernetes;
+  std::unique_ptr<dns::NameResolver> resolver;
+  bool source_synced = false;
+  std::vector<std::string> problems;
+  std::thread thread;
+
+  mutable std::mutex status_mutex;  // of what other threads ask for
+  ControllerStatus status;
+};
+
+Result<void> Controller::Impl::start() {
+  auto self_made = tls::make_default_certificate();
+  if (!self_made) return self_made.error();
+  options.translate.classes.apply_default_class |= !options.manifests.empty();
+  loop = std::make_unique<PublishLoop>(
+      io, options.translate, store, *self_made, sink,
+      [this](const Translation& translation) { translated(translation); }
+  );
+  resolver =
+      std::make_unique<dns::NameResolver>(io, dns::NameResolverOptions{}, [this] { changed(); });
+  loop->set_names(resolver->names());
+  if (auto started = start_source(); !started) return started;
+  thread = std::thread([this] { io.run(); });
+  return {};
+}
+
+Result<void> Controller::Impl::start_source() {
+  if (options.manifests.empty()) return start_kubernetes();
+  manifests = std::make_unique<ManifestSource>(io, options.manifests, store, [this] {
+    manifests_changed();
+  });
+  if (auto started = manifests->start(); !started) return started;
+  source_synced = true;
+  changed();
+  return {};
+}
+
+Result<void> Controller::Impl::start_kubernetes() {
+  KubeConfigOptions access;
+  access.kubeconfig = options.kubeconfig;
+  access.apiserver_host = options.apiserver_host;
+  access.certificate_authority = options.certificate_authority;
+  auto config = load_kube_config(access);
+  if (!config) return config.error();
+  KubeSourceOptions source_options;
+  source_options.namespaces = options.watch_namespaces;
+  auto source = KubeSource::create(io, *std::move(config), std::move(source_options), *this);
+  if (!source) return source.error();
+  kubernetes = *std::move(source);
+  status.waiting_for = kubernetes->state().waiting_for;
+  // The only ConfigMap that is ever read is known from the start.
+  std::set<ObjectKey> config_maps;
+  if (options.translate.config_map) config_maps.insert(*options.translate.config_map);
+  kubernetes->set_wanted(Kind::kConfigMap, std::move(config_maps));
+  kubernetes->start();
+  return {};
+}
+
+void Controller::Impl::stop() {
+  if (!thread.joinable()) return;
+  asio::post(io, [this] {
+    loop->stop();
+    if (manifests != nullptr) manifests->stop();
+    if (kubernetes != nullptr) kubernetes->stop();
+    resolver.reset();
+    work.reset();
+  });
+  thread.join();
+}
+
+void Controller::Impl::replaced(Kind kind, const std::string& ns, std::vector<Object> objects) {
+  if (store.replace(kind, ns, std::move(objects))) changed();
+}
+
+void Controller::Impl::upserted(Object object) {
+  if (store.apply(std::move(object))) changed();
+}
+
+void Controller::Impl::removed(Kind kind, const ObjectKey& key) {
+  if (store.remove(kind, key)) changed();
+}
+
+void Controller::Impl::source_changed(const SourceState& state) {
+  const bool first = state.synced && !source_synced;
+  source_synced = state.synced;
+  {
+    const std::scoped_lock lock(status_mutex);
+    status.waiting_for = state.waiting_for;
+    status.trouble = state.trouble;
+  }
+  if (first) changed();
+}
+
+void Controller::Impl::manifests_changed() {
+  const auto& now = manifests->problems();
+  for (const std::string& problem : now)
+    if (std::ranges::find(problems, problem) == problems.end()) log::error("{}", problem);
+  for (const std::string& problem : problems)
+    if (std::ranges::find(now, problem) == now.end()) log::info("no longer the case: {}", problem);
+  problems = now;
+  {
+    const std::scoped_lock lock(status_mutex);
+    status.problems = problems;
+  }
+  changed();
+}
+
+// Nothing is published before everything has been heard of once: a part of the truth would take
+// routes away.
+void Controller::Impl::changed() {
+  if (source_synced) loop->request();
+}
+
+void Controller::Impl::translated(const Translation& translation) {
+  resolver->set_names(translation.external_names);
+  if (kubernetes != nullptr) kubernetes->set_wanted(Kind::kSecret, translation.secrets_in_use);
+  const std::scoped_lock lock(status_mutex);
+  status.synced = true;
+  status.generation = loop->generation();
+  status.diagnostics = loop->diagnostics();
+}
+
+Controller::Controller(ControllerOptions options, routing::SnapshotSink& sink)
+    : impl_(std::make_unique<Impl>(std::move(options), sink)) {}
+
+Controller::~Controller() { stop(); }
+
+Result<void> Controller::start() { return impl_->start(); }
+
+void Controller::stop() { impl_->stop(); }
+
+ControllerStatus Controller::status() const {
+  const std::scoped_lock lock(impl_->status_mutex);
+  return impl_->status;
+}
+
+Result<ManifestCheck> check_manifests(
+    const std::vector<std::filesystem::path>& paths, TranslateOptions options
+) {
+  ManifestSet manifests(paths);
+  if (auto opened = manifests.open(); !opened) return opened.error();
+  if (auto loaded = manifests.load(); !loaded) return loaded.error();
+  auto self_made = tls::make_default_certificate();
+  if (!self_made) return self_made.error();
+  Store store;
+  for (const auto& [id, object] : manifests.objects()) store.apply(*object);
+  options.classes.apply_default_class = true;
+  const ResolvedNames no_names;
+  ManifestCheck check;
+  check.translation = Translator(std::move(options))
+                          .translate({
+                              .store = store,
+                              .names = no_names,
+                              .now = std::chrono::system_clock::now(),
+                              .self_made_certificate = *self_made,
+                          });
+  check.problems = manifests.problems();
+  return check;
+}
+
+}  // namespace cppx::controller

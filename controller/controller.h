@@ -2,13 +2,13 @@
 // The controller folder: from watch events or manifests to snapshots, on one thread.
 //
 //   kube/ (ApiClient, Reflector)  ─┐
-//   file/ (ManifestSource)        ─┴→ model/ (decode) → cache/ (Store) → translate/ (Translator) → SnapshotSink
+//   file/ (ManifestSource)        ─┴→ model/ (decode) → cache/ (Store) → translate/ (Translator) →
+//   SnapshotSink
 //
 // Never touches a socket of the data plane. May include: tls, features, routing, base.
 
-#include <chrono>
+#include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,20 +27,24 @@ struct ControllerOptions {
   std::optional<std::filesystem::path> kubeconfig;  ///< --kubeconfig; otherwise in-cluster.
   std::optional<std::string> apiserver_host;        ///< --apiserver-host
   std::optional<std::filesystem::path> certificate_authority;  ///< --certificate-authority
-  std::vector<std::string> watch_namespaces;        ///< --watch-namespace; empty: all.
+  std::vector<std::string> watch_namespaces;                   ///< --watch-namespace; empty: all.
 };
 
 /// What the controller knows about itself; for /readyz and the log.
 struct ControllerStatus {
-  bool synced = false;         ///< The first complete state has been published.
-  std::string waiting_for;     ///< While not synced: what is missing ("list of Ingresses: connection refused").
+  bool synced = false;      ///< The first complete state has been published.
+  std::string waiting_for;  ///< While not synced: what is missing ("list of Ingresses: connection
+                            ///< refused").
   std::uint64_t generation = 0;
   std::vector<Diagnostic> diagnostics;
+  std::vector<std::string> problems;  ///< Broken manifest files and documents, one line each.
+  std::string trouble;  ///< What is wrong with the API server now; empty when nothing is.
 };
 
-/// Owns the control thread, the store, the sources and the translator. start() returns when options proved
-/// usable (a kubeconfig that cannot be read, a manifests path that does not exist are errors); the first
-/// snapshot comes later through the sink. An unreachable API server is waited for, never an error.
+/// Owns the control thread, the store, the sources and the translator. start() returns when options
+/// proved usable (a kubeconfig that cannot be read, a manifests path that does not exist are
+/// errors); the first snapshot comes later through the sink. An unreachable API server is waited
+/// for, never an error.
 class Controller {
  public:
   Controller(ControllerOptions options, routing::SnapshotSink& sink);
@@ -60,12 +64,14 @@ class Controller {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Reads manifests once and translates them: what `cppx check` and `cppx routes` show. Broken files and
-/// documents come as errors in `problems`, one line each.
+/// Reads manifests once and translates them: what `cppx check` and `cppx routes` show. Broken files
+/// and documents come as errors in `problems`, one line each.
 struct ManifestCheck {
   Translation translation;
   std::vector<std::string> problems;
 };
-Result<ManifestCheck> check_manifests(const std::vector<std::filesystem::path>& paths, TranslateOptions options);
+Result<ManifestCheck> check_manifests(
+    const std::vector<std::filesystem::path>& paths, TranslateOptions options
+);
 
 }  // namespace cppx::controller

@@ -8,13 +8,21 @@
 namespace cppx::controller {
 namespace {
 
+// A change of its status alone makes a new version of an object that reads the same.
+template <class T>
+bool reads_same(const T& old, T& object) {
+  auto version = std::exchange(object.meta.resource_version, old.meta.resource_version);
+  const auto generation = std::exchange(object.meta.generation, old.meta.generation);
+  const bool same = old == object;
+  object.meta.resource_version = std::move(version);
+  object.meta.generation = generation;
+  return same;
+}
+
 template <class T>
 bool apply_to(Store::Map<T>& map, T object) {
   auto& slot = map[object.meta.key];
-  if (slot != nullptr && !object.meta.resource_version.empty() &&
-      slot->meta.resource_version == object.meta.resource_version &&
-      slot->meta.uid == object.meta.uid)
-    return false;
+  if (slot != nullptr && reads_same(*slot, object)) return false;
   slot = std::make_shared<const T>(std::move(object));
   return true;
 }
@@ -52,16 +60,20 @@ bool Store::remove(Kind kind, const ObjectKey& key) {
   return with_map(*this, kind, [&](auto& map) { return map.erase(key) != 0; });
 }
 
-void Store::replace(Kind kind, std::vector<Object> objects) {
-  with_map(*this, kind, [&]<class T>(Map<T>& map) {
+bool Store::replace(Kind kind, const std::string& ns, std::vector<Object> objects) {
+  return with_map(*this, kind, [&]<class T>(Map<T>& map) {
+    bool changed = false;
     std::set<ObjectKey> kept;
     for (Object& object : objects) {
       T* value = std::get_if<T>(&object);
       if (value == nullptr) continue;
       kept.insert(value->meta.key);
-      apply_to(map, std::move(*value));
+      changed |= apply_to(map, std::move(*value));
     }
-    std::erase_if(map, [&](const auto& entry) { return !kept.contains(entry.first); });
+    const auto removed = std::erase_if(map, [&](const auto& entry) {
+      return (ns.empty() || entry.first.ns == ns) && !kept.contains(entry.first);
+    });
+    return changed || removed != 0;
   });
 }
 

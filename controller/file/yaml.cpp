@@ -1,0 +1,76 @@
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/parser.h>
+
+#include <sstream>
+#include <string>
+#include <utility>
+
+#include "controller/file/document.h"
+#include "controller/file/yaml_builder.h"
+
+namespace cppx::controller {
+namespace {
+
+bool is_separator(std::string_view line) {
+  return line.starts_with("---") && (line.size() == 3 || line[3] == ' ' || line[3] == '\t' ||
+                                     line[3] == '\r' || line[3] == '\n');
+}
+
+// Length of the text up to the next "---" line (YAML 1.2, 9.1.2: no content can look like one).
+std::size_t chunk_length(std::string_view text) {
+  std::size_t at = text.find('\n');
+  while (at != std::string_view::npos) {
+    if (is_separator(text.substr(at + 1))) return at + 1;
+    at = text.find('\n', at + 1);
+  }
+  return text.size();
+}
+
+std::size_t lines_in(std::string_view text) {
+  std::size_t lines = 0;
+  for (const char c : text) lines += c == '\n' ? 1 : 0;
+  return lines;
+}
+
+std::size_t line_of(std::size_t first_line, int mark_line) {
+  return first_line + (mark_line > 0 ? static_cast<std::size_t>(mark_line) : 0);
+}
+
+// The documents of one chunk: one, but for those divided by "..." lines.
+void parse_chunk(std::string_view chunk, std::size_t first_line, std::vector<Document>& out) {
+  std::istringstream in{std::string(chunk)};
+  YamlBuilder builder;
+  const auto add = [&](std::size_t line) -> Document& {
+    Document& document = out.emplace_back();
+    document.number = out.size();
+    document.line = line;
+    return document;
+  };
+  try {
+    YAML::Parser parser(in);
+    for (;;) {
+      builder = YamlBuilder();
+      if (!parser.HandleNextDocument(builder)) return;
+      if (builder.root() && !builder.root()->is_null())
+        add(line_of(first_line, builder.line())).json = builder.take_root();
+    }
+  } catch (const YAML::Exception& error) {
+    add(line_of(first_line, error.mark.line)).error = error.msg;
+  }
+}
+
+}  // namespace
+
+std::vector<Document> parse_yaml(std::string_view text) {
+  std::vector<Document> out;
+  std::size_t line = 1;
+  while (!text.empty()) {
+    const std::string_view chunk = text.substr(0, chunk_length(text));
+    parse_chunk(chunk, line, out);
+    line += lines_in(chunk);
+    text.remove_prefix(chunk.size());
+  }
+  return out;
+}
+
+}  // namespace cppx::controller

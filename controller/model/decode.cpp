@@ -65,8 +65,8 @@ const KnownKind* find_known(const TypeName& type, bool any_group) {
 
 bool valid_name(std::string_view name) {
   const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '.' || c == '_';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_';
   };
   return name.size() <= kMaxNameLength && name != "." && name != ".." &&
          std::ranges::all_of(name, allowed);
@@ -126,8 +126,8 @@ Decoded decode_known(const JsonField& object, const KnownKind& known) {
   return out;
 }
 
-// Old versions of kinds we read were given up by Kubernetes long ago; ignoring them in silence would
-// look like a route that was forgotten.
+// Old versions of kinds we read were given up by Kubernetes long ago; ignoring them in silence
+// would look like a route that was forgotten.
 bool is_old_version(const TypeName& type, const KnownKind& known) {
   const bool same_group = type.group == known.group && type.version.starts_with("v1");
   return same_group || (type.group == "extensions" && known.kind == "Ingress");

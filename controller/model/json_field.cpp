@@ -29,16 +29,11 @@ void append_key(std::string& path, std::string_view key) {
 JsonField::JsonField(const nlohmann::json& root, DecodeErrors& errors)
     : value_(root.is_null() ? nullptr : &root), parent_(nullptr), errors_(&errors) {}
 
-JsonField::JsonField(
-    const JsonField* parent, std::string_view key, const nlohmann::json* value
-)
+JsonField::JsonField(const JsonField* parent, std::string_view key, const nlohmann::json* value)
     : value_(value), parent_(parent), errors_(parent->errors_), key_(key) {}
 
 JsonField::JsonField(const JsonField* parent, std::size_t index)
-    : value_(&(*parent->value_)[index]),
-      parent_(parent),
-      errors_(parent->errors_),
-      index_(index) {
+    : value_(&(*parent->value_)[index]), parent_(parent), errors_(parent->errors_), index_(index) {
   if (value_->is_null()) value_ = nullptr;
 }
 

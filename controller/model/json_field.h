@@ -28,7 +28,8 @@ class DecodeErrors {
 
 /// One value within a JSON object and the way that leads to it, read with its type checked. Absent
 /// and null are the same, as in the Kubernetes API. A wrong type is added to the errors under the
-/// field's path and reads as absent. Borrows the JSON, its parent and the errors; lives on the stack.
+/// field's path and reads as absent. Borrows the JSON, its parent and the errors; lives on the
+/// stack.
 class JsonField {
  public:
   JsonField(const nlohmann::json& root, DecodeErrors& errors);
@@ -37,7 +38,7 @@ class JsonField {
   [[nodiscard]] JsonField operator[](std::string_view key) const;
   [[nodiscard]] bool present() const noexcept { return value_ != nullptr; }
 
-  [[nodiscard]] std::string text() const;                        ///< Empty when absent.
+  [[nodiscard]] std::string text() const;  ///< Empty when absent.
   [[nodiscard]] std::optional<std::string> optional_text() const;
   [[nodiscard]] std::string required_text() const;  ///< An error when absent or empty.
   [[nodiscard]] bool boolean(bool fallback) const;

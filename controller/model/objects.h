@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -50,6 +49,7 @@ struct ObjectMeta {
   bool deleting = false;                          ///< deletionTimestamp is set.
   StringMap labels;
   StringMap annotations;
+  bool operator==(const ObjectMeta&) const = default;
 };
 
 /// `port.number` or `port.name` of a backend; and a Service's targetPort.
@@ -59,22 +59,26 @@ struct IngressBackend {
   std::string service;  ///< Empty when `has_resource`.
   PortRef port = std::uint16_t{0};
   bool has_resource = false;  ///< backend.resource: served as 404.
+  bool operator==(const IngressBackend&) const = default;
 };
 
 struct IngressPath {
   std::string path;  ///< Empty: "/".
   routing::PathType path_type = routing::PathType::kImplementationSpecific;
   IngressBackend backend;
+  bool operator==(const IngressPath&) const = default;
 };
 
 struct IngressRule {
-  std::string host;  ///< Empty: all hosts.
+  std::string host;                ///< Empty: all hosts.
   std::vector<IngressPath> paths;  ///< Empty when the rule has no `http`.
+  bool operator==(const IngressRule&) const = default;
 };
 
 struct IngressTls {
   std::vector<std::string> hosts;
   std::string secret_name;
+  bool operator==(const IngressTls&) const = default;
 };
 
 struct Ingress {
@@ -83,12 +87,14 @@ struct Ingress {
   std::optional<IngressBackend> default_backend;
   std::vector<IngressRule> rules;
   std::vector<IngressTls> tls;
+  bool operator==(const Ingress&) const = default;
 };
 
 struct IngressClass {
   ObjectMeta meta;
   std::string controller;
   bool is_default = false;  ///< annotation ingressclass.kubernetes.io/is-default-class
+  bool operator==(const IngressClass&) const = default;
 };
 
 struct ServicePort {
@@ -97,6 +103,7 @@ struct ServicePort {
   PortRef target_port = std::uint16_t{0};
   std::string protocol = "TCP";
   std::string app_protocol;
+  bool operator==(const ServicePort&) const = default;
 };
 
 struct Service {
@@ -106,21 +113,24 @@ struct Service {
   std::string external_name;
   bool has_selector = false;
   std::vector<ServicePort> ports;
+  bool operator==(const Service&) const = default;
 };
 
 struct SliceEndpoint {
   std::vector<std::string> addresses;
-  bool ready = true;        ///< Absent in the object: true.
-  bool serving = true;      ///< Absent: the value of ready.
+  bool ready = true;    ///< Absent in the object: true.
+  bool serving = true;  ///< Absent: the value of ready.
   bool terminating = false;
   std::string node_name;
   std::string zone;
+  bool operator==(const SliceEndpoint&) const = default;
 };
 
 struct SlicePort {
   std::string name;  ///< Name of the Service port, may be empty.
   std::uint16_t port = 0;
   std::string protocol = "TCP";
+  bool operator==(const SlicePort&) const = default;
 };
 
 enum class AddressType : std::uint8_t { kIPv4, kIPv6, kFqdn };
@@ -131,7 +141,9 @@ struct EndpointSlice {
   AddressType address_type = AddressType::kIPv4;
   std::vector<SliceEndpoint> endpoints;
   std::vector<SlicePort> ports;
-  bool from_endpoints = false;  ///< Made of a legacy Endpoints object: used only when no slice names the Service.
+  bool from_endpoints =
+      false;  ///< Made of a legacy Endpoints object: used only when no slice names the Service.
+  bool operator==(const EndpointSlice&) const = default;
 };
 
 /// Data values are decoded from base64.
@@ -139,18 +151,40 @@ struct Secret {
   ObjectMeta meta;
   std::string type;
   StringMap data;
+  bool operator==(const Secret&) const = default;
 };
 
 struct ConfigMap {
   ObjectMeta meta;
   StringMap data;
+  bool operator==(const ConfigMap&) const = default;
 };
 
 struct Namespace {
   ObjectMeta meta;
+  bool operator==(const Namespace&) const = default;
 };
 
-using Object = std::variant<Ingress, IngressClass, Service, EndpointSlice, Secret, ConfigMap, Namespace>;
+using Object =
+    std::variant<Ingress, IngressClass, Service, EndpointSlice, Secret, ConfigMap, Namespace>;
+
+/// Kind of each alternative of Object.
+template <class T>
+inline constexpr Kind kKindOf = Kind{};
+template <>
+inline constexpr Kind kKindOf<Ingress> = Kind::kIngress;
+template <>
+inline constexpr Kind kKindOf<IngressClass> = Kind::kIngressClass;
+template <>
+inline constexpr Kind kKindOf<Service> = Kind::kService;
+template <>
+inline constexpr Kind kKindOf<EndpointSlice> = Kind::kEndpointSlice;
+template <>
+inline constexpr Kind kKindOf<Secret> = Kind::kSecret;
+template <>
+inline constexpr Kind kKindOf<ConfigMap> = Kind::kConfigMap;
+template <>
+inline constexpr Kind kKindOf<Namespace> = Kind::kNamespace;
 
 const ObjectMeta& meta_of(const Object& object) noexcept;
 Kind kind_of(const Object& object) noexcept;

@@ -6,8 +6,8 @@
 
 namespace cppx::controller {
 
-/// An RFC 3339 time ("2026-11-23T10:00:00Z", with or without a fraction or an offset), to the second.
-/// Nothing when it is not one.
+/// An RFC 3339 time ("2026-11-23T10:00:00Z", with or without a fraction or an offset), to the
+/// second. Nothing when it is not one.
 std::optional<std::chrono::sys_seconds> parse_timestamp(std::string_view text) noexcept;
 
 }  // namespace cppx::controller

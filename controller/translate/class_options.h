@@ -10,6 +10,9 @@ struct ClassOptions {
   std::string controller_class = "cppx.io/ingress-controller";  ///< --controller-class
   bool ingress_class_by_name = false;                           ///< --ingress-class-by-name
   bool watch_ingress_without_class = false;                     ///< --watch-ingress-without-class
+  /// Ingresses without class and annotation belong to the default IngressClass. An API server fills
+  /// that in when they are created; where there is none (manifests), the translation does.
+  bool apply_default_class = false;
 };
 
 }  // namespace cppx::controller

@@ -1,0 +1,158 @@
+#include "controller/translate/hosts.h"
+
+#include <fmt/format.h>
+
+#include <cstddef>
+#include <string_view>
+
+#include "controller/translate/names.h"
+#include "controller/translate/paths.h"
+
+namespace cppx::controller {
+namespace {
+
+using routing::PathType;
+
+constexpr std::string_view kCatchAll = "_";
+const PathKey kRootPrefix{"/", false};
+
+std::string_view host_for_people(std::string_view host) {
+  return host == kCatchAll ? std::string_view("without a name") : host;
+}
+
+}  // namespace
+
+HostPlanner::HostPlanner(
+    PoolBuilder& pools, DefaultBackend default_backend, DiagnosticList& diagnostics
+)
+    : pools_(pools), default_backend_(std::move(default_backend)), diagnostics_(diagnostics) {}
+
+HostPlan HostPlanner::plan(const std::vector<SelectedIngress>& ingresses) {
+  plan_.clear();
+  plan_.try_emplace(std::string(kCatchAll));
+  // A default backend without rules is settled before any path: a '/' without host loses to it.
+  for (const SelectedIngress& selected : ingresses)
+    if (selected.ingress->rules.empty() && selected.ingress->default_backend)
+      add_catch_all(selected);
+  for (const SelectedIngress& selected : ingresses)
+    for (std::size_t i = 0; i < selected.ingress->rules.size(); ++i) add_rule(selected, i);
+  for (auto& [name, host] : plan_) add_implicit_root(host);
+  return std::move(plan_);
+}
+
+void HostPlanner::add_catch_all(const SelectedIngress& selected) {
+  const Ingress& ingress = *selected.ingress;
+  auto& routes = plan_.find(kCatchAll)->second.routes;
+  if (const auto it = routes.find(kRootPrefix); it != routes.end()) {
+    diagnostics_.warn(
+        ingress, "spec.defaultBackend", "PathConflict",
+        fmt::format(
+            "the default backend for all hosts is that of Ingress {}",
+            it->second.owner->ingress->meta.key.to_string()
+        )
+    );
+    return;
+  }
+  if (ingress.default_backend->has_resource) return;
+  PlannedRoute route = route_to(selected, *ingress.default_backend, "spec.defaultBackend");
+  route.has_annotations = false;
+  routes.emplace(kRootPrefix, std::move(route));
+}
+
+void HostPlanner::add_rule(const SelectedIngress& selected, std::size_t rule_index) {
+  const IngressRule& rule = selected.ingress->rules[rule_index];
+  const std::string field = fmt::format("spec.rules[{}]", rule_index);
+  const auto name = normalize_ingress_host(rule.host);
+  if (!name) {
+    diagnostics_.error(
+        *selected.ingress, field + ".host", "InvalidHost",
+        fmt::format("\"{}\" is not a host name; the rule is left out", rule.host)
+    );
+    return;
+  }
+  PlannedHost& host = plan_[*name];
+  if (host.first == nullptr) host.first = &selected;
+  for (std::size_t i = 0; i < rule.paths.size(); ++i)
+    add_path(selected, host, *name, rule.paths[i], fmt::format("{}.http.paths[{}]", field, i));
+}
+
+void HostPlanner::add_path(
+    const SelectedIngress& selected, PlannedHost& host, const std::string& host_name,
+    const IngressPath& path, const std::string& field
+) {
+  const std::string text = path.path.empty() ? "/" : path.path;
+  if (const auto problem = path_problem(path.path_type, text)) {
+    diagnostics_.error(
+        *selected.ingress, field + ".path", "InvalidPath",
+        fmt::format("\"{}\": {}; the path is left out", text, *problem)
+    );
+    return;
+  }
+  const PathKey key{text, path.path_type == PathType::kExact};
+  if (const auto it = host.routes.find(key); it != host.routes.end()) {
+    const Ingress& winner = *it->second.owner->ingress;
+    diagnostics_.warn(
+        *selected.ingress, field, "PathConflict",
+        &winner == selected.ingress
+            ? fmt::format("{} is there already in this Ingress; the first one counts", text)
+            : fmt::format(
+                  "{} of host {} is served by Ingress {}, which comes first", text,
+                  host_for_people(host_name), winner.meta.key.to_string()
+              )
+    );
+    return;
+  }
+  PlannedRoute route = path.backend.has_resource
+                           ? default_route(&selected)
+                           : route_to(selected, path.backend, field + ".backend");
+  route.type = path.path_type;
+  host.routes.emplace(key, std::move(route));
+}
+
+void HostPlanner::add_implicit_root(PlannedHost& host) {
+  if (host.routes.contains(kRootPrefix)) return;
+  const auto* backend = host.first != nullptr && host.first->ingress->default_backend
+                            ? &*host.first->ingress->default_backend
+                            : nullptr;
+  host.routes.emplace(
+      kRootPrefix, backend != nullptr && !backend->has_resource
+                       ? route_to(*host.first, *backend, "spec.defaultBackend")
+                       : default_route(host.first)
+  );
+}
+
+PlannedRoute HostPlanner::route_to(
+    const SelectedIngress& selected, const IngressBackend& backend, const std::string& field
+) {
+  const Ingress& ingress = *selected.ingress;
+  const std::string& ns = ingress.meta.key.ns;
+  const PlannedPool& pool = pools_.pool_of(ns, backend.service, backend.port);
+  const std::string port = to_string(backend.port);
+  if (pool.pool.status == routing::PoolStatus::kNoService)
+    diagnostics_.warn(
+        ingress, field + ".service.name", "ServiceNotFound",
+        fmt::format("Service {}/{} does not exist; requests get 503", ns, backend.service)
+    );
+  if (pool.pool.status == routing::PoolStatus::kNoPort)
+    diagnostics_.warn(
+        ingress, field + ".service.port", "ServicePortNotFound",
+        fmt::format("Service {}/{} has no port {}; requests get 503", ns, backend.service, port)
+    );
+  PlannedRoute route;
+  route.pool = &pool;
+  route.owner = &selected;
+  route.origin = {
+      .ns = ns, .ingress = ingress.meta.key.name, .service = backend.service, .service_port = port
+  };
+  return route;
+}
+
+PlannedRoute HostPlanner::default_route(const SelectedIngress* owner) const {
+  PlannedRoute route;
+  route.pool = default_backend_.pool;
+  route.origin = default_backend_.origin;
+  route.owner = owner;
+  return route;
+}
+
+}  // namespace cppx::controller

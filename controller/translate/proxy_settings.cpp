@@ -1,0 +1,146 @@
+#include "controller/translate/proxy_settings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <optional>
+#include <string_view>
+
+#include "base/text.h"
+#include "controller/translate/text_values.h"
+
+namespace cppx::controller {
+namespace {
+
+using routing::ProxySettings;
+
+// A reader takes the trimmed value and says whether it is good; it changes nothing when it is not.
+using Reader = bool (*)(GlobalSettings&, std::string_view);
+
+template <class T>
+bool assign(T& to, const std::optional<T>& value) {
+  if (value) to = *value;
+  return value.has_value();
+}
+
+template <ProxySettings::Duration ProxySettings::* kMember>
+bool duration(GlobalSettings& out, std::string_view text) {
+  return assign(out.proxy.*kMember, parse_duration(text));
+}
+
+// Time to wait for a peer: zero would end every request at once.
+template <ProxySettings::Duration ProxySettings::* kMember>
+bool positive_duration(GlobalSettings& out, std::string_view text) {
+  const auto value = parse_duration(text);
+  return value && value->count() > 0 && assign(out.proxy.*kMember, value);
+}
+
+template <std::uint32_t ProxySettings::* kMember>
+bool count(GlobalSettings& out, std::string_view text) {
+  return assign(out.proxy.*kMember, parse_int<std::uint32_t>(text));
+}
+
+template <bool GlobalSettings::* kMember>
+bool boolean(GlobalSettings& out, std::string_view text) {
+  return assign(out.*kMember, parse_go_bool(text));
+}
+
+bool body_size(GlobalSettings& out, std::string_view text) {
+  return assign(out.proxy.proxy_body_size_bytes, parse_size_bytes(text));
+}
+
+// "4 8k": a request line fits one buffer, the whole head all of them.
+bool header_buffers(GlobalSettings& out, std::string_view text) {
+  const auto parts = split_list(text, ' ');
+  if (parts.size() != 2) return false;
+  const auto number = parse_int<std::uint64_t>(parts[0]);
+  const auto size = parse_size_bytes(parts[1]);
+  constexpr std::uint64_t kMost = 16ULL << 20;
+  if (!number || !size || *number == 0 || *size < 256 || *number > kMost / *size) return false;
+  out.proxy.client_request_line_bytes = static_cast<std::uint32_t>(*size);
+  out.proxy.large_client_header_bytes = static_cast<std::uint32_t>(*size * *number);
+  return true;
+}
+
+bool redirect_code(GlobalSettings& out, std::string_view text) {
+  constexpr std::array<std::uint16_t, 4> kCodes{301, 302, 307, 308};
+  const auto code = parse_int<std::uint16_t>(text);
+  return code && std::ranges::find(kCodes, *code) != kCodes.end() &&
+         assign(out.http_redirect_code, code);
+}
+
+bool hsts_max_age(GlobalSettings& out, std::string_view text) {
+  return assign(out.hsts_max_age_seconds, parse_int<std::uint64_t>(text));
+}
+
+bool no_tls_redirect_locations(GlobalSettings& out, std::string_view text) {
+  const auto items = split_list(text);
+  out.no_tls_redirect_locations.assign(items.begin(), items.end());
+  return true;
+}
+
+struct Key {
+  std::string_view name;
+  Reader read;
+};
+
+constexpr std::array kKeys{
+    Key{"client-body-timeout", positive_duration<&ProxySettings::client_body_timeout>},
+    Key{"client-header-timeout", positive_duration<&ProxySettings::client_header_timeout>},
+    Key{"force-ssl-redirect", boolean<&GlobalSettings::force_ssl_redirect>},
+    Key{"hsts", boolean<&GlobalSettings::hsts>},
+    Key{"hsts-include-subdomains", boolean<&GlobalSettings::hsts_include_subdomains>},
+    Key{"hsts-max-age", hsts_max_age},
+    Key{"hsts-preload", boolean<&GlobalSettings::hsts_preload>},
+    Key{"http-redirect-code", redirect_code},
+    Key{"keep-alive", duration<&ProxySettings::keep_alive>},
+    Key{"keep-alive-requests", count<&ProxySettings::keep_alive_requests>},
+    Key{"large-client-header-buffers", header_buffers},
+    Key{"no-tls-redirect-locations", no_tls_redirect_locations},
+    Key{"preserve-trailing-slash", boolean<&GlobalSettings::preserve_trailing_slash>},
+    Key{"proxy-body-size", body_size},
+    Key{"proxy-connect-timeout", positive_duration<&ProxySettings::proxy_connect_timeout>},
+    Key{"proxy-next-upstream-tries", count<&ProxySettings::proxy_next_upstream_tries>},
+    Key{"proxy-read-timeout", positive_duration<&ProxySettings::proxy_read_timeout>},
+    Key{"proxy-send-timeout", positive_duration<&ProxySettings::proxy_send_timeout>},
+    Key{"ssl-redirect", boolean<&GlobalSettings::ssl_redirect>},
+    Key{"strict-validate-path-type", boolean<&GlobalSettings::strict_validate_path_type>},
+    Key{"upstream-keepalive-connections", count<&ProxySettings::upstream_keepalive_connections>},
+    Key{"upstream-keepalive-requests", count<&ProxySettings::upstream_keepalive_requests>},
+    Key{"upstream-keepalive-timeout", duration<&ProxySettings::upstream_keepalive_timeout>},
+};
+static_assert(std::ranges::is_sorted(kKeys, {}, &Key::name));
+
+}  // namespace
+
+std::string GlobalSettings::hsts_value() const {
+  return fmt::format(
+      "max-age={}{}{}", hsts_max_age_seconds, hsts_include_subdomains ? "; includeSubDomains" : "",
+      hsts_preload ? "; preload" : ""
+  );
+}
+
+GlobalSettings read_global_settings(const ConfigMap& config_map, DiagnosticList& diagnostics) {
+  GlobalSettings out;
+  for (const auto& [name, value] : config_map.data) {
+    const std::string field = "data." + name;
+    const auto key = std::ranges::lower_bound(kKeys, name, {}, &Key::name);
+    if (key == kKeys.end() || key->name != name) {
+      diagnostics.warn(
+          config_map, field, "UnsupportedKey",
+          fmt::format("key {} is not supported; it is ignored", name)
+      );
+      continue;
+    }
+    if (!key->read(out, trim(value)))
+      diagnostics.warn(
+          config_map, field, "InvalidValue",
+          fmt::format("\"{}\" is not a valid value; the default is used", value)
+      );
+  }
+  return out;
+}
+
+}  // namespace cppx::controller

@@ -28,8 +28,8 @@ struct TranslateOptions {
   std::string annotations_prefix = "nginx.ingress.kubernetes.io";
 };
 
-/// Everything a translation reads. `names` are the addresses of ExternalName Services as last resolved;
-/// `now` decides what is expired.
+/// Everything a translation reads. `names` are the addresses of ExternalName Services as last
+/// resolved; `now` decides what is expired.
 struct TranslateInput {
   const Store& store;
   const ResolvedNames& names;
@@ -40,13 +40,15 @@ struct TranslateInput {
 struct Translation {
   std::shared_ptr<routing::Snapshot> snapshot;  ///< generation is 0: the publisher sets it.
   std::vector<Diagnostic> diagnostics;          ///< Sorted, no duplicates.
-  std::set<std::string> external_names;         ///< Host names the ExternalName Services in use need resolved.
-  std::set<ObjectKey> secrets_in_use;           ///< Secrets the objects refer to, there or not.
+  std::set<std::string>
+      external_names;  ///< Host names the ExternalName Services in use need resolved.
+  std::set<ObjectKey> secrets_in_use;  ///< Secrets the objects refer to, there or not.
 };
 
-/// Turns objects into a snapshot. Keeps only caches (parsed certificates and parts of the last snapshot
-/// that can be shared): the result is a pure function of the input. Same objects in any order, same
-/// snapshot. An object that cannot be honoured gives a Diagnostic and never affects another.
+/// Turns objects into a snapshot. Keeps only caches (parsed certificates and parts of the last
+/// snapshot that can be shared): the result is a pure function of the input. Same objects in any
+/// order, same snapshot. An object that cannot be honoured gives a Diagnostic and never affects
+/// another.
 class Translator {
  public:
   explicit Translator(TranslateOptions options);

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "controller/model/objects.h"
+#include "controller/translate/diagnostic_list.h"
+
+namespace cppx::controller {
+
+/// The annotations of one Ingress that are understood; absent ones take the ConfigMap's value.
+struct IngressAnnotations {
+  std::optional<bool> ssl_redirect;
+  std::optional<bool> force_ssl_redirect;
+  std::optional<bool> preserve_trailing_slash;
+};
+
+/// Reads the annotations under `prefix` (without '/'). Bad values and annotations that are not
+/// understood are reported and read as absent.
+IngressAnnotations read_annotations(
+    const Ingress& ingress, std::string_view prefix, DiagnosticList& diagnostics
+);
+
+}  // namespace cppx::controller

@@ -1,0 +1,103 @@
+#include "controller/translate/publish_loop.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "base/log.h"
+
+namespace cppx::controller {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kBurstInterval = 5ms;
+
+bool same_parts(const routing::Snapshot& a, const routing::Snapshot& b) {
+  const auto same_listener = [](const routing::ListenerTable& x, const routing::ListenerTable& y) {
+    return x.name == y.name && x.routes == y.routes && x.certificates == y.certificates;
+  };
+  return a.settings == b.settings && a.pools == b.pools &&
+         std::ranges::equal(a.listeners, b.listeners, same_listener);
+}
+
+std::size_t route_count(const routing::Snapshot& snapshot) {
+  std::size_t count = 0;
+  for (const auto& host : snapshot.listeners.front().routes->hosts()) count += host->routes.size();
+  return count;
+}
+
+}  // namespace
+
+PublishLoop::PublishLoop(
+    boost::asio::io_context& io, TranslateOptions options, const Store& store,
+    std::shared_ptr<const tls::Certificate> self_made, routing::SnapshotSink& sink,
+    Translated translated
+)
+    : translator_(std::move(options)),
+      store_(store),
+      self_made_(std::move(self_made)),
+      sink_(sink),
+      translated_(std::move(translated)),
+      timer_(io) {}
+
+void PublishLoop::request() {
+  if (std::exchange(pending_, true) || stopped_) return;
+  timer_.expires_at(std::max(Clock::now(), next_));
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error && !stopped_) run();
+  });
+}
+
+void PublishLoop::stop() {
+  stopped_ = true;
+  timer_.cancel();
+}
+
+void PublishLoop::run() {
+  pending_ = false;
+  const auto start = Clock::now();
+  Translation translation = translator_.translate({
+      .store = store_,
+      .names = *names_,
+      .now = std::chrono::system_clock::now(),
+      .self_made_certificate = self_made_,
+  });
+  const auto end = Clock::now();
+  // A translation that takes long may have half of the thread at most.
+  next_ = end + std::max<Clock::duration>(kBurstInterval, end - start);
+  log_diagnostics(translation.diagnostics);
+  if (last_ == nullptr || !same_parts(*last_, *translation.snapshot))
+    publish(translation.snapshot, end - start);
+  translated_(translation);
+}
+
+void PublishLoop::publish(std::shared_ptr<routing::Snapshot> snapshot, Clock::duration took) {
+  snapshot->generation = ++generation_;
+  last_ = snapshot;
+  log::debug(
+      "snapshot {} published: {} hosts, {} routes, {} pools, {} diagnostics; translated in {} us",
+      generation_, snapshot->listeners.front().routes->hosts().size(), route_count(*snapshot),
+      snapshot->pools.size(), diagnostics_.size(),
+      std::chrono::duration_cast<std::chrono::microseconds>(took).count()
+  );
+  sink_.publish(std::move(snapshot));
+}
+
+void PublishLoop::log_diagnostics(std::vector<Diagnostic> now) {
+  std::vector<Diagnostic> changed;
+  std::ranges::set_difference(now, diagnostics_, std::back_inserter(changed));
+  for (const Diagnostic& diagnostic : changed) {
+    if (diagnostic.severity == Severity::kError)
+      log::error("{}", diagnostic.to_string());
+    else
+      log::warning("{}", diagnostic.to_string());
+  }
+  changed.clear();
+  std::ranges::set_difference(diagnostics_, now, std::back_inserter(changed));
+  for (const Diagnostic& diagnostic : changed)
+    log::info("no longer the case: {}", diagnostic.to_string());
+  diagnostics_ = std::move(now);
+}
+
+}  // namespace cppx::controller

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "controller/translate/translate.h"
+#include "routing/snapshot.h"
+
+namespace cppx::controller {
+
+/// Turns changes of the store into snapshots: the first one at once, those of a burst together
+/// every few milliseconds. Translations that come to the same parts are not published. Logs
+/// diagnostics when they appear and when they are gone. Belongs to the thread of the io_context.
+class PublishLoop {
+ public:
+  /// Called after each translation, published or not.
+  using Translated = std::function<void(const Translation&)>;
+
+  PublishLoop(
+      boost::asio::io_context& io, TranslateOptions options, const Store& store,
+      std::shared_ptr<const tls::Certificate> self_made, routing::SnapshotSink& sink,
+      Translated translated
+  );
+
+  /// Something changed. `names` are those of the resolver, read when the translation runs.
+  void request();
+  void set_names(const ResolvedNames& names) { names_ = &names; }
+  /// Nothing is published any more.
+  void stop();
+
+  [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
+  [[nodiscard]] const std::vector<Diagnostic>& diagnostics() const noexcept { return diagnostics_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void run();
+  void publish(std::shared_ptr<routing::Snapshot> snapshot, Clock::duration took);
+  void log_diagnostics(std::vector<Diagnostic> now);
+
+  Translator translator_;
+  const Store& store_;
+  std::shared_ptr<const tls::Certificate> self_made_;
+  routing::SnapshotSink& sink_;
+  Translated translated_;
+  boost::asio::steady_timer timer_;
+  ResolvedNames no_names_;
+  const ResolvedNames* names_ = &no_names_;
+  bool pending_ = false;
+  bool stopped_ = false;
+  Clock::time_point next_{};  // not before
+  std::uint64_t generation_ = 0;
+  std::shared_ptr<const routing::Snapshot> last_;
+  std::vector<Diagnostic> diagnostics_;
+};
+
+}  // namespace cppx::controller

@@ -1,0 +1,88 @@
+#include "controller/translate/selection.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+
+#include "controller/translate/class_selection.h"
+#include "controller/translate/paths.h"
+
+namespace cppx::controller {
+namespace {
+
+bool is_ours(const ClassSelection& classes, const Ingress& ingress, DiagnosticList& diagnostics) {
+  const ClassVerdict verdict = classes.judge(ingress);
+  if (verdict == ClassVerdict::kNoSuchClass)
+    diagnostics.warn(
+        ingress, "spec.ingressClassName", "IngressClassNotFound",
+        fmt::format(
+            "IngressClass {} does not exist; nobody serves this", *ingress.ingress_class_name
+        )
+    );
+  return verdict == ClassVerdict::kOurs;
+}
+
+// A path that makes the whole Ingress refused.
+bool has_refused_path(const Ingress& ingress, bool strict, DiagnosticList& diagnostics) {
+  bool refused = false;
+  for (std::size_t i = 0; i < ingress.rules.size(); ++i) {
+    const auto& paths = ingress.rules[i].paths;
+    for (std::size_t j = 0; j < paths.size(); ++j) {
+      const IngressPath& path = paths[j];
+      if (path.path.empty()) continue;
+      const bool free = path.path_type == routing::PathType::kImplementationSpecific || !strict;
+      const bool suspicious = is_suspicious_path(path.path);
+      if (!suspicious && (free || is_strict_path(path.path))) continue;
+      refused = true;
+      diagnostics.error(
+          ingress, fmt::format("spec.rules[{}].http.paths[{}].path", i, j), "PathRefused",
+          fmt::format(
+              "\"{}\" {}; the whole Ingress is left out", path.path,
+              suspicious ? "is refused by inspection"
+                         : "has characters that an Exact or Prefix path may not have "
+                           "(strict-validate-path-type)"
+          )
+      );
+    }
+  }
+  return refused;
+}
+
+bool comes_first(const SelectedIngress& a, const SelectedIngress& b) {
+  const ObjectMeta& left = a.ingress->meta;
+  const ObjectMeta& right = b.ingress->meta;
+  if (left.creation_timestamp != right.creation_timestamp)
+    return left.creation_timestamp < right.creation_timestamp;
+  return left.key.to_string() > right.key.to_string();
+}
+
+}  // namespace
+
+std::vector<SelectedIngress> select_ingresses(
+    const Store& store, const TranslateOptions& options, const GlobalSettings& settings,
+    DiagnosticList& diagnostics
+) {
+  const ClassSelection classes(options.classes, store);
+  std::vector<SelectedIngress> out;
+  for (const auto& [key, ingress] : store.ingresses()) {
+    if (!is_ours(classes, *ingress, diagnostics)) continue;
+    if (options.disable_catch_all && ingress->default_backend) {
+      diagnostics.error(
+          *ingress, "spec.defaultBackend", "CatchAllDisabled",
+          "default backends are switched off by --disable-catch-all; the whole Ingress is left out"
+      );
+      continue;
+    }
+    if (has_refused_path(*ingress, settings.strict_validate_path_type, diagnostics)) continue;
+    out.push_back({
+        .ingress = ingress.get(),
+        .annotations = read_annotations(*ingress, options.annotations_prefix, diagnostics),
+    });
+  }
+  std::ranges::sort(out, comes_first);
+  return out;
+}
+
+}  // namespace cppx::controller
