@@ -21,10 +21,10 @@ struct RequestView {
 /// An answer made here instead of by a backend.
 struct Respond {
   std::uint16_t status = 0;    ///< 0: no answer, go on.
-  std::string location;        ///< Set on redirects.
+  std::string location{};      ///< Set on redirects.
 };
 
-/// Runs the filters of the route's policies in the order a client can observe. Pure.
+/// Runs the filters of the route's policies in the order a client can observe. `match` has a route. Pure.
 Respond run_request_filters(const routing::RouteMatch& match, const RequestView& request);
 
 }  // namespace cppx::features

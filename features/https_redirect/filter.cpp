@@ -1,5 +1,9 @@
 #include "features/https_redirect/filter.h"
 
+#include <string>
+#include <string_view>
+#include <utility>
+
 namespace cppx::features {
 
 Respond redirect_to_https(const HttpsRedirectPolicy& policy, const RequestView& request) {
