@@ -1,0 +1,143 @@
+"""The tutorial, done with kubectl and curl as a reader does it: examples/tutorial/cluster on a real control plane."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from cluster.cluster import Space
+from cluster.programs import ROOT
+from support.waiting import wait_for
+
+EXAMPLE = ROOT / "examples" / "tutorial" / "cluster"
+WWW, TOMCAT, NGINX = "www.kxyctl.com", "tomcat.kxyctl.com", "nginx.kxyctl.com"
+
+
+def make_certificate_files(cluster, folder, name):
+    """The tutorial's openssl command, with the names that the certificate is for."""
+    files = folder / f"{name}.key", folder / f"{name}.crt"
+    result = cluster.network.run(
+        *("openssl", "req", "-x509", "-sha256", "-nodes", "-days", "365", "-newkey", "rsa:2048"),
+        *("-keyout", files[0], "-out", files[1], "-subj", f"/C=CN/O=nginx/CN={name}"),
+        *("-addext", f"subjectAltName=DNS:{NGINX},DNS:{TOMCAT}"),
+    )
+    assert result.returncode == 0, result.stderr
+    return files
+
+
+def put_secret(space, key, certificate):
+    text = space.kubectl(
+        *("create", "secret", "tls", "tls-secret", f"--key={key}", f"--cert={certificate}"),
+        *("--dry-run=client", "--output=yaml"),
+    )
+    space.kubectl("apply", "-f", "-", stdin=text)
+
+
+@pytest.fixture
+def tutorial(cluster, cppx, tmp_path):
+    """The tutorial's objects, served. They are gone again when the test ends."""
+    for host in (WWW, TOMCAT, NGINX):
+        cluster.network.add_host(host)
+    cluster.kubectl("apply", "-f", EXAMPLE)
+    space = Space(cluster, "test")
+    put_secret(space, *make_certificate_files(cluster, tmp_path, "first.test"))
+    cluster.kubectl("rollout", "status", "deployment/tomcat-deployment", "--timeout=60s", namespace="test")
+    wait_for(lambda: len(space.endpoints("tomcat-service")) == 3, 20, "three endpoints", every=0.1)
+    wait_for(lambda: len(space.endpoints("svc-lb")) == 3, 20, "three endpoints", every=0.1)
+    cppx.wait_for_pods_behind(WWW, space.endpoints("svc-lb"))
+    yield space
+    cluster.kubectl("delete", "-f", EXAMPLE, "--wait=false")
+    space.kubectl("delete", "secret", "tls-secret", "--ignore-not-found")
+    # The next test makes the namespace anew, which it can when this one is gone altogether.
+    cluster.kubectl("wait", "--for=delete", "namespace/test", "--timeout=60s")
+    cppx.wait_for_status(WWW, 404)
+
+
+def curl_pod(cluster, *arguments):
+    """The pod that answered curl."""
+    return json.loads(cluster.curl(*arguments))["pod"]
+
+
+def curl_status(cluster, *arguments):
+    return cluster.curl("--output", "/dev/null", "--write-out", "%{http_code}", *arguments)
+
+
+def test_kubectl_shows_the_ingresses(tutorial):
+    lines = [line.split() for line in tutorial.kubectl("get", "ingress", "--no-headers").splitlines()]
+    shown = {hosts: (class_name, rest) for _, class_name, hosts, *rest in lines}
+    assert shown[f"{WWW},{TOMCAT}"][0] == "cppx"
+    assert shown[f"{WWW},{TOMCAT}"][1][-2] == "80"
+    assert shown[f"{NGINX},{TOMCAT}"][0] == "cppx"
+    assert shown[f"{NGINX},{TOMCAT}"][1][-3:-1] == ["80,", "443"]
+
+
+def test_curl_reaches_each_of_the_three_pods_in_turn(tutorial, cluster, cppx):
+    url = f"http://{WWW}:{cppx.http_port}/"
+    counts = Counter(curl_pod(cluster, url) for _ in range(30))
+    assert set(counts) == tutorial.endpoints("svc-lb")
+    # Two workers, each going round on its own.
+    assert max(counts.values()) - min(counts.values()) <= 2, counts
+
+
+def test_https_from_the_secret(tutorial, cluster, cppx, tmp_path):
+    certificate = tutorial.get("secret", "tls-secret")["data"]["tls.crt"]
+    assert certificate
+    url = f"https://{TOMCAT}:{cppx.https_port}/"
+    assert curl_pod(cluster, "--insecure", url) in tutorial.endpoints("tomcat-service")
+    assert curl_status(cluster, f"http://{TOMCAT}:{cppx.http_port}/") == "308"
+
+
+def test_the_secret_is_replaced_while_it_is_served(tutorial, cluster, cppx, tmp_path):
+    url = f"https://{TOMCAT}:{cppx.https_port}/"
+    key, certificate = make_certificate_files(cluster, tmp_path, "second.test")
+
+    def trusted():
+        # Only the new certificate makes curl content.
+        command = ["curl", "--silent", "--cacert", str(certificate), "--output", "/dev/null", url]
+        return cluster.network.run(*command).returncode == 0
+
+    assert not trusted()
+    put_secret(tutorial, key, certificate)
+    wait_for(lambda: all(trusted() for _ in range(4)), 10, "the new certificate")
+
+
+def test_scale_to_five_to_zero_and_back(tutorial, cppx):
+    name = deployment_behind(tutorial, "svc-lb")
+    for replicas in (5, 3):
+        tutorial.scale(name, replicas)
+        wait_for(lambda count=replicas: len(tutorial.endpoints("svc-lb")) == count, 30, "the endpoints", every=0.1)
+        cppx.wait_for_pods_behind(WWW, tutorial.endpoints("svc-lb"))
+    tutorial.scale(name, 0)
+    cppx.wait_for_status(WWW, 503, seconds=30)
+    tutorial.scale(name, 3)
+    wait_for(lambda: len(tutorial.endpoints("svc-lb")) == 3, 30, "three endpoints", every=0.1)
+    cppx.wait_for_pods_behind(WWW, tutorial.endpoints("svc-lb"))
+
+
+def deployment_behind(space, service):
+    """Name of the Deployment whose pods a Service selects."""
+    selector = space.get("service", service)["spec"]["selector"]
+    for found in space.get("deployments"):
+        if selector.items() <= found["spec"]["template"]["metadata"]["labels"].items():
+            return found["metadata"]["name"]
+    raise AssertionError(f"no Deployment behind {service}")
+
+
+def test_a_deleted_ingress_is_gone_and_the_other_goes_on(tutorial, cppx):
+    name = next(
+        found["metadata"]["name"]
+        for found in tutorial.get("ingresses")
+        if found["spec"]["rules"][0]["host"] == WWW
+    )
+    tutorial.delete("ingress", name)
+    cppx.wait_for_status(WWW, 404)
+    assert cppx.get_tls(TOMCAT).status == 200
+
+
+def test_the_missing_service_is_503_and_disturbs_no_other_host(tutorial, cluster, cppx):
+    """The tutorial's ingress-https names a Service that is not there."""
+    tutorial.kubectl("delete", "service", "nginx-service", "--ignore-not-found")
+    url = f"https://{NGINX}:{cppx.https_port}/"
+    wait_for(lambda: all(curl_status(cluster, "--insecure", url) == "503" for _ in range(4)), 10, f"503 from {NGINX}")
+    assert curl_status(cluster, "--insecure", f"https://{TOMCAT}:{cppx.https_port}/") == "200"
+    assert curl_status(cluster, f"http://{WWW}:{cppx.http_port}/") == "200"
