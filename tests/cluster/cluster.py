@@ -20,7 +20,9 @@ KUBELET = "tests/cluster/fake_kubelet/cppx_fake_kubelet"
 POD_SERVER = "tests/cluster/pod_server/cppx_pod_server"
 POD_PORTS = (80, 8080)
 TERMINATING_SECONDS = 3
-READY_ANNOTATION = "cppx.io/ready"
+# What the fake kubelet reads.
+READY_ANNOTATION = "cppx.io/test-ready"
+ADDRESS_ANNOTATION = "cppx.io/test-address"
 RBAC = pathlib.Path(__file__).with_name("rbac.yaml")
 
 
@@ -159,8 +161,7 @@ class Cluster:
         node = {
             "apiVersion": "v1",
             "kind": "Node",
-            "metadata": {"name": name},
-            "status": {"addresses": [{"type": "InternalIP", "address": address}]},
+            "metadata": {"name": name, "annotations": {ADDRESS_ANNOTATION: address}},
         }
         self.api("POST", "/api/v1/nodes", node)
 

@@ -5,14 +5,20 @@ import json
 import pytest
 
 from cluster.cluster import READY_ANNOTATION
+from cluster.network import NODE_ADDRESSES
 from cluster.objects import deployment, service
 from support.waiting import wait_for
 
 
 def test_nodes_have_addresses_and_pod_ranges(cluster):
     nodes = cluster.api("GET", "/api/v1/nodes")["items"]
-    addresses = {node["status"]["addresses"][0]["address"] for node in nodes}
-    assert addresses == {"10.0.0.1", "10.0.0.2", "10.0.0.3"}
+    addresses = {
+        address["address"]
+        for node in nodes
+        for address in node["status"]["addresses"]
+        if address["type"] == "InternalIP"
+    }
+    assert addresses == set(NODE_ADDRESSES)
     assert len({node["spec"]["podCIDR"] for node in nodes}) == 3
 
 

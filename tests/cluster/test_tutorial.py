@@ -1,5 +1,6 @@
 """The tutorial, done with kubectl and curl as a reader does it: examples/tutorial/cluster on a real control plane."""
 
+import base64
 import json
 from collections import Counter
 
@@ -33,24 +34,26 @@ def put_secret(space, key, certificate):
     space.kubectl("apply", "-f", "-", stdin=text)
 
 
-@pytest.fixture
-def tutorial(cluster, cppx, tmp_path):
-    """The tutorial's objects, served. They are gone again when the test ends."""
+@pytest.fixture(scope="module")
+def test_namespace(cluster):
+    """The tutorial's namespace; what is in it goes with it when all is done."""
     for host in (WWW, TOMCAT, NGINX):
         cluster.network.add_host(host)
+    yield Space(cluster, "test")
+    cluster.kubectl("delete", "namespace", "test", "--wait=false")
+
+
+@pytest.fixture
+def tutorial(test_namespace, cluster, cppx, tmp_path):
+    """The tutorial's objects, being served. What a test changed is put right for the next one."""
+    space = test_namespace
     cluster.kubectl("apply", "-f", EXAMPLE)
-    space = Space(cluster, "test")
     put_secret(space, *make_certificate_files(cluster, tmp_path, "first.test"))
-    cluster.kubectl("rollout", "status", "deployment/tomcat-deployment", "--timeout=60s", namespace="test")
-    wait_for(lambda: len(space.endpoints("tomcat-service")) == 3, 20, "three endpoints", every=0.1)
-    wait_for(lambda: len(space.endpoints("svc-lb")) == 3, 20, "three endpoints", every=0.1)
+    for service in ("svc-lb", "tomcat-service", "nginx-service"):
+        wait_for(lambda name=service: len(space.endpoints(name)) == 3, 30, f"three pods of {service}", every=0.1)
     cppx.wait_for_pods_behind(WWW, space.endpoints("svc-lb"))
-    yield space
-    cluster.kubectl("delete", "-f", EXAMPLE, "--wait=false")
-    space.kubectl("delete", "secret", "tls-secret", "--ignore-not-found")
-    # The next test makes the namespace anew, which it can when this one is gone altogether.
-    cluster.kubectl("wait", "--for=delete", "namespace/test", "--timeout=60s")
-    cppx.wait_for_status(WWW, 404)
+    wait_for(lambda: all(cppx.get_tls(NGINX).status == 200 for _ in range(4)), 10, f"{NGINX} to be served")
+    return space
 
 
 def curl_pod(cluster, *arguments):
@@ -79,12 +82,19 @@ def test_curl_reaches_each_of_the_three_pods_in_turn(tutorial, cluster, cppx):
     assert max(counts.values()) - min(counts.values()) <= 2, counts
 
 
-def test_https_from_the_secret(tutorial, cluster, cppx, tmp_path):
-    certificate = tutorial.get("secret", "tls-secret")["data"]["tls.crt"]
-    assert certificate
-    url = f"https://{TOMCAT}:{cppx.https_port}/"
-    assert curl_pod(cluster, "--insecure", url) in tutorial.endpoints("tomcat-service")
-    assert curl_status(cluster, f"http://{TOMCAT}:{cppx.http_port}/") == "308"
+def test_https_with_the_certificate_of_the_secret(tutorial, cluster, cppx, tmp_path):
+    certificate = base64.b64decode(tutorial.get("secret", "tls-secret")["data"]["tls.crt"])
+    (tmp_path / "shown.crt").write_bytes(certificate)
+    for host, service in ((TOMCAT, "tomcat-service"), (NGINX, "nginx-service")):
+        url = f"https://{host}:{cppx.https_port}/"
+        pods = {curl_pod(cluster, "--cacert", str(tmp_path / "shown.crt"), url) for _ in range(12)}
+        assert pods == tutorial.endpoints(service)
+
+
+def test_http_is_sent_to_https_where_the_host_has_tls(tutorial, cluster, cppx):
+    shown = cluster.curl("--head", f"http://{TOMCAT}:{cppx.http_port}/page").lower()
+    assert " 308 " in shown.splitlines()[0]
+    assert f"location: https://{TOMCAT}/page" in shown.splitlines()
 
 
 def test_the_secret_is_replaced_while_it_is_served(tutorial, cluster, cppx, tmp_path):
@@ -102,7 +112,7 @@ def test_the_secret_is_replaced_while_it_is_served(tutorial, cluster, cppx, tmp_
 
 
 def test_scale_to_five_to_zero_and_back(tutorial, cppx):
-    name = deployment_behind(tutorial, "svc-lb")
+    name = "web-deployment"
     for replicas in (5, 3):
         tutorial.scale(name, replicas)
         wait_for(lambda count=replicas: len(tutorial.endpoints("svc-lb")) == count, 30, "the endpoints", every=0.1)
@@ -114,29 +124,15 @@ def test_scale_to_five_to_zero_and_back(tutorial, cppx):
     cppx.wait_for_pods_behind(WWW, tutorial.endpoints("svc-lb"))
 
 
-def deployment_behind(space, service):
-    """Name of the Deployment whose pods a Service selects."""
-    selector = space.get("service", service)["spec"]["selector"]
-    for found in space.get("deployments"):
-        if selector.items() <= found["spec"]["template"]["metadata"]["labels"].items():
-            return found["metadata"]["name"]
-    raise AssertionError(f"no Deployment behind {service}")
-
-
 def test_a_deleted_ingress_is_gone_and_the_other_goes_on(tutorial, cppx):
-    name = next(
-        found["metadata"]["name"]
-        for found in tutorial.get("ingresses")
-        if found["spec"]["rules"][0]["host"] == WWW
-    )
-    tutorial.delete("ingress", name)
+    tutorial.delete("ingress", "ingress-http")
     cppx.wait_for_status(WWW, 404)
     assert cppx.get_tls(TOMCAT).status == 200
 
 
 def test_the_missing_service_is_503_and_disturbs_no_other_host(tutorial, cluster, cppx):
-    """The tutorial's ingress-https names a Service that is not there."""
-    tutorial.kubectl("delete", "service", "nginx-service", "--ignore-not-found")
+    """As in the tutorial, where ingress-https names a Service that nobody has made."""
+    tutorial.delete("service", "nginx-service")
     url = f"https://{NGINX}:{cppx.https_port}/"
     wait_for(lambda: all(curl_status(cluster, "--insecure", url) == "503" for _ in range(4)), 10, f"503 from {NGINX}")
     assert curl_status(cluster, "--insecure", f"https://{TOMCAT}:{cppx.https_port}/") == "200"
