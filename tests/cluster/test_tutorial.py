@@ -35,7 +35,7 @@ def put_secret(space, key, certificate):
 
 
 @pytest.fixture(scope="module")
-def test_namespace(cluster):
+def tutorial_namespace(cluster):
     """The tutorial's namespace; what is in it goes with it when all is done."""
     for host in (WWW, TOMCAT, NGINX):
         cluster.network.add_host(host)
@@ -44,9 +44,9 @@ def test_namespace(cluster):
 
 
 @pytest.fixture
-def tutorial(test_namespace, cluster, cppx, tmp_path):
+def tutorial(tutorial_namespace, cluster, cppx, tmp_path):
     """The tutorial's objects, being served. What a test changed is put right for the next one."""
-    space = test_namespace
+    space = tutorial_namespace
     cluster.kubectl("apply", "-f", EXAMPLE)
     put_secret(space, *make_certificate_files(cluster, tmp_path, "first.test"))
     for service in ("svc-lb", "tomcat-service", "nginx-service"):
