@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import pathlib
 import re
 
@@ -28,7 +29,7 @@ class Ingress:
         self._command += [f"--kubeconfig={kubeconfig}"] if kubeconfig else []
         self._command += [f"--http-port={self.http_port}", f"--https-port={self.https_port}"]
         self._command += [f"--healthz-port={self.health_port}", "--workers=2", *flags]
-        self._environment = environment
+        self._environment = None if environment is None else {**os.environ, **environment}
 
     def start(self, ready=True):
         """Starts cppx and, unless told otherwise, waits until it is ready."""
