@@ -77,7 +77,8 @@ LookupResult result_of(int code, const ares_addrinfo* info) {
 
 }  // namespace
 
-/// c-ares tells by a callback which sockets it waits on. Each is wrapped, never owned: c-ares closes.
+/// c-ares tells by a callback which sockets it waits on. Each is wrapped, never owned: c-ares
+/// closes.
 class AresChannel::Impl {
  public:
   Impl(asio::io_context& io, const AresOptions& options);

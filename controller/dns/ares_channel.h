@@ -35,7 +35,7 @@ struct LookupResult {
 };
 
 struct AresOptions {
-  std::string servers;  ///< "127.0.0.1:5353,..."; empty: those of resolv.conf.
+  std::string servers;                      ///< "127.0.0.1:5353,..."; empty: those of resolv.conf.
   std::chrono::milliseconds timeout{2000};  ///< Of the first try.
   int tries = 3;
 };
@@ -48,8 +48,8 @@ class AresChannel {
   AresChannel(const AresChannel&) = delete;
   AresChannel& operator=(const AresChannel&) = delete;
 
-  /// Resolves as the system does (/etc/hosts, then DNS with the search list). `done` is called exactly
-  /// once, possibly before this returns.
+  /// Resolves as the system does (/etc/hosts, then DNS with the search list). `done` is called
+  /// exactly once, possibly before this returns.
   void lookup(const std::string& name, Family family, std::function<void(LookupResult)> done);
 
  private:

@@ -132,13 +132,12 @@ void NameResolver::Impl::round_complete(const std::string& name, const EntryPtr&
   } else {
     entry->failure_delay = milliseconds(0);
   }
-  const bool known = std::any_of(
-      entry->answers.begin(), entry->answers.end(),
-      [](const Answer& answer) { return !answer.addresses.empty(); }
-  );
+  const bool known =
+      std::any_of(entry->answers.begin(), entry->answers.end(), [](const Answer& answer) {
+        return !answer.addresses.empty();
+      });
   // A name that does not exist yet is asked for again soon.
-  if (!known && !entry->failed)
-    entry->next_age = std::min(entry->next_age, 5 * options_.least_age);
+  if (!known && !entry->failed) entry->next_age = std::min(entry->next_age, 5 * options_.least_age);
   entry->timer.expires_after(std::clamp(entry->next_age, options_.least_age, options_.most_age));
   entry->timer.async_wait(
       [this, name, weak = std::weak_ptr<Entry>(entry)](const boost::system::error_code& error) {

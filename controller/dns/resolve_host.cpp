@@ -15,7 +15,8 @@ using Addresses = std::vector<asio::ip::address>;
 using Timer = asio::basic_waitable_timer<
     std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
 
-/// Both look-ups of one host. Outlives the coroutine when that is cancelled before the answers come.
+/// Both look-ups of one host. Outlives the coroutine when that is cancelled before the answers
+/// come.
 struct Pending {
   Pending(const Executor& executor, std::chrono::steady_clock::time_point deadline)
       : done(executor, deadline) {}
@@ -33,19 +34,21 @@ struct Pending {
 
 Result<Addresses> result_of(const Pending& pending, const std::string& host) {
   Addresses addresses = pending.ipv4.addresses;
-  addresses.insert(
-      addresses.end(), pending.ipv6.addresses.begin(), pending.ipv6.addresses.end()
-  );
+  addresses.insert(addresses.end(), pending.ipv6.addresses.begin(), pending.ipv6.addresses.end());
   if (!addresses.empty()) return addresses;
   if (pending.outstanding > 0)
-    return Error{Errc::kTimeout, ErrorSource::kUpstream, true,
-                 fmt::format("resolve {}: timed out", host)};
+    return Error{
+        Errc::kTimeout, ErrorSource::kUpstream, true, fmt::format("resolve {}: timed out", host)
+    };
   for (const LookupResult* result : {&pending.ipv4, &pending.ipv6})
     if (result->status == LookupStatus::kFailed)
-      return Error{Errc::kUnavailable, ErrorSource::kUpstream, true,
-                   fmt::format("resolve {}: {}", host, result->error)};
-  return Error{Errc::kNotFound, ErrorSource::kUpstream, true,
-               fmt::format("resolve {}: no such host", host)};
+      return Error{
+          Errc::kUnavailable, ErrorSource::kUpstream, true,
+          fmt::format("resolve {}: {}", host, result->error)
+      };
+  return Error{
+      Errc::kNotFound, ErrorSource::kUpstream, true, fmt::format("resolve {}: no such host", host)
+  };
 }
 
 }  // namespace
@@ -66,7 +69,8 @@ Task<Result<Addresses>> resolve_host(
     pending->answered(pending->ipv6, std::move(result));
   });
   if (pending->outstanding > 0) {
-    // Ends by the answers, the deadline or a cancellation of the task: which one shows in `pending`.
+    // Ends by the answers, the deadline or a cancellation of the task: which one shows in
+    // `pending`.
     const auto ended = co_await pending->done.async_wait(kAsTuple);
     static_cast<void>(ended);
   }

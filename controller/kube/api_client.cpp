@@ -7,9 +7,9 @@
 
 #include "base/text.h"
 #include "controller/dns/resolve_host.h"
+#include "controller/kube/api_error.h"
 #include "controller/kube/inflater.h"
 #include "controller/kube/watch_event.h"
-#include "controller/kube/api_error.h"
 
 namespace cppx::controller {
 namespace {
@@ -21,7 +21,9 @@ constexpr std::size_t kChunkBytes = 64UL * 1024;
 constexpr std::uint32_t kHeadLimitBytes = 64U * 1024;
 constexpr std::size_t kErrorBodyLimitBytes = 1024UL * 1024;
 
-std::string_view view(boost::beast::string_view text) noexcept { return {text.data(), text.size()}; }
+std::string_view view(boost::beast::string_view text) noexcept {
+  return {text.data(), text.size()};
+}
 
 void set_limits(Connection::Parser& parser) {
   parser.header_limit(kHeadLimitBytes);
@@ -31,8 +33,7 @@ void set_limits(Connection::Parser& parser) {
 
 ApiRequest with_body(http::verb method, std::string target, const json& body) {
   ApiRequest request{method, std::move(target), {}, "application/json"};
-  if (!body.is_null())
-    request.body = body.dump(-1, ' ', false, json::error_handler_t::replace);
+  if (!body.is_null()) request.body = body.dump(-1, ' ', false, json::error_handler_t::replace);
   return request;
 }
 
@@ -75,9 +76,7 @@ Result<std::unique_ptr<ApiClient>> ApiClient::create(
   return std::unique_ptr<ApiClient>(new ApiClient(io, std::move(*credentials), options));
 }
 
-ApiClient::ApiClient(
-    boost::asio::io_context& io, Credentials credentials, ApiClientOptions options
-)
+ApiClient::ApiClient(boost::asio::io_context& io, Credentials credentials, ApiClientOptions options)
     : executor_(io.get_executor()),
       credentials_(std::move(credentials)),
       options_(options),
@@ -91,8 +90,7 @@ Task<Result<std::unique_ptr<Connection>>> ApiClient::connect() {
   ConnectionTarget target;
   for (const auto& address : *addresses) target.endpoints.emplace_back(address, config.server.port);
   target.tls = credentials_.tls_context(Clock::now());
-  target.server_name =
-      config.tls_server_name.empty() ? config.server.host : config.tls_server_name;
+  target.server_name = config.tls_server_name.empty() ? config.server.host : config.tls_server_name;
   auto connection = co_await Connection::open(
       executor_, std::move(target), deadline, deadline + options_.tls_timeout
   );
@@ -128,10 +126,11 @@ ApiResponse ApiClient::head_of(const Connection::Parser& parser) {
 }
 
 Task<Result<void>> ApiClient::read_whole_body(
-    Connection& connection, Connection::Parser& parser, std::string& body, Clock::time_point deadline
+    Connection& connection, Connection::Parser& parser, std::string& body,
+    Clock::time_point deadline
 ) {
-  const std::size_t limit = parser.get().result_int() == 200 ? options_.body_limit_bytes
-                                                              : kErrorBodyLimitBytes;
+  const std::size_t limit =
+      parser.get().result_int() == 200 ? options_.body_limit_bytes : kErrorBodyLimitBytes;
   const bool gzip = iequals(view(parser.get()[http::field::content_encoding]), "gzip");
   std::optional<Inflater> inflater;
   if (gzip) inflater.emplace(limit);
@@ -203,8 +202,7 @@ Task<Result<WatchOpening>> ApiClient::watch(std::string target) {
   auto opened = co_await connect();
   if (!opened) co_return opened.error();
   const auto deadline = Clock::now() + options_.request_timeout;
-  auto stream =
-      std::make_unique<WatchStream>(std::move(*opened), options_.watch_line_limit_bytes);
+  auto stream = std::make_unique<WatchStream>(std::move(*opened), options_.watch_line_limit_bytes);
   auto message = make_request(ApiRequest{http::verb::get, std::move(target), {}, {}}, true);
   const auto written = co_await stream->connection_->write(message, deadline);
   if (!written) co_return written.error();
@@ -254,7 +252,9 @@ Task<Result<json>> ApiClient::remove(std::string target, json options) {
 
 std::unique_ptr<Connection> ApiClient::take_idle() {
   const auto oldest = Clock::now() - options_.idle_timeout;
-  std::erase_if(idle_, [oldest](const auto& connection) { return connection->idle_since < oldest; });
+  std::erase_if(idle_, [oldest](const auto& connection) {
+    return connection->idle_since < oldest;
+  });
   if (idle_.empty()) return nullptr;
   auto connection = std::move(idle_.back());
   idle_.pop_back();

@@ -3,8 +3,8 @@
 //
 //   KubeConfig → Credentials → ApiClient (Connection) → ListWatch → Reflector (decode) → ObjectSink
 //
-// KubeSource owns one Reflector a resource and namespace. All on the control thread's io_context; no
-// expected failure is an exception. May include: model, dns, base.
+// KubeSource owns one Reflector a resource and namespace. All on the control thread's io_context;
+// no expected failure is an exception. May include: model, dns, base.
 
 #include <chrono>
 #include <cstddef>
@@ -87,8 +87,8 @@ struct WatchOpening {
   std::unique_ptr<WatchStream> stream;
 };
 
-/// Client of one API server. Plain requests reuse connections; every watch has its own. Any number of
-/// calls may be under way; all on the io_context's thread. Errors are those of Connection plus
+/// Client of one API server. Plain requests reuse connections; every watch has its own. Any number
+/// of calls may be under way; all on the io_context's thread. Errors are those of Connection plus
 /// kTooLarge, kParse and, with to_json() and the calls that use it, those of error_of_status().
 class ApiClient {
  public:
@@ -121,7 +121,8 @@ class ApiClient {
   Task<Result<std::unique_ptr<Connection>>> connect();
   Task<Result<ApiResponse>> exchange(Connection& connection, ApiRequest request, bool& reusable);
   Task<Result<void>> read_whole_body(
-      Connection& connection, Connection::Parser& parser, std::string& body, Clock::time_point deadline
+      Connection& connection, Connection::Parser& parser, std::string& body,
+      Clock::time_point deadline
   );
   Connection::Request make_request(const ApiRequest& request, bool watch);
   ApiResponse head_of(const Connection::Parser& parser);

@@ -44,7 +44,8 @@ std::string one_line(std::string_view text) {
 
 Error error_of_status(unsigned status, std::string_view message) {
   const Errc code = code_of_status(status);
-  const auto phrase = boost::beast::http::obsolete_reason(boost::beast::http::int_to_status(status));
+  const auto phrase =
+      boost::beast::http::obsolete_reason(boost::beast::http::int_to_status(status));
   std::string detail = fmt::format("{} {}", status, std::string_view(phrase.data(), phrase.size()));
   if (const std::string line = one_line(message); !line.empty()) detail += ": " + line;
   const bool retryable = code == Errc::kUnavailable || code == Errc::kTimeout;

@@ -6,8 +6,8 @@
 
 namespace cppx::controller {
 
-/// Waiting times that double from `least` to `most`, each shortened by up to a half at random, so that
-/// many clients do not come back in step.
+/// Waiting times that double from `least` to `most`, each shortened by up to a half at random, so
+/// that many clients do not come back in step.
 class Backoff {
  public:
   using Duration = std::chrono::milliseconds;

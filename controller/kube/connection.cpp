@@ -1,13 +1,12 @@
 #include "controller/kube/connection.h"
 
+#include <fmt/format.h>
+#include <fmt/ostream.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-
-#include <fmt/format.h>
-#include <fmt/ostream.h>
 
 #include <tuple>
 #include <utility>
@@ -52,8 +51,9 @@ Error error_of(const error_code& code, std::string_view doing) {
   const std::string text = errc == Errc::kTimeout  ? "timed out"
                            : errc == Errc::kClosed ? "the server closed the connection"
                                                    : code.message();
-  return Error{errc, ErrorSource::kUpstream, errc != Errc::kCancelled,
-               fmt::format("{}: {}", doing, text)};
+  return Error{
+      errc, ErrorSource::kUpstream, errc != Errc::kCancelled, fmt::format("{}: {}", doing, text)
+  };
 }
 
 /// A peer that went away without a word is noticed within half a minute, also by a quiet watch.
@@ -118,8 +118,10 @@ Result<void> Connection::prepare_tls() {
     ok = X509_VERIFY_PARAM_set1_ip_asc(parameters, target_.server_name.c_str());
   }
   if (ok == 1) return {};
-  return Error{Errc::kTls, ErrorSource::kConfig, false,
-               fmt::format("\"{}\" cannot be used as a TLS server name", target_.server_name)};
+  return Error{
+      Errc::kTls, ErrorSource::kConfig, false,
+      fmt::format("\"{}\" cannot be used as a TLS server name", target_.server_name)
+  };
 }
 
 Task<Result<void>> Connection::handshake(Deadline deadline) {

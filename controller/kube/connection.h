@@ -31,8 +31,8 @@ struct ConnectionTarget {
   std::string server_name;
 };
 
-/// One HTTP/1.1 client connection, plain or TLS. Every call has a deadline, after which the connection
-/// is closed. Errors are kTimeout, kClosed, kIo, kTls, kProtocol, kCancelled.
+/// One HTTP/1.1 client connection, plain or TLS. Every call has a deadline, after which the
+/// connection is closed. Errors are kTimeout, kClosed, kIo, kTls, kProtocol, kCancelled.
 class Connection {
  public:
   using Deadline = std::chrono::steady_clock::time_point;

@@ -49,9 +49,7 @@ Result<void> Credentials::read_token() {
   if (!text) return config_error(text.error().code, "token file " + text.error().detail);
   const auto token = trim(*text);
   if (token.empty())
-    return config_error(
-        Errc::kParse, "token file " + config_.token_file.string() + ": is empty"
-    );
+    return config_error(Errc::kParse, "token file " + config_.token_file.string() + ": is empty");
   token_ = token;
   return {};
 }

@@ -12,8 +12,8 @@
 namespace cppx::controller {
 
 /// Token and TLS context of a KubeConfig. Both come from files that are rotated while the program
-/// runs: they are read again at most once a minute, and at once after expire(). When that fails, what
-/// was read before stays in use.
+/// runs: they are read again at most once a minute, and at once after expire(). When that fails,
+/// what was read before stays in use.
 class Credentials {
  public:
   using Time = std::chrono::steady_clock::time_point;

@@ -1,12 +1,12 @@
 #include "controller/kube/kube_config.h"
 
 #include <fmt/format.h>
+#include <system_error>
 
 #include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <fstream>
-#include <system_error>
 #include <utility>
 
 #include "base/text.h"
@@ -41,7 +41,8 @@ Result<KubeConfig> in_cluster(const KubeConfigOptions& options) {
   const auto token = read_small_file(config.token_file);
   if (!token)
     return config_error(
-        token.error().code, "in-cluster configuration: service account token: " + token.error().detail
+        token.error().code,
+        "in-cluster configuration: service account token: " + token.error().detail
     );
   config.certificate_authority.file = options.service_account / "ca.crt";
   config.certificate_authority.key = "in-cluster configuration: certificate authority";

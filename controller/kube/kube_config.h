@@ -10,8 +10,8 @@
 
 namespace cppx::controller {
 
-/// PEM text, given itself or as a file that is read when it is used (and again later: such files are
-/// rotated). `key` says where it came from, for error lines.
+/// PEM text, given itself or as a file that is read when it is used (and again later: such files
+/// are rotated). `key` says where it came from, for error lines.
 struct PemSource {
   std::string text;
   std::filesystem::path file;
@@ -28,7 +28,7 @@ struct KubeConfig {
   PemSource certificate_authority;  ///< Empty: the system's authorities.
   PemSource client_certificate;     ///< Both of these or none.
   PemSource client_key;
-  std::string token;                 ///< Bearer token; empty when token_file is used or there is none.
+  std::string token;  ///< Bearer token; empty when token_file is used or there is none.
   std::filesystem::path token_file;  ///< Read again as it is rotated.
   std::string default_namespace;     ///< Of the context or the service account; may be empty.
   std::string origin;                ///< For the log: "kubeconfig F, context C", "in-cluster".
@@ -47,8 +47,9 @@ struct KubeConfigOptions {
 };
 
 /// The kubeconfig when one is named; else, when apiserver_host is given, that server without
-/// credentials; else what a Pod finds about its own cluster. apiserver_host and certificate_authority
-/// replace those of the kubeconfig. Every error is one line: what file, what key, why.
+/// credentials; else what a Pod finds about its own cluster. apiserver_host and
+/// certificate_authority replace those of the kubeconfig. Every error is one line: what file, what
+/// key, why.
 Result<KubeConfig> load_kube_config(const KubeConfigOptions& options);
 
 /// Whole content of a small file; kIo with path and reason.

@@ -213,13 +213,11 @@ SourceState KubeSource::Impl::computed_state() const {
   for (const auto& reflector : reflectors_) {
     const ListWatchState& current = reflector->state();
     if (!current.error.empty() && ++troubled == 1) state.trouble = current.error;
-    const bool settled =
-        current.listed || (current.refused && !is_required(reflector->kind()));
+    const bool settled = current.listed || (current.refused && !is_required(reflector->kind()));
     if (settled || ++waiting > 1) continue;
-    state.waiting_for =
-        current.error.empty()
-            ? fmt::format("list of {}", resource_of(reflector->kind()).display)
-            : current.error;
+    state.waiting_for = current.error.empty()
+                            ? fmt::format("list of {}", resource_of(reflector->kind()).display)
+                            : current.error;
   }
   state.synced = waiting == 0;
   if (waiting > 1) state.waiting_for += fmt::format(" (and {} more lists)", waiting - 1);

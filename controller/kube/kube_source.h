@@ -23,14 +23,15 @@ struct KubeSourceOptions {
   ListWatchOptions list_watch;
 };
 
-/// The Kubernetes source: follows Ingress, IngressClass, Service, EndpointSlice, Secret, ConfigMap (and
-/// Namespace) and hands them to a sink, on the io_context's thread.
+/// The Kubernetes source: follows Ingress, IngressClass, Service, EndpointSlice, Secret, ConfigMap
+/// (and Namespace) and hands them to a sink, on the io_context's thread.
 ///
-/// In memory are kept: Secrets of type kubernetes.io/tls and those named by set_wanted(); ConfigMaps
-/// named by set_wanted() — all, until it is called for the kind.
+/// In memory are kept: Secrets of type kubernetes.io/tls and those named by set_wanted();
+/// ConfigMaps named by set_wanted() — all, until it is called for the kind.
 ///
-/// Synced means that every kind was listed, or that the server refuses a kind which can be done without
-/// (IngressClass, ConfigMap, Namespace). A refused kind never keeps the others from being delivered.
+/// Synced means that every kind was listed, or that the server refuses a kind which can be done
+/// without (IngressClass, ConfigMap, Namespace). A refused kind never keeps the others from being
+/// delivered.
 class KubeSource {
  public:
   /// Reads the credentials: errors are one line for the user. `sink` must live until stopped().
@@ -42,14 +43,14 @@ class KubeSource {
   KubeSource& operator=(const KubeSource&) = delete;
 
   void start();
-  /// Ends everything; nothing reaches the sink from now on. The io_context must run on until stopped()
-  /// before this is destroyed: its run() returns by itself when nothing else keeps it.
+  /// Ends everything; nothing reaches the sink from now on. The io_context must run on until
+  /// stopped() before this is destroyed: its run() returns by itself when nothing else keeps it.
   void stop();
   [[nodiscard]] bool stopped() const noexcept;
 
-  /// Which Secrets or ConfigMaps are referred to now (kSecret, kConfigMap). Those that were not kept so
-  /// far are fetched, with retries until they are there, known to be absent, or no longer wanted; those no
-  /// longer wanted are removed.
+  /// Which Secrets or ConfigMaps are referred to now (kSecret, kConfigMap). Those that were not
+  /// kept so far are fetched, with retries until they are there, known to be absent, or no longer
+  /// wanted; those no longer wanted are removed.
   void set_wanted(Kind kind, std::set<ObjectKey> keys);
 
   [[nodiscard]] const SourceState& state() const noexcept;

@@ -1,13 +1,12 @@
 #include "controller/kube/kubeconfig_file.h"
 
 #include <fmt/format.h>
+#include <yaml-cpp/yaml.h>
 
 #include <exception>
 #include <optional>
 #include <string_view>
 #include <utility>
-
-#include <yaml-cpp/yaml.h>
 
 #include "controller/kube/api_error.h"
 #include "controller/model/base64.h"
@@ -36,9 +35,7 @@ class Reader {
       const YAML::Node& root, const char* list, std::string_view name, const char* field
   ) const;
   /// A scalar as text; empty when it is not there.
-  Result<std::string> text(
-      const YAML::Node& map, const char* name, const std::string& where
-  ) const;
+  Result<std::string> text(const YAML::Node& map, const char* name, const std::string& where) const;
   /// `<name>-data` or, failing that, the file `<name>`.
   Result<PemSource> pem(const YAML::Node& map, const char* name, const std::string& where) const;
   Result<void> read_cluster(const YAML::Node& cluster, const std::string& where);
@@ -72,18 +69,16 @@ Result<Section> Reader::named(
   return wrong(Errc::kNotFound, list, fmt::format("has no entry named \"{}\"", name));
 }
 
-Result<std::string> Reader::text(
-    const YAML::Node& map, const char* name, const std::string& where
-) const {
+Result<std::string> Reader::text(const YAML::Node& map, const char* name, const std::string& where)
+    const {
   const YAML::Node value = map[name];
   if (!value || value.IsNull()) return std::string();
   if (!value.IsScalar()) return wrong(Errc::kParse, where + name, "must be a string");
   return value.Scalar();
 }
 
-Result<PemSource> Reader::pem(
-    const YAML::Node& map, const char* name, const std::string& where
-) const {
+Result<PemSource> Reader::pem(const YAML::Node& map, const char* name, const std::string& where)
+    const {
   PemSource source;
   const std::string data_name = std::string(name) + "-data";
   const auto data = text(map, data_name.c_str(), where);
@@ -139,7 +134,8 @@ Result<void> Reader::refuse_unsupported(const YAML::Node& user, const std::strin
     const char* why;
   };
   static constexpr Refused kRefused[] = {
-      {"exec", "credential plugins are not supported: use a token, a tokenFile or a client certificate"},
+      {"exec",
+       "credential plugins are not supported: use a token, a tokenFile or a client certificate"},
       {"auth-provider",
        "auth provider plugins are not supported: use a token, a tokenFile or a client certificate"},
       {"username", "basic authentication is not supported: use a token or a client certificate"},
@@ -200,7 +196,8 @@ Result<KubeConfig> Reader::read(const std::string& content) {
 
   const auto cluster = named(root, "clusters", *cluster_name, "cluster");
   if (!cluster) return cluster.error();
-  auto cluster_read = read_cluster(cluster->map, fmt::format("clusters[{}].cluster.", *cluster_name));
+  auto cluster_read =
+      read_cluster(cluster->map, fmt::format("clusters[{}].cluster.", *cluster_name));
   if (!cluster_read) return cluster_read.error();
   if (user_name->empty()) return config_;
   const auto user = named(root, "users", *user_name, "user");

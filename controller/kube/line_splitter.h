@@ -7,15 +7,15 @@
 
 namespace cppx::controller {
 
-/// Cuts a stream into lines, whatever pieces it comes in. A line longer than `limit_bytes` is dropped
-/// whole and counted.
+/// Cuts a stream into lines, whatever pieces it comes in. A line longer than `limit_bytes` is
+/// dropped whole and counted.
 class LineSplitter {
  public:
   explicit LineSplitter(std::size_t limit_bytes) : limit_bytes_(limit_bytes) {}
 
   void feed(std::string_view bytes);
-  /// The next complete line without its line end, empty lines left out; valid until the next call of
-  /// any method.
+  /// The next complete line without its line end, empty lines left out; valid until the next call
+  /// of any method.
   std::optional<std::string_view> next();
 
   [[nodiscard]] std::size_t dropped() const noexcept { return dropped_; }

@@ -100,7 +100,8 @@ Task<Result<void>> ListWatch::list() {
   for (;;) {
     const auto page = co_await list_page(continuation, paged);
     if (!page && page.error().code == Errc::kGone && paged) {
-      // The pages took too long: the rest is of a version that is gone. All of it in one answer, then.
+      // The pages took too long: the rest is of a version that is gone. All of it in one answer,
+      // then.
       paged = false;
       continuation.clear();
       handler_.list_started();
@@ -116,7 +117,9 @@ Task<Result<void>> ListWatch::list() {
     if (!continuation.empty()) continue;
     resource_version_ = metadata_text(*page, "resourceVersion");
     if (resource_version_.empty())
-      co_return Error{Errc::kParse, ErrorSource::kUpstream, true, "the list has no resourceVersion"};
+      co_return Error{
+          Errc::kParse, ErrorSource::kUpstream, true, "the list has no resourceVersion"
+      };
     break;
   }
   refused_watches_ = 0;
@@ -185,7 +188,8 @@ Result<void> ListWatch::handle_event(const WatchEvent& event) {
 std::string ListWatch::list_target(const std::string& continuation, bool paged) const {
   std::string target = collection_ + "?";
   if (paged) target += fmt::format("limit={}&", options_.page_limit);
-  if (!continuation.empty()) target += fmt::format("continue={}&", encode_query_value(continuation));
+  if (!continuation.empty())
+    target += fmt::format("continue={}&", encode_query_value(continuation));
   if (!field_selector_.empty())
     target += fmt::format("fieldSelector={}&", encode_query_value(field_selector_));
   target.pop_back();

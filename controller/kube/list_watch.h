@@ -29,8 +29,8 @@ struct ListWatchState {
 class ListWatchHandler {
  public:
   virtual ~ListWatchHandler() = default;
-  /// A list begins: items follow, page by page. A list that fails half-way begins anew by another call
-  /// of this; what had come of it counts for nothing.
+  /// A list begins: items follow, page by page. A list that fails half-way begins anew by another
+  /// call of this; what had come of it counts for nothing.
   virtual void list_started() = 0;
   virtual void listed(const nlohmann::json& item) = 0;
   /// What was listed since list_started() is all there is now.
@@ -42,19 +42,21 @@ class ListWatchHandler {
 };
 
 struct ListWatchOptions {
-  std::chrono::milliseconds least_delay{500};     ///< Back-off after a failure, doubling
-  std::chrono::milliseconds most_delay{30'000};   ///< up to this,
+  std::chrono::milliseconds least_delay{500};       ///< Back-off after a failure, doubling
+  std::chrono::milliseconds most_delay{30'000};     ///< up to this,
   std::chrono::milliseconds refused_delay{30'000};  ///< or this at once after 403 and 404.
   std::chrono::seconds watch_timeout{300};  ///< What a watch asks for, plus up to as much again.
   std::chrono::milliseconds watch_grace{30'000};  ///< How much later than that it is given up.
-  std::chrono::milliseconds quiet_watch{1'000};   ///< A watch that ends sooner without an event failed.
+  std::chrono::milliseconds quiet_watch{1'000
+  };  ///< A watch that ends sooner without an event failed.
   std::size_t page_limit = 500;
   std::uint32_t seed = std::random_device{}();
 };
 
-/// Lists a collection, then watches it from there on, for ever: a watch that ends or breaks is resumed
-/// from the last resourceVersion; when the server no longer has that (410), or keeps refusing the
-/// watch, it lists again. Nothing is ever reported as deleted because the server went away.
+/// Lists a collection, then watches it from there on, for ever: a watch that ends or breaks is
+/// resumed from the last resourceVersion; when the server no longer has that (410), or keeps
+/// refusing the watch, it lists again. Nothing is ever reported as deleted because the server went
+/// away.
 class ListWatch {
  public:
   /// `display` names the collection in the log ("Ingresses"). References live as long as run().
@@ -100,11 +102,11 @@ class ListWatch {
   Backoff backoff_;
   std::minstd_rand random_;
   Timer timer_;
-  std::string resource_version_;  ///< Empty: a list is due.
-  unsigned status_ = 0;           ///< Of the last answer, 0 without one;
+  std::string resource_version_;                     ///< Empty: a list is due.
+  unsigned status_ = 0;                              ///< Of the last answer, 0 without one;
   std::optional<std::chrono::seconds> retry_after_;  ///< and what it asked for.
-  unsigned refused_watches_ = 0;  ///< In a row, by a server that is there.
-  bool watch_fruitful_ = false;   ///< The present watch brought an event.
+  unsigned refused_watches_ = 0;                     ///< In a row, by a server that is there.
+  bool watch_fruitful_ = false;                      ///< The present watch brought an event.
 };
 
 }  // namespace cppx::controller

@@ -44,8 +44,7 @@ Task<void> Reflector::run() { return watch_.run(); }
 Task<Result<void>> Reflector::fetch(ObjectKey key) {
   const auto [entry, first] = fetches_.try_emplace(key, false);
   if (!first) co_return Result<void>{};
-  const auto response =
-      co_await client_.get(object_path(resource_of(kind_), key));
+  const auto response = co_await client_.get(object_path(resource_of(kind_), key));
   const auto under_way = fetches_.find(key);
   const bool overtaken = under_way->second;
   fetches_.erase(under_way);

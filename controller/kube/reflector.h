@@ -65,9 +65,9 @@ class Reflector final : private ListWatchHandler {
   ObjectSink& sink_;
   KeepObject keep_;
   StateChanged on_state_;
-  std::vector<Object> pending_;       ///< Of the list under way,
-  std::set<ObjectKey> pending_held_;  ///< with their keys.
-  std::set<ObjectKey> held_;          ///< What was delivered; filled only with a `keep`.
+  std::vector<Object> pending_;        ///< Of the list under way,
+  std::set<ObjectKey> pending_held_;   ///< with their keys.
+  std::set<ObjectKey> held_;           ///< What was delivered; filled only with a `keep`.
   std::map<ObjectKey, bool> fetches_;  ///< Under way, and whether the watch was faster.
   ListWatch watch_;
 };

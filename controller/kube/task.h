@@ -10,8 +10,8 @@ namespace cppx::controller {
 /// Everything of the controller runs on the one io_context of the control thread.
 using Executor = boost::asio::io_context::executor_type;
 
-/// A coroutine of the control thread. Cancelling the TaskGroup it belongs to makes its present await
-/// give an error and the next one throw, which unwinds it.
+/// A coroutine of the control thread. Cancelling the TaskGroup it belongs to makes its present
+/// await give an error and the next one throw, which unwinds it.
 template <class T>
 using Task = boost::asio::awaitable<T, Executor>;
 

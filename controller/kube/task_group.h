@@ -7,8 +7,8 @@
 
 namespace cppx::controller {
 
-/// Owns coroutines: starts them, cancels them all, and knows whether some still run. The objects that a
-/// task refers to must live until `empty()`: cancel, then run the io_context on until then.
+/// Owns coroutines: starts them, cancels them all, and knows whether some still run. The objects
+/// that a task refers to must live until `empty()`: cancel, then run the io_context on until then.
 class TaskGroup {
  public:
   explicit TaskGroup(Executor executor);

@@ -1,9 +1,8 @@
 #include "controller/kube/tls_context.h"
 
+#include <fmt/format.h>
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
-
-#include <fmt/format.h>
 
 #include <array>
 #include <string>
@@ -75,7 +74,8 @@ Result<std::shared_ptr<ssl::context>> make_client_tls_context(const KubeConfig& 
   auto context = std::make_shared<ssl::context>(ssl::context::tls_client);
   SSL_CTX* native = context->native_handle();
   SSL_CTX_set_min_proto_version(native, TLS1_2_VERSION);
-  static constexpr std::array<unsigned char, 9> kHttp11 = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+  static constexpr std::array<unsigned char, 9> kHttp11 = {8,   'h', 't', 't', 'p',
+                                                           '/', '1', '.', '1'};
   SSL_CTX_set_alpn_protos(native, kHttp11.data(), static_cast<unsigned>(kHttp11.size()));
   SSL_CTX_set_verify(
       native, config.insecure_skip_tls_verify ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nullptr

@@ -28,7 +28,8 @@ bool valid_host(std::string_view host, bool bracketed) noexcept {
 /// Takes the scheme off the front of `text`.
 bool take_scheme(std::string_view& text, bool& tls) noexcept {
   for (const auto& [scheme, is_tls] :
-       {std::pair{std::string_view("https://"), true}, std::pair{std::string_view("http://"), false}}) {
+       {std::pair{std::string_view("https://"), true}, std::pair{std::string_view("http://"), false}
+       }) {
     if (!iequals(text.substr(0, scheme.size()), scheme)) continue;
     text.remove_prefix(scheme.size());
     tls = is_tls;
@@ -67,7 +68,8 @@ Result<ServerUrl> parse_server_url(std::string_view text) {
   if (!valid_host(host, bracketed)) return not_a_url(text);
   url.host = host;
 
-  std::string_view port = authority.substr(std::min(authority.size(), host_end + (bracketed ? 1 : 0)));
+  std::string_view port =
+      authority.substr(std::min(authority.size(), host_end + (bracketed ? 1 : 0)));
   if (port.empty()) return url;
   if (!port.starts_with(':')) return not_a_url(text);
   const auto number = parse_int<std::uint16_t>(port.substr(1));

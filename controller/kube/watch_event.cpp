@@ -48,7 +48,8 @@ Error error_of_status_object(const json& status) {
   unsigned code = 500;
   std::string message;
   if (status.is_object()) {
-    if (const auto field = status.find("code"); field != status.end() && field->is_number_unsigned())
+    if (const auto field = status.find("code");
+        field != status.end() && field->is_number_unsigned())
       code = field->get<unsigned>();
     if (const auto field = status.find("message"); field != status.end() && field->is_string())
       message = field->get<std::string>();

@@ -9,14 +9,15 @@
 
 namespace cppx::fake_kubelet {
 
-/// Pod addresses of one node: handed out in turn, so that an address comes back as late as possible.
+/// Pod addresses of one node: handed out in turn, so that an address comes back as late as
+/// possible.
 class AddressPool {
  public:
   /// `cidr` like "10.244.0.0/20".
   static Result<AddressPool> create(const std::string& cidr);
 
-  /// The address of the owner (a Pod's uid), the same one each time it is asked for. Nothing when all
-  /// are taken.
+  /// The address of the owner (a Pod's uid), the same one each time it is asked for. Nothing when
+  /// all are taken.
   std::optional<std::string> take(const std::string& owner);
   /// An address that an owner has from before.
   void adopt(const std::string& owner, const std::string& address);

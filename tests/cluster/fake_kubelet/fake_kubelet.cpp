@@ -53,7 +53,8 @@ int main(int argc, char** argv) {
   app.add_option(
          "--terminating-seconds", terminating_seconds,
          "How long a deleted pod goes on serving before it is gone"
-  )->capture_default_str();
+  )
+      ->capture_default_str();
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -31,9 +31,7 @@ std::string node_path(const std::string& key) { return "/api/v1/nodes/" + key; }
 
 std::string pod_path(const std::string& key) {
   const auto slash = key.find('/');
-  return fmt::format(
-      "/api/v1/namespaces/{}/pods/{}", key.substr(0, slash), key.substr(slash + 1)
-  );
+  return fmt::format("/api/v1/namespaces/{}/pods/{}", key.substr(0, slash), key.substr(slash + 1));
 }
 
 bool is_finished(const json& pod) {
@@ -161,8 +159,7 @@ Task<void> Kubelet::work_on_node(std::string key) {
 }
 
 std::string Kubelet::pod_address(const json& pod, NodeState& node) {
-  const bool host_network =
-      pod.contains("spec") && pod["spec"].value("hostNetwork", false);
+  const bool host_network = pod.contains("spec") && pod["spec"].value("hostNetwork", false);
   if (host_network) return node.address;
   if (!node.pool) return {};
   const std::string uid = metadata_text(pod, "uid");

@@ -16,8 +16,8 @@
 
 namespace cppx::fake_kubelet {
 
-/// Remembers the objects of a collection as they are, by "namespace/name", and calls for work whenever
-/// one changes.
+/// Remembers the objects of a collection as they are, by "namespace/name", and calls for work
+/// whenever one changes.
 class ObjectCache final : public controller::ListWatchHandler {
  public:
   /// Names in the queue are `prefix` and the key.
@@ -61,7 +61,9 @@ class Kubelet {
   controller::Task<void> work();
   controller::Task<void> work_on_node(std::string key);
   controller::Task<void> work_on_pod(std::string key);
-  controller::Task<void> run_pod(std::string key, std::string pod_address, std::string node_address);
+  controller::Task<void> run_pod(
+      std::string key, std::string pod_address, std::string node_address
+  );
   controller::Task<void> end_pod(std::string key);
   void try_again(const std::string& name, const Error& error);
   NodeState& node_state(const nlohmann::json& node);
@@ -76,8 +78,9 @@ class Kubelet {
   controller::ListWatch node_watch_;
   controller::ListWatch pod_watch_;
   std::map<std::string, NodeState> node_states_;
-  std::map<std::string, WorkQueue::Clock::time_point> ends_;  ///< Pods being deleted, and when they go.
-  std::map<std::string, std::string> uids_;                   ///< Of pods with an address.
+  std::map<std::string, WorkQueue::Clock::time_point>
+      ends_;                                 ///< Pods being deleted, and when they go.
+  std::map<std::string, std::string> uids_;  ///< Of pods with an address.
   unsigned nodes_seen_ = 0;
   controller::TaskGroup tasks_;
 };

@@ -34,8 +34,9 @@ json node_condition(std::string_view type, bool holds, std::string_view reason) 
 
 json container_statuses(const json& pod, bool ready) {
   json statuses = json::array();
-  const auto containers = pod.find("spec") != pod.end() ? pod["spec"].value("containers", json::array())
-                                                         : json::array();
+  const auto containers = pod.find("spec") != pod.end()
+                              ? pod["spec"].value("containers", json::array())
+                              : json::array();
   for (const json& container : containers) {
     statuses.push_back({
         {"name", container.value("name", "")},
@@ -84,25 +85,29 @@ std::string condition_of(const json& object, std::string_view type) {
 }
 
 json node_status_patch(const json& node, const std::string& address) {
-  const json room = {{"cpu", "64"}, {"memory", "256Gi"}, {"ephemeral-storage", "1Ti"}, {"pods", "4000"}};
-  return {{"status",
-           {{"addresses",
-             json::array(
-                 {{{"type", "InternalIP"}, {"address", address}},
-                  {{"type", "Hostname"}, {"address", text_at(node, "metadata.name")}}}
-             )},
-            {"capacity", room},
-            {"allocatable", room},
-            {"conditions",
-             json::array(
-                 {node_condition("Ready", true, "KubeletReady"),
-                  node_condition("MemoryPressure", false, "KubeletHasSufficientMemory"),
-                  node_condition("DiskPressure", false, "KubeletHasNoDiskPressure"),
-                  node_condition("PIDPressure", false, "KubeletHasSufficientPID")}
-             )}}}};
+  const json room = {
+      {"cpu", "64"}, {"memory", "256Gi"}, {"ephemeral-storage", "1Ti"}, {"pods", "4000"}
+  };
+  return {
+      {"status",
+       {{"addresses", json::array(
+                          {{{"type", "InternalIP"}, {"address", address}},
+                           {{"type", "Hostname"}, {"address", text_at(node, "metadata.name")}}}
+                      )},
+        {"capacity", room},
+        {"allocatable", room},
+        {"conditions", json::array(
+                           {node_condition("Ready", true, "KubeletReady"),
+                            node_condition("MemoryPressure", false, "KubeletHasSufficientMemory"),
+                            node_condition("DiskPressure", false, "KubeletHasNoDiskPressure"),
+                            node_condition("PIDPressure", false, "KubeletHasSufficientPID")}
+                       )}}}
+  };
 }
 
-bool pod_should_be_ready(const json& pod) { return annotation_of(pod, kReadyAnnotation) != "false"; }
+bool pod_should_be_ready(const json& pod) {
+  return annotation_of(pod, kReadyAnnotation) != "false";
+}
 
 json pod_status_patch(
     const json& pod, const std::string& pod_address, const std::string& node_address
@@ -111,19 +116,20 @@ json pod_status_patch(
   const std::string_view reason = ready ? "" : "ContainersNotReady";
   std::string started = text_at(pod, "status.startTime");
   if (started.empty()) started = now_text();
-  return {{"status",
-           {{"phase", "Running"},
-            {"hostIP", node_address},
-            {"hostIPs", json::array({{{"ip", node_address}}})},
-            {"podIP", pod_address},
-            {"podIPs", json::array({{{"ip", pod_address}}})},
-            {"startTime", started},
-            {"conditions",
-             json::array(
-                 {condition("Initialized", true, ""), condition("Ready", ready, reason),
-                  condition("ContainersReady", ready, reason)}
-             )},
-            {"containerStatuses", container_statuses(pod, ready)}}}};
+  return {
+      {"status",
+       {{"phase", "Running"},
+        {"hostIP", node_address},
+        {"hostIPs", json::array({{{"ip", node_address}}})},
+        {"podIP", pod_address},
+        {"podIPs", json::array({{{"ip", pod_address}}})},
+        {"startTime", started},
+        {"conditions", json::array(
+                           {condition("Initialized", true, ""), condition("Ready", ready, reason),
+                            condition("ContainersReady", ready, reason)}
+                       )},
+        {"containerStatuses", container_statuses(pod, ready)}}}
+  };
 }
 
 }  // namespace cppx::fake_kubelet

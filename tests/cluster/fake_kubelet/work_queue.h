@@ -11,7 +11,8 @@
 
 namespace cppx::fake_kubelet {
 
-/// Names of things to look at, each with the time from which on it is due; every name is in it once.
+/// Names of things to look at, each with the time from which on it is due; every name is in it
+/// once.
 class WorkQueue {
  public:
   using Clock = std::chrono::steady_clock;
