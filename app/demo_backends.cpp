@@ -19,6 +19,8 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using asio::ip::tcp;
 
+using ReusePort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
+
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::seconds kIdle{75};
 
@@ -73,6 +75,8 @@ struct DemoBackends::Impl {
     const auto ip = asio::ip::make_address(text.substr(0, text.rfind(':')), error);
     if (!error) acceptor.open(tcp::v4(), error);
     if (!error) acceptor.set_option(asio::socket_base::reuse_address(true), error);
+    // The proxy listens on the same port of all addresses: the kernel prefers the exact one.
+    if (!error) acceptor.set_option(ReusePort(true), error);
     if (!error) acceptor.bind({ip, address.port}, error);
     if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
     if (error) {
