@@ -1,0 +1,145 @@
+#include "proxy/upstream/upstream_pool.h"
+
+#include <array>
+
+#include <boost/asio.hpp>
+#include <catch2/catch_test_macros.hpp>
+
+#include "proxy/upstream/balancer.h"
+
+namespace cppx::proxy {
+namespace {
+
+using boost::asio::ip::tcp;
+
+struct Fixture {
+  boost::asio::io_context io;
+  TimerWheel wheel{io};
+  tcp::acceptor backend{io, {boost::asio::ip::address_v4::loopback(), 0}};
+  routing::EndpointAddress address = *routing::EndpointAddress::parse("127.0.0.1", backend.local_endpoint().port());
+  routing::ProxySettings settings;
+
+  Task<void> connect_into(UpstreamConnection& connection, IoStatus& status) {
+    const auto result = co_await connection.connect(std::chrono::seconds(5));
+    status = result;
+  }
+
+  /// A connection, and the backend's end of it.
+  std::pair<UpstreamPtr, tcp::socket> connect() {
+    auto connection = std::make_unique<UpstreamConnection>(io, wheel, address);
+    auto status = IoStatus::kError;
+    bool done = false;
+    spawn(connect_into(*connection, status), [&done] { done = true; });
+    tcp::socket peer = backend.accept();
+    while (!done) io.run_one();
+    REQUIRE(status == IoStatus::kOk);
+    return {std::move(connection), std::move(peer)};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("UpstreamPool: the connection used last is taken first, each once", "[proxy]") {
+  Fixture test;
+  UpstreamPool pool(test.wheel);
+  auto [a, peer_a] = test.connect();
+  auto [b, peer_b] = test.connect();
+  const auto* const a_before = a.get();
+  const auto* const b_before = b.get();
+  CHECK(pool.take(test.address) == nullptr);
+  pool.give_back(std::move(a), test.settings);
+  pool.give_back(std::move(b), test.settings);
+  CHECK(pool.idle() == 2);
+  const auto first = pool.take(test.address);
+  const auto second = pool.take(test.address);
+  CHECK(first.get() == b_before);
+  CHECK(second.get() == a_before);
+  CHECK(pool.take(test.address) == nullptr);
+  CHECK(pool.idle() == 0);
+}
+
+TEST_CASE("UpstreamPool: what the backend closed or wrote to unasked is not given out", "[proxy]") {
+  Fixture test;
+  UpstreamPool pool(test.wheel);
+  auto [closed, closed_peer] = test.connect();
+  auto [noisy, noisy_peer] = test.connect();
+  auto [good, good_peer] = test.connect();
+  const auto* const good_before = good.get();
+  pool.give_back(std::move(good), test.settings);
+  pool.give_back(std::move(closed), test.settings);
+  pool.give_back(std::move(noisy), test.settings);
+  closed_peer.close();
+  boost::asio::write(noisy_peer, boost::asio::buffer("x", 1));
+  CHECK(pool.take(test.address).get() == good_before);
+}
+
+TEST_CASE("UpstreamPool: limits of number, requests and reuse", "[proxy]") {
+  Fixture test;
+  UpstreamPool pool(test.wheel);
+  auto [a, peer_a] = test.connect();
+  auto [b, peer_b] = test.connect();
+  auto [c, peer_c] = test.connect();
+  const auto* const b_before = b.get();
+  test.settings.upstream_keepalive_connections = 1;
+  pool.give_back(std::move(a), test.settings);
+  pool.give_back(std::move(b), test.settings);
+  CHECK(pool.idle() == 1);
+  b = pool.take(test.address);
+  CHECK(b.get() == b_before);
+  test.settings.upstream_keepalive_requests = 5;
+  b->requests = 5;
+  pool.give_back(std::move(b), test.settings);
+  CHECK(pool.idle() == 0);
+  test.settings.upstream_keepalive_connections = 0;
+  pool.give_back(std::move(c), test.settings);
+  CHECK(pool.idle() == 0);
+}
+
+TEST_CASE("UpstreamPool: idle time passes and the sweep notices what ended", "[proxy]") {
+  Fixture test;
+  UpstreamPool pool(test.wheel);
+  auto [a, peer_a] = test.connect();
+  auto [b, peer_b] = test.connect();
+  pool.give_back(std::move(a), test.settings);
+  test.settings.upstream_keepalive_timeout = std::chrono::milliseconds(1);
+  pool.give_back(std::move(b), test.settings);
+  peer_a.close();
+  // Ends by itself when the pool is empty: nothing is armed any more.
+  test.io.run_for(std::chrono::seconds(20));
+  CHECK(pool.idle() == 0);
+}
+
+TEST_CASE("UpstreamConnection: knows whether the peer has received anything", "[proxy]") {
+  Fixture test;
+  auto [connection, peer] = test.connect();
+  iovec piece{.iov_base = const_cast<char*>("hello"), .iov_len = 5};
+  REQUIRE(connection->transport().try_write({&piece, 1}).bytes == 5);
+  std::array<char, 5> got{};
+  boost::asio::read(peer, boost::asio::buffer(got));
+  CHECK_FALSE(connection->nothing_acknowledged(5));
+  peer.close();
+  // The FIN is here before the next write; what is written now is refused by the peer's kernel.
+  while (connection->transport().peek().status == IoStatus::kWantRead) {
+  }
+  REQUIRE(connection->transport().try_write({&piece, 1}).bytes == 5);
+  CHECK(connection->nothing_acknowledged(5));
+}
+
+TEST_CASE("Balancer: each worker goes round, from its own start", "[proxy]") {
+  routing::EndpointPool pool;
+  pool.identity = 7;
+  pool.endpoints.resize(4);
+  Balancer first(0, 2);
+  Balancer second(1, 2);
+  std::array<int, 4> hits{};
+  for (int i = 0; i < 2; ++i) {
+    ++hits[first.next(pool)];
+    ++hits[second.next(pool)];
+  }
+  CHECK(hits == std::array<int, 4>{1, 1, 1, 1});
+  // Fewer endpoints than the position: goes on in range.
+  pool.endpoints.resize(1);
+  CHECK(first.next(pool) == 0);
+}
+
+}  // namespace cppx::proxy
