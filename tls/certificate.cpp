@@ -77,7 +77,29 @@ bool usable_in_tls(const EVP_PKEY* key) {
   }
 }
 
-Result<KeyPtr> read_key(std::string_view pem) {
+/// Null when it is no key of that type, or not at once clear. OpenSSL's general reader tries the
+/// decoders of all types, which takes it three times as long: it counts with thousands of Secrets.
+KeyPtr read_key_of_type(std::string_view pem, const char* type) {
+  const BioPtr bio = memory_bio(pem);
+  EVP_PKEY* key = nullptr;
+  const DecoderPtr decoder(
+      OSSL_DECODER_CTX_new_for_pkey(&key, "PEM", nullptr, type, EVP_PKEY_KEYPAIR, nullptr, nullptr)
+  );
+  bool password_asked = false;
+  const bool done =
+      bio && decoder &&
+      OSSL_DECODER_CTX_set_pem_password_cb(decoder.get(), refuse_password, &password_asked) == 1 &&
+      OSSL_DECODER_from_bio(decoder.get(), bio.get()) == 1;
+  KeyPtr result(key);
+  if (!done) result.reset();
+  return result;
+}
+
+Result<KeyPtr> read_key(std::string_view pem, X509* leaf) {
+  const EVP_PKEY* public_key = X509_get0_pubkey(leaf);
+  if (public_key != nullptr && usable_in_tls(public_key))
+    if (KeyPtr key = read_key_of_type(pem, EVP_PKEY_get0_type_name(public_key))) return key;
+
   const BioPtr bio = memory_bio(pem);
   if (!bio) return tls_error("tls.key: cannot be held in memory");
   bool password_asked = false;
@@ -234,7 +256,7 @@ Result<std::shared_ptr<const Certificate>> Certificate::from_pem(
   const ErrorQueueScope errors;
   auto chain = read_chain(chain_pem);
   if (!chain) return chain.error();
-  auto key = read_key(key_pem);
+  auto key = read_key(key_pem, sk_X509_value(chain->get(), 0));
   if (!key) return key.error();
   if (auto error = check_chain(chain->get(), key->get())) return *std::move(error);
 

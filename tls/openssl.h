@@ -2,6 +2,7 @@
 // Ownership of OpenSSL's objects and of its error queue. Private to tls/.
 
 #include <openssl/bio.h>
+#include <openssl/decoder.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
@@ -17,6 +18,7 @@ struct OpensslDeleter {
   void operator()(BIO* bio) const noexcept { BIO_free_all(bio); }
   void operator()(EVP_PKEY* key) const noexcept { EVP_PKEY_free(key); }
   void operator()(EVP_PKEY_CTX* context) const noexcept { EVP_PKEY_CTX_free(context); }
+  void operator()(OSSL_DECODER_CTX* decoder) const noexcept { OSSL_DECODER_CTX_free(decoder); }
   void operator()(X509* certificate) const noexcept { X509_free(certificate); }
   void operator()(STACK_OF(X509) * chain) const noexcept { sk_X509_pop_free(chain, X509_free); }
   void operator()(GENERAL_NAMES* names) const noexcept { GENERAL_NAMES_free(names); }
@@ -27,6 +29,7 @@ struct OpensslDeleter {
 using BioPtr = std::unique_ptr<BIO, OpensslDeleter>;
 using KeyPtr = std::unique_ptr<EVP_PKEY, OpensslDeleter>;
 using KeyContextPtr = std::unique_ptr<EVP_PKEY_CTX, OpensslDeleter>;
+using DecoderPtr = std::unique_ptr<OSSL_DECODER_CTX, OpensslDeleter>;
 using X509Ptr = std::unique_ptr<X509, OpensslDeleter>;
 using ChainPtr = std::unique_ptr<STACK_OF(X509), OpensslDeleter>;
 using GeneralNamesPtr = std::unique_ptr<GENERAL_NAMES, OpensslDeleter>;

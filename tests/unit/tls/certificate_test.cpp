@@ -67,6 +67,17 @@ TEST_CASE("Certificate: keys in the forms of before PKCS #8 are read", "[tls]") 
   }
 }
 
+TEST_CASE("Certificate: a public key in place of the private one is refused", "[tls]") {
+  for (const KeyKind kind : {KeyKind::kRsa2048, KeyKind::kP256, KeyKind::kEd25519}) {
+    CAPTURE(static_cast<int>(kind));
+    const Issued issued = issue({}, kind);
+    const std::string chain = pem_of(issued.certificate.get());
+    const std::string public_key = public_pem_of(issued.key.get());
+    CHECK(contains(refusal(chain, public_key), "tls.key: private key cannot be read"));
+    CHECK(Certificate::from_pem(chain, public_key + pem_of(issued.key.get())).has_value());
+  }
+}
+
 TEST_CASE("Certificate: what `openssl ecparam -genkey` writes before the key is skipped", "[tls]") {
   const Issued issued = issue({}, KeyKind::kP256);
   const std::string parameters =

@@ -181,6 +181,10 @@ std::string traditional_pem_of(EVP_PKEY* key) {
   });
 }
 
+std::string public_pem_of(EVP_PKEY* key) {
+  return written([&](BIO* bio) { return PEM_write_bio_PUBKEY(bio, key); });
+}
+
 std::string encrypted_pem_of(EVP_PKEY* key) {
   return written([&](BIO* bio) {
     std::string password = "secret";

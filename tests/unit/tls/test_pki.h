@@ -39,6 +39,7 @@ std::string pem_of(X509* certificate);
 std::string pem_of(EVP_PKEY* key);
 /// "RSA PRIVATE KEY", "EC PRIVATE KEY": the forms of before PKCS #8.
 std::string traditional_pem_of(EVP_PKEY* key);
+std::string public_pem_of(EVP_PKEY* key);
 std::string encrypted_pem_of(EVP_PKEY* key);
 
 }  // namespace cppx::tls::test
