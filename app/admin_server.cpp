@@ -1,11 +1,12 @@
 #include "app/admin_server.h"
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <utility>
 
 #include <boost/asio.hpp>
 #include <boost/beast.hpp>
-#include <fmt/format.h>
 
 namespace cppx::app {
 namespace {
@@ -19,7 +20,9 @@ constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::seconds kIdle{30};
 constexpr std::size_t kMaxBody = 1024;
 
-http::response<http::string_body> answer(const http::request<http::string_body>& request, const AdminServer::Handler& handler) {
+http::response<http::string_body> answer(
+    const http::request<http::string_body>& request, const AdminServer::Handler& handler
+) {
   http::response<http::string_body> response;
   response.version(request.version());
   if (request.method() != http::verb::get && request.method() != http::verb::head) {
@@ -60,7 +63,9 @@ asio::awaitable<void> session(tcp::socket socket, std::shared_ptr<AdminServer::H
 
 struct AdminServer::Impl {
   Impl(asio::io_context& context, Handler answer_with)
-      : io(context), acceptor(context), handler(std::make_shared<Handler>(std::move(answer_with))) {}
+      : io(context),
+        acceptor(context),
+        handler(std::make_shared<Handler>(std::move(answer_with))) {}
 
   asio::io_context& io;
   tcp::acceptor acceptor;
@@ -81,18 +86,27 @@ struct AdminServer::Impl {
   }
 };
 
-AdminServer::AdminServer(asio::io_context& io, Handler handler) : impl_(std::make_shared<Impl>(io, std::move(handler))) {}
+AdminServer::AdminServer(asio::io_context& io, Handler handler)
+    : impl_(std::make_shared<Impl>(io, std::move(handler))) {}
 
 AdminServer::~AdminServer() { stop(); }
 
 Result<std::uint16_t> AdminServer::listen(const std::string& host, std::uint16_t port) {
   boost::system::error_code error;
   const auto fail = [&](const char* what) {
-    return config_error(Errc::kIo, fmt::format("cannot listen on {} port {} (health): {}: {}", host.empty() ? "all addresses" : host, port,
-                                               what, error.message()));
+    return config_error(
+        Errc::kIo, fmt::format(
+                       "cannot listen on {} port {} (health): {}: {}",
+                       host.empty() ? "all addresses" : host, port, what, error.message()
+                   )
+    );
   };
-  auto address = host.empty() ? asio::ip::address(asio::ip::address_v6::any()) : asio::ip::make_address(host, error);
-  if (error) return config_error(Errc::kInvalidArgument, fmt::format("--healthz-host={}: not an IP address", host));
+  auto address = host.empty() ? asio::ip::address(asio::ip::address_v6::any())
+                              : asio::ip::make_address(host, error);
+  if (error)
+    return config_error(
+        Errc::kInvalidArgument, fmt::format("--healthz-host={}: not an IP address", host)
+    );
   tcp::acceptor& acceptor = impl_->acceptor;
   acceptor.open(address.is_v6() ? tcp::v6() : tcp::v4(), error);
   if (error && host.empty()) {

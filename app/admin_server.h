@@ -17,7 +17,8 @@ struct AdminReply {
   std::string content_type = "text/plain; charset=utf-8";
 };
 
-/// Health, readiness and metrics over HTTP, apart from the ports that carry traffic. Lives on the main loop.
+/// Health, readiness and metrics over HTTP, apart from the ports that carry traffic. Lives on the
+/// main loop.
 class AdminServer {
  public:
   /// Answers a path ("/readyz"), without query. Called on the main loop.

@@ -1,11 +1,10 @@
+#include <fmt/format.h>
 #include <stdlib.h>
+#include <system_error>
 
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <system_error>
-
-#include <fmt/format.h>
 
 #include "app/commands.h"
 #include "app/demo_backends.h"
@@ -37,7 +36,8 @@ class DemoFolder {
 
 void print_what_to_try(std::uint16_t http, std::uint16_t https, const std::string& manifests) {
   fmt::print(
-      "\ncppx demo: the tutorial's two hosts, each with three pods that run in this process. Try:\n\n"
+      "\ncppx demo: the tutorial's two hosts, each with three pods that run in this process. "
+      "Try:\n\n"
       "  curl -H 'Host: www.kxyctl.com' http://127.0.0.1:{0}/\n"
       "  curl --resolve tomcat.kxyctl.com:{1}:127.0.0.1 -k https://tomcat.kxyctl.com:{1}/\n"
       "  curl --resolve nginx.kxyctl.com:{1}:127.0.0.1 -k https://nginx.kxyctl.com:{1}/\n"
@@ -56,7 +56,10 @@ int demo(const Flags& flags) {
   Flags own = flags;
   if (own.controller.manifests.empty()) {
     if (folder.path().empty()) {
-      std::fprintf(stderr, "cppx: cannot make a folder for the demo's manifests in %s\n", std::filesystem::temp_directory_path().c_str());
+      std::fprintf(
+          stderr, "cppx: cannot make a folder for the demo's manifests in %s\n",
+          std::filesystem::temp_directory_path().c_str()
+      );
       return 2;
     }
     own.controller.manifests = {folder.path()};
@@ -65,7 +68,9 @@ int demo(const Flags& flags) {
   const std::string manifests = own.controller.manifests.front().string();
   ServeHooks hooks;
   hooks.on_snapshot = [&backends](const routing::Snapshot& snapshot) { backends.serve(snapshot); };
-  hooks.on_listening = [&manifests](std::uint16_t http, std::uint16_t https) { print_what_to_try(http, https, manifests); };
+  hooks.on_listening = [&manifests](std::uint16_t http, std::uint16_t https) {
+    print_what_to_try(http, https, manifests);
+  };
   return serve(own, hooks);
 }
 

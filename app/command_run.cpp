@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <signal.h>
 
 #include <chrono>
@@ -6,7 +7,6 @@
 #include <utility>
 
 #include <boost/asio.hpp>
-#include <fmt/format.h>
 
 #include "app/admin_server.h"
 #include "app/commands.h"
@@ -42,13 +42,23 @@ proxy::ProxyOptions proxy_options(const Flags& flags) {
   proxy::ProxyOptions options;
   options.workers = flags.workers != 0 ? flags.workers : available_cpus();
   options.listeners = {
-      {.name = std::string(routing::kHttpListener), .tls = false, .bind_address = flags.bind_address, .port = flags.http_port},
-      // Whatever port is listened on, the world's name for it is 443, as ingress-nginx tells backends.
-      {.name = std::string(routing::kHttpsListener), .tls = true, .bind_address = flags.bind_address, .port = flags.https_port, .forwarded_port = 443}};
+      {.name = std::string(routing::kHttpListener),
+       .tls = false,
+       .bind_address = flags.bind_address,
+       .port = flags.http_port},
+      // Whatever port is listened on, the world's name for it is 443, as ingress-nginx tells
+      // backends.
+      {.name = std::string(routing::kHttpsListener),
+       .tls = true,
+       .bind_address = flags.bind_address,
+       .port = flags.https_port,
+       .forwarded_port = 443}
+  };
   return options;
 }
 
-/// The program while it serves: starts what there is in order, and ends it in order when a signal comes.
+/// The program while it serves: starts what there is in order, and ends it in order when a signal
+/// comes.
 class Server {
  public:
   Server(const Flags& flags, const ServeHooks& hooks)
@@ -56,8 +66,12 @@ class Server {
         hooks_(hooks),
         signals_(io_, SIGTERM, SIGINT),
         timer_(io_),
-        // The last user of a snapshot was a worker; freeing ten thousand routes is done here instead.
-        proxy_(proxy_options(flags), [this](std::shared_ptr<const routing::Snapshot> old) { asio::post(io_, [old = std::move(old)] {}); }),
+        // The last user of a snapshot was a worker; freeing ten thousand routes is done here
+        // instead.
+        proxy_(
+            proxy_options(flags), [this](std::shared_ptr<const routing::Snapshot> old
+                                  ) { asio::post(io_, [old = std::move(old)] {}); }
+        ),
         sink_(proxy_, hooks),
         controller_(flags.controller, sink_),
         admin_(io_, [this](const std::string& path) { return answer(path); }) {}
@@ -69,9 +83,12 @@ class Server {
     const auto& bound = proxy_.bound();
     if (hooks_.on_listening) hooks_.on_listening(bound[0].port, bound[1].port);
     if (const auto started = controller_.start(); !started) return started.error();
-    const std::string health_host = flags_.healthz_host.empty() ? flags_.bind_address : flags_.healthz_host;
-    log::info("serving http on {}, https on {}, health on {}:{}", bound[0].address, bound[1].address,
-              health_host.empty() ? "[::]" : health_host, *health);
+    const std::string health_host =
+        flags_.healthz_host.empty() ? flags_.bind_address : flags_.healthz_host;
+    log::info(
+        "serving http on {}, https on {}, health on {}:{}", bound[0].address, bound[1].address,
+        health_host.empty() ? "[::]" : health_host, *health
+    );
     for (const auto& name : flags_.ignored) log::warning("flag {} changes nothing in cppx", name);
     return {};
   }
@@ -94,8 +111,10 @@ class Server {
 
  private:
   void on_signal(int signal) {
-    log::info("{}: not ready any more; new connections end in {} s", signal == SIGTERM ? "SIGTERM" : "SIGINT",
-              flags_.shutdown_grace_period.count());
+    log::info(
+        "{}: not ready any more; new connections end in {} s",
+        signal == SIGTERM ? "SIGTERM" : "SIGINT", flags_.shutdown_grace_period.count()
+    );
     ending_ = true;
     signals_.async_wait([this](boost::system::error_code error, int) {
       if (error) return;
@@ -115,7 +134,11 @@ class Server {
     const auto open = proxy_.active_connections();
     const bool late = std::chrono::steady_clock::now() >= deadline_;
     if (open == 0 || late) {
-      if (open != 0) log::warning("{} connections still open after {} s are cut", open, flags_.worker_shutdown_timeout.count());
+      if (open != 0)
+        log::warning(
+            "{} connections still open after {} s are cut", open,
+            flags_.worker_shutdown_timeout.count()
+        );
       io_.stop();
       return;
     }
@@ -127,16 +150,27 @@ class Server {
 
   AdminReply answer(const std::string& path) {
     const auto status = controller_.status();
-    if (path == "/metrics") return {.body = render_metrics(proxy_.counters(), status), .content_type = "text/plain; version=0.0.4"};
+    if (path == "/metrics")
+      return {
+          .body = render_metrics(proxy_.counters(), status),
+          .content_type = "text/plain; version=0.0.4"
+      };
     if (path == "/livez") return {.body = "ok\n"};
-    if (path == "/readyz" || path == flags_.health_check_path || path == "/healthz") return readiness(path == "/readyz", status);
+    if (path == "/readyz" || path == flags_.health_check_path || path == "/healthz")
+      return readiness(path == "/readyz", status);
     return {.status = 404, .body = "known here: /healthz /livez /metrics /readyz\n"};
   }
 
   AdminReply readiness(bool must_serve, const controller::ControllerStatus& status) const {
     if (ending_) return {.status = 500, .body = "ending\n"};
     if (!must_serve || proxy_.serving_generation() > 0) return {.body = "ok\n"};
-    return {.status = 500, .body = fmt::format("not ready: waiting for {}\n", status.waiting_for.empty() ? "the workers" : status.waiting_for)};
+    return {
+        .status = 500,
+        .body = fmt::format(
+            "not ready: waiting for {}\n",
+            status.waiting_for.empty() ? "the workers" : status.waiting_for
+        )
+    };
   }
 
   const Flags& flags_;

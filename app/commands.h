@@ -8,7 +8,8 @@
 
 namespace cppx::app {
 
-/// Each runs a command to its end and returns the exit code: 0, 1 (check found problems) or 2 (error of use).
+/// Each runs a command to its end and returns the exit code: 0, 1 (check found problems) or 2
+/// (error of use).
 int run(const Flags& flags);
 int demo(const Flags& flags);
 int check(const Flags& flags);

@@ -1,5 +1,7 @@
 #include "app/demo_backends.h"
 
+#include <fmt/format.h>
+
 #include <mutex>
 #include <set>
 #include <thread>
@@ -7,7 +9,6 @@
 
 #include <boost/asio.hpp>
 #include <boost/beast.hpp>
-#include <fmt/format.h>
 
 #include "base/log.h"
 
@@ -25,8 +26,14 @@ constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::seconds kIdle{75};
 
 std::string describe(const std::string& name, const http::request<http::string_body>& request) {
-  std::string text = fmt::format("{}\n{} {}\n", name, std::string_view(request.method_string()), std::string_view(request.target()));
-  for (const auto& field : request) text += fmt::format("{}: {}\n", std::string_view(field.name_string()), std::string_view(field.value()));
+  std::string text = fmt::format(
+      "{}\n{} {}\n", name, std::string_view(request.method_string()),
+      std::string_view(request.target())
+  );
+  for (const auto& field : request)
+    text += fmt::format(
+        "{}: {}\n", std::string_view(field.name_string()), std::string_view(field.value())
+    );
   if (!request.body().empty()) text += fmt::format("{} bytes of body\n", request.body().size());
   return text;
 }
@@ -83,7 +90,9 @@ struct DemoBackends::Impl {
       log::error("demo backend {} cannot listen: {}", text, error.message());
       return;
     }
-    asio::co_spawn(io, accept(std::move(acceptor), fmt::format("{} of {}", text, pool)), asio::detached);
+    asio::co_spawn(
+        io, accept(std::move(acceptor), fmt::format("{} of {}", text, pool)), asio::detached
+    );
   }
 };
 
@@ -98,7 +107,9 @@ void DemoBackends::serve(const routing::Snapshot& snapshot) {
   for (const auto& pool : snapshot.pools) {
     for (const auto& address : pool->endpoints) {
       if (!address.is_v4() || address.ip[12] != 127) continue;
-      asio::post(impl_->io, [impl = impl_.get(), address, name = pool->name] { impl->add(address, name); });
+      asio::post(impl_->io, [impl = impl_.get(), address, name = pool->name] {
+        impl->add(address, name);
+      });
     }
   }
 }

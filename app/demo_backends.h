@@ -8,8 +8,8 @@
 
 namespace cppx::app {
 
-/// Plays the pods of the demo: a small HTTP server on each loopback endpoint of the snapshot, which answers who
-/// it is and what it was asked. On a thread of its own.
+/// Plays the pods of the demo: a small HTTP server on each loopback endpoint of the snapshot, which
+/// answers who it is and what it was asked. On a thread of its own.
 class DemoBackends {
  public:
   DemoBackends();
@@ -17,7 +17,8 @@ class DemoBackends {
   DemoBackends(const DemoBackends&) = delete;
   DemoBackends& operator=(const DemoBackends&) = delete;
 
-  /// Starts a server for each endpoint that has none yet. Endpoints outside of 127.0.0.0/8 are left alone.
+  /// Starts a server for each endpoint that has none yet. Endpoints outside of 127.0.0.0/8 are left
+  /// alone.
   void serve(const routing::Snapshot& snapshot);
 
  private:

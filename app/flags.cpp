@@ -34,70 +34,187 @@ struct RawFlags {
 std::optional<controller::ObjectKey> object_key(const std::string& flag, const std::string& text) {
   if (text.empty()) return std::nullopt;
   const auto slash = text.find('/');
-  if (slash == std::string::npos || slash == 0 || slash + 1 == text.size() || text.find('/', slash + 1) != std::string::npos)
+  if (slash == std::string::npos || slash == 0 || slash + 1 == text.size() ||
+      text.find('/', slash + 1) != std::string::npos)
     throw CLI::ValidationError(flag, "'" + text + "' is not of the form namespace/name");
   return controller::ObjectKey{.ns = text.substr(0, slash), .name = text.substr(slash + 1)};
 }
 
 void add_source_flags(CLI::App& app, RawFlags& raw) {
   const auto group = "Where configuration comes from";
-  app.add_option("--manifests", raw.manifests, "File or folder of manifests (YAML or JSON) to serve instead of a cluster; may be repeated")
-      ->group(group)->type_name("PATH");
-  app.add_option("--kubeconfig", raw.kubeconfig, "kubeconfig file; without it and without --manifests: the cluster this pod runs in")
-      ->group(group)->type_name("FILE");
-  app.add_option("--apiserver-host", raw.apiserver_host, "URL of the API server, instead of the one configured")->group(group)->type_name("URL");
-  app.add_option("--certificate-authority", raw.certificate_authority, "CA certificates (PEM) the API server is checked against")
-      ->group(group)->type_name("FILE");
-  app.add_option("--watch-namespace", raw.watch_namespaces, "Namespaces to watch, comma separated; empty: all")->group(group)->type_name("NAMES");
+  app.add_option(
+         "--manifests", raw.manifests,
+         "File or folder of manifests (YAML or JSON) to serve instead of a cluster; may be repeated"
+  )
+      ->group(group)
+      ->type_name("PATH");
+  app.add_option(
+         "--kubeconfig", raw.kubeconfig,
+         "kubeconfig file; without it and without --manifests: the cluster this pod runs in"
+  )
+      ->group(group)
+      ->type_name("FILE");
+  app.add_option(
+         "--apiserver-host", raw.apiserver_host,
+         "URL of the API server, instead of the one configured"
+  )
+      ->group(group)
+      ->type_name("URL");
+  app.add_option(
+         "--certificate-authority", raw.certificate_authority,
+         "CA certificates (PEM) the API server is checked against"
+  )
+      ->group(group)
+      ->type_name("FILE");
+  app.add_option(
+         "--watch-namespace", raw.watch_namespaces,
+         "Namespaces to watch, comma separated; empty: all"
+  )
+      ->group(group)
+      ->type_name("NAMES");
 }
 
 void add_ingress_flags(CLI::App& app, RawFlags& raw, controller::TranslateOptions& translate) {
   const auto group = "Which Ingresses are served, and how";
   auto& classes = translate.classes;
-  app.add_option("--ingress-class", classes.ingress_class, "Class name of Ingresses with the old kubernetes.io/ingress.class annotation")
-      ->group(group)->type_name("NAME")->capture_default_str();
-  app.add_option("--controller-class", classes.controller_class, "spec.controller of the IngressClasses to serve")
-      ->group(group)->type_name("NAME")->capture_default_str();
-  app.add_flag("--ingress-class-by-name{true}", classes.ingress_class_by_name, "Also serve the IngressClass named as --ingress-class [false]")->group(group);
-  app.add_flag("--watch-ingress-without-class{true}", classes.watch_ingress_without_class, "Also serve Ingresses without any class [false]")->group(group);
-  app.add_option("--configmap", raw.configmap, "ConfigMap with global settings")->group(group)->type_name("NS/NAME");
-  app.add_option("--default-ssl-certificate", raw.default_ssl_certificate, "TLS Secret for hosts without one of their own")
-      ->group(group)->type_name("NS/NAME");
-  app.add_option("--default-backend-service", raw.default_backend_service, "Service for requests that no rule takes; its first port is used")
-      ->group(group)->type_name("NS/NAME");
-  app.add_flag("--disable-catch-all{true}", translate.disable_catch_all, "Refuse Ingresses with spec.defaultBackend [false]")->group(group);
-  app.add_flag("--disable-svc-external-name{true}", translate.disable_svc_external_name, "Refuse ExternalName Services [false]")->group(group);
-  app.add_option("--annotations-prefix", translate.annotations_prefix, "Prefix of the annotations that are read")
-      ->group(group)->type_name("PREFIX")->capture_default_str();
+  app.add_option(
+         "--ingress-class", classes.ingress_class,
+         "Class name of Ingresses with the old kubernetes.io/ingress.class annotation"
+  )
+      ->group(group)
+      ->type_name("NAME")
+      ->capture_default_str();
+  app.add_option(
+         "--controller-class", classes.controller_class,
+         "spec.controller of the IngressClasses to serve"
+  )
+      ->group(group)
+      ->type_name("NAME")
+      ->capture_default_str();
+  app.add_flag(
+         "--ingress-class-by-name{true}", classes.ingress_class_by_name,
+         "Also serve the IngressClass named as --ingress-class [false]"
+  )
+      ->group(group);
+  app.add_flag(
+         "--watch-ingress-without-class{true}", classes.watch_ingress_without_class,
+         "Also serve Ingresses without any class [false]"
+  )
+      ->group(group);
+  app.add_option("--configmap", raw.configmap, "ConfigMap with global settings")
+      ->group(group)
+      ->type_name("NS/NAME");
+  app.add_option(
+         "--default-ssl-certificate", raw.default_ssl_certificate,
+         "TLS Secret for hosts without one of their own"
+  )
+      ->group(group)
+      ->type_name("NS/NAME");
+  app.add_option(
+         "--default-backend-service", raw.default_backend_service,
+         "Service for requests that no rule takes; its first port is used"
+  )
+      ->group(group)
+      ->type_name("NS/NAME");
+  app.add_flag(
+         "--disable-catch-all{true}", translate.disable_catch_all,
+         "Refuse Ingresses with spec.defaultBackend [false]"
+  )
+      ->group(group);
+  app.add_flag(
+         "--disable-svc-external-name{true}", translate.disable_svc_external_name,
+         "Refuse ExternalName Services [false]"
+  )
+      ->group(group);
+  app.add_option(
+         "--annotations-prefix", translate.annotations_prefix,
+         "Prefix of the annotations that are read"
+  )
+      ->group(group)
+      ->type_name("PREFIX")
+      ->capture_default_str();
 }
 
 void add_server_flags(CLI::App& app, RawFlags& raw, Flags& flags) {
   const auto group = "Listening and running";
-  app.add_option("--bind-address", flags.bind_address, "Address to serve on; empty: all, IPv6 and IPv4")->group(group)->type_name("IP");
-  app.add_option("--http-port", flags.http_port, "Port for HTTP; 0: any free one")->group(group)->type_name("PORT")->capture_default_str();
-  app.add_option("--https-port", flags.https_port, "Port for HTTPS; 0: any free one")->group(group)->type_name("PORT")->capture_default_str();
-  app.add_option("--healthz-host", flags.healthz_host, "Address of the health and metrics server; empty: all")->group(group)->type_name("IP");
-  app.add_option("--healthz-port", flags.healthz_port, "Port of the health and metrics server; 0: any free one")
-      ->group(group)->type_name("PORT")->capture_default_str();
-  app.add_option("--health-check-path", flags.health_check_path, "Path of the health check on that port")
-      ->group(group)->type_name("PATH")->capture_default_str();
-  app.add_option("--workers", flags.workers, "Worker threads; 0: one for each CPU the process may use")->group(group)->type_name("N")->capture_default_str();
-  app.add_option("--shutdown-grace-period", raw.shutdown_grace_period, "Seconds between SIGTERM (not ready any more) and the end of new connections")
-      ->group(group)->type_name("SECONDS")->check(CLI::Range(0, 86400))->capture_default_str();
-  app.add_option("--worker-shutdown-timeout", raw.worker_shutdown_timeout, "Seconds that requests in progress have to end after that")
-      ->group(group)->type_name("SECONDS")->check(CLI::Range(0, 86400))->capture_default_str();
+  app.add_option(
+         "--bind-address", flags.bind_address, "Address to serve on; empty: all, IPv6 and IPv4"
+  )
+      ->group(group)
+      ->type_name("IP");
+  app.add_option("--http-port", flags.http_port, "Port for HTTP; 0: any free one")
+      ->group(group)
+      ->type_name("PORT")
+      ->capture_default_str();
+  app.add_option("--https-port", flags.https_port, "Port for HTTPS; 0: any free one")
+      ->group(group)
+      ->type_name("PORT")
+      ->capture_default_str();
+  app.add_option(
+         "--healthz-host", flags.healthz_host,
+         "Address of the health and metrics server; empty: all"
+  )
+      ->group(group)
+      ->type_name("IP");
+  app.add_option(
+         "--healthz-port", flags.healthz_port,
+         "Port of the health and metrics server; 0: any free one"
+  )
+      ->group(group)
+      ->type_name("PORT")
+      ->capture_default_str();
+  app.add_option(
+         "--health-check-path", flags.health_check_path, "Path of the health check on that port"
+  )
+      ->group(group)
+      ->type_name("PATH")
+      ->capture_default_str();
+  app.add_option(
+         "--workers", flags.workers, "Worker threads; 0: one for each CPU the process may use"
+  )
+      ->group(group)
+      ->type_name("N")
+      ->capture_default_str();
+  app.add_option(
+         "--shutdown-grace-period", raw.shutdown_grace_period,
+         "Seconds between SIGTERM (not ready any more) and the end of new connections"
+  )
+      ->group(group)
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0, 86400))
+      ->capture_default_str();
+  app.add_option(
+         "--worker-shutdown-timeout", raw.worker_shutdown_timeout,
+         "Seconds that requests in progress have to end after that"
+  )
+      ->group(group)
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0, 86400))
+      ->capture_default_str();
   app.add_option("--log-level", raw.log_level, "Least level that is logged")
-      ->group(group)->type_name("LEVEL")->check(CLI::IsMember({"debug", "info", "warning", "error"}))->capture_default_str();
+      ->group(group)
+      ->type_name("LEVEL")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
+      ->capture_default_str();
   app.add_option("--log-format", raw.log_format, "Form of the log on standard error")
-      ->group(group)->type_name("FORM")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
+      ->group(group)
+      ->type_name("FORM")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
 }
 
 /// Flags that manifests written for ingress-nginx often carry and that have nothing to change here.
 void add_ignored_flags(CLI::App& app, std::vector<std::string>& ignored) {
-  for (const char* name : {"--v", "--logtostderr", "--alsologtostderr", "--stderrthreshold", "--vmodule", "--profiling",
-                           "--profiler-port", "--status-port", "--stream-port", "--ssl-passthrough-proxy-port", "--sync-period",
-                           "--sync-rate-limit", "--dynamic-configuration-retries", "--disable-full-test", "--internal-logger-address"}) {
-    app.add_option_function<std::string>(name, [&ignored, name](const std::string&) { ignored.emplace_back(name); })->group("")->expected(0, 1);
+  for (const char* name :
+       {"--v", "--logtostderr", "--alsologtostderr", "--stderrthreshold", "--vmodule",
+        "--profiling", "--profiler-port", "--status-port", "--stream-port",
+        "--ssl-passthrough-proxy-port", "--sync-period", "--sync-rate-limit",
+        "--dynamic-configuration-retries", "--disable-full-test", "--internal-logger-address"}) {
+    app.add_option_function<std::string>(
+           name, [&ignored, name](const std::string&) { ignored.emplace_back(name); }
+    )
+        ->group("")
+        ->expected(0, 1);
   }
 }
 
@@ -108,14 +225,21 @@ void fill(Flags& flags, const RawFlags& raw) {
   if (!raw.kubeconfig.empty()) options.kubeconfig = raw.kubeconfig;
   if (!raw.apiserver_host.empty()) options.apiserver_host = raw.apiserver_host;
   if (!raw.certificate_authority.empty()) options.certificate_authority = raw.certificate_authority;
-  for (const auto name : split_list(raw.watch_namespaces)) options.watch_namespaces.emplace_back(name);
+  for (const auto name : split_list(raw.watch_namespaces))
+    options.watch_namespaces.emplace_back(name);
   options.translate.config_map = object_key("--configmap", raw.configmap);
-  options.translate.default_ssl_certificate = object_key("--default-ssl-certificate", raw.default_ssl_certificate);
-  options.translate.default_backend_service = object_key("--default-backend-service", raw.default_backend_service);
+  options.translate.default_ssl_certificate =
+      object_key("--default-ssl-certificate", raw.default_ssl_certificate);
+  options.translate.default_backend_service =
+      object_key("--default-backend-service", raw.default_backend_service);
   flags.shutdown_grace_period = std::chrono::seconds(raw.shutdown_grace_period);
   flags.worker_shutdown_timeout = std::chrono::seconds(raw.worker_shutdown_timeout);
   static const std::map<std::string, log::Level> kLevels{
-      {"debug", log::Level::kDebug}, {"info", log::Level::kInfo}, {"warning", log::Level::kWarning}, {"error", log::Level::kError}};
+      {"debug", log::Level::kDebug},
+      {"info", log::Level::kInfo},
+      {"warning", log::Level::kWarning},
+      {"error", log::Level::kError}
+  };
   flags.log_level = kLevels.at(raw.log_level);
   flags.log_json = raw.log_format == "json";
   if (!options.manifests.empty() && options.kubeconfig)
@@ -136,8 +260,12 @@ ParsedFlags parse_flags(int argc, const char* const* argv) {
   add_server_flags(app, raw, flags);
   add_ignored_flags(app, flags.ignored);
   app.add_subcommand("run", "Serve (what is done without a command)");
-  const auto* demo = app.add_subcommand("demo", "Serve the tutorial on ports 8080 and 8443, with backends of its own");
-  auto* check = app.add_subcommand("check", "Read manifests, say what is wrong with them, and print the routes");
+  const auto* demo = app.add_subcommand(
+      "demo", "Serve the tutorial on ports 8080 and 8443, with backends of its own"
+  );
+  auto* check = app.add_subcommand(
+      "check", "Read manifests, say what is wrong with them, and print the routes"
+  );
   check->add_option("paths", raw.check_paths, "Files and folders")->required()->type_name("PATH");
   try {
     app.parse(argc, argv);

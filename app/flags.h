@@ -1,6 +1,6 @@
 #pragma once
-// The app folder: what the command line says and the order in which things start and end. May include
-// everything; is included by nothing.
+// The app folder: what the command line says and the order in which things start and end. May
+// include everything; is included by nothing.
 
 #include <chrono>
 #include <cstdint>
@@ -17,8 +17,8 @@ namespace cppx::app {
 
 enum class Command : std::uint8_t { kRun, kDemo, kCheck };
 
-/// What the command line asks for. Names and defaults of the flags are those of ingress-nginx where it has
-/// them.
+/// What the command line asks for. Names and defaults of the flags are those of ingress-nginx where
+/// it has them.
 struct Flags {
   Command command = Command::kRun;
   controller::ControllerOptions controller;
@@ -36,8 +36,9 @@ struct Flags {
   std::vector<std::string> ignored;  ///< Flags of ingress-nginx that change nothing here.
 };
 
-/// How parsing ended: go on with `flags`, or end the process with `exit_code` (help and version print to
-/// standard output and give 0; an error of use prints one line to standard error and gives 2).
+/// How parsing ended: go on with `flags`, or end the process with `exit_code` (help and version
+/// print to standard output and give 0; an error of use prints one line to standard error and gives
+/// 2).
 struct ParsedFlags {
   std::optional<Flags> flags;
   int exit_code = 0;

@@ -10,9 +10,12 @@ int main(int argc, char** argv) {
   const cppx::app::ParsedFlags parsed = cppx::app::parse_flags(argc, argv);
   if (!parsed.flags) return parsed.exit_code;
   switch (parsed.flags->command) {
-    case cppx::app::Command::kRun: return cppx::app::run(*parsed.flags);
-    case cppx::app::Command::kDemo: return cppx::app::demo(*parsed.flags);
-    case cppx::app::Command::kCheck: return cppx::app::check(*parsed.flags);
+    case cppx::app::Command::kRun:
+      return cppx::app::run(*parsed.flags);
+    case cppx::app::Command::kDemo:
+      return cppx::app::demo(*parsed.flags);
+    case cppx::app::Command::kCheck:
+      return cppx::app::check(*parsed.flags);
   }
   return 2;
 }

@@ -1,11 +1,11 @@
 #include "app/metrics.h"
 
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
 #include <sstream>
 #include <utility>
 #include <vector>
-
-#include <prometheus/metric_family.h>
-#include <prometheus/text_serializer.h>
 
 namespace cppx::app {
 namespace {
@@ -16,11 +16,13 @@ using prometheus::MetricType;
 
 struct Sample {
   double value;
-  std::string label;        // value of the family's one label; empty: none
+  std::string label;  // value of the family's one label; empty: none
   std::string label_name = {};
 };
 
-MetricFamily family(std::string name, std::string help, MetricType type, std::vector<Sample> samples) {
+MetricFamily family(
+    std::string name, std::string help, MetricType type, std::vector<Sample> samples
+) {
   MetricFamily made{std::move(name), std::move(help), type, {}};
   for (auto& sample : samples) {
     ClientMetric metric;
@@ -38,31 +40,63 @@ double number(std::uint64_t value) { return static_cast<double>(value); }
 
 }  // namespace
 
-std::string render_metrics(const proxy::Counters& counters, const controller::ControllerStatus& status) {
+std::string render_metrics(
+    const proxy::Counters& counters, const controller::ControllerStatus& status
+) {
   std::vector<Sample> responses;
   const char* const classes[] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
   for (std::size_t i = 0; i < counters.responses.size(); ++i)
     responses.push_back({number(counters.responses[i]), classes[i], "status"});
   const std::vector<MetricFamily> families{
-      family("nginx_ingress_controller_nginx_process_connections", "Client connections now open", MetricType::Gauge,
-             {{number(counters.connections_active), "active", "state"}}),
-      family("nginx_ingress_controller_nginx_process_connections_total", "Client connections since the start", MetricType::Counter,
-             {{number(counters.connections_accepted), "accepted", "state"}}),
-      family("nginx_ingress_controller_nginx_process_requests_total", "Client requests since the start", MetricType::Counter,
-             {{number(counters.requests), {}}}),
-      family("cppx_responses_total", "Responses by class of their status", MetricType::Counter, std::move(responses)),
-      family("cppx_tls_handshakes_failed_total", "TLS handshakes that did not come to their end", MetricType::Counter,
-             {{number(counters.tls_handshakes_failed), {}}}),
-      family("cppx_upstream_connects_total", "Connections opened to backends", MetricType::Counter, {{number(counters.upstream_connects), {}}}),
-      family("cppx_upstream_connect_failures_total", "Connections to backends that failed", MetricType::Counter,
-             {{number(counters.upstream_connect_failures), {}}}),
-      family("cppx_upstream_reuses_total", "Requests sent on a connection that was idle", MetricType::Counter,
-             {{number(counters.upstream_reuses), {}}}),
-      family("cppx_upstream_retries_total", "Requests sent once more", MetricType::Counter, {{number(counters.retries), {}}}),
-      family("cppx_upstream_idle_connections", "Idle connections to backends", MetricType::Gauge, {{number(counters.upstream_idle), {}}}),
-      family("cppx_snapshot_generation", "Snapshots published since the start", MetricType::Gauge, {{number(status.generation), {}}}),
-      family("cppx_config_problems", "Objects that could not be honoured in full", MetricType::Gauge,
-             {{static_cast<double>(status.diagnostics.size()), {}}}),
+      family(
+          "nginx_ingress_controller_nginx_process_connections", "Client connections now open",
+          MetricType::Gauge, {{number(counters.connections_active), "active", "state"}}
+      ),
+      family(
+          "nginx_ingress_controller_nginx_process_connections_total",
+          "Client connections since the start", MetricType::Counter,
+          {{number(counters.connections_accepted), "accepted", "state"}}
+      ),
+      family(
+          "nginx_ingress_controller_nginx_process_requests_total",
+          "Client requests since the start", MetricType::Counter, {{number(counters.requests), {}}}
+      ),
+      family(
+          "cppx_responses_total", "Responses by class of their status", MetricType::Counter,
+          std::move(responses)
+      ),
+      family(
+          "cppx_tls_handshakes_failed_total", "TLS handshakes that did not come to their end",
+          MetricType::Counter, {{number(counters.tls_handshakes_failed), {}}}
+      ),
+      family(
+          "cppx_upstream_connects_total", "Connections opened to backends", MetricType::Counter,
+          {{number(counters.upstream_connects), {}}}
+      ),
+      family(
+          "cppx_upstream_connect_failures_total", "Connections to backends that failed",
+          MetricType::Counter, {{number(counters.upstream_connect_failures), {}}}
+      ),
+      family(
+          "cppx_upstream_reuses_total", "Requests sent on a connection that was idle",
+          MetricType::Counter, {{number(counters.upstream_reuses), {}}}
+      ),
+      family(
+          "cppx_upstream_retries_total", "Requests sent once more", MetricType::Counter,
+          {{number(counters.retries), {}}}
+      ),
+      family(
+          "cppx_upstream_idle_connections", "Idle connections to backends", MetricType::Gauge,
+          {{number(counters.upstream_idle), {}}}
+      ),
+      family(
+          "cppx_snapshot_generation", "Snapshots published since the start", MetricType::Gauge,
+          {{number(status.generation), {}}}
+      ),
+      family(
+          "cppx_config_problems", "Objects that could not be honoured in full", MetricType::Gauge,
+          {{static_cast<double>(status.diagnostics.size()), {}}}
+      ),
   };
   std::ostringstream out;
   prometheus::TextSerializer().Serialize(out, families);

@@ -1,5 +1,6 @@
 #include "proxy/proxy_server.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -8,7 +9,6 @@
 #include <utility>
 
 #include <boost/asio/post.hpp>
-#include <fmt/format.h>
 
 #include "proxy/worker/worker.h"
 #include "tls/server_context.h"
@@ -21,7 +21,8 @@ struct ProxyServer::Slot {
   std::atomic<std::uint64_t> generation{0};  // written by the worker when it has adopted one
 };
 
-ProxyServer::ProxyServer(ProxyOptions options, Retire retire) : options_(std::move(options)), retire_(std::move(retire)) {}
+ProxyServer::ProxyServer(ProxyOptions options, Retire retire)
+    : options_(std::move(options)), retire_(std::move(retire)) {}
 
 ProxyServer::~ProxyServer() { stop(); }
 
@@ -34,7 +35,8 @@ Result<void> ProxyServer::start() {
     slots_.push_back(std::move(slot));
   }
   if (const auto opened = open_listeners(); !opened) return opened.error();
-  for (const auto& slot : slots_) slot->thread = std::thread([&worker = *slot->worker] { worker.run(); });
+  for (const auto& slot : slots_)
+    slot->thread = std::thread([&worker = *slot->worker] { worker.run(); });
   running_ = true;
   return {};
 }
@@ -48,11 +50,15 @@ Result<void> ProxyServer::open_listeners() {
       config.port = opened->port;
       slots_[i]->worker->listen(std::move(*opened));
     }
-    const bool v6 = config.bind_address.empty() || config.bind_address.find(':') != std::string::npos;
+    const bool v6 =
+        config.bind_address.empty() || config.bind_address.find(':') != std::string::npos;
     const std::string host = config.bind_address.empty() ? "::" : config.bind_address;
-    bound_.push_back({.name = config.name,
-                      .address = v6 ? fmt::format("[{}]:{}", host, config.port) : fmt::format("{}:{}", host, config.port),
-                      .port = config.port});
+    bound_.push_back(
+        {.name = config.name,
+         .address = v6 ? fmt::format("[{}]:{}", host, config.port)
+                       : fmt::format("{}:{}", host, config.port),
+         .port = config.port}
+    );
   }
   return {};
 }
@@ -70,7 +76,8 @@ void ProxyServer::publish(std::shared_ptr<const routing::Snapshot> snapshot) {
 
 std::uint64_t ProxyServer::serving_generation() const noexcept {
   std::uint64_t lowest = slots_.empty() ? 0 : std::numeric_limits<std::uint64_t>::max();
-  for (const auto& slot : slots_) lowest = std::min(lowest, slot->generation.load(std::memory_order_acquire));
+  for (const auto& slot : slots_)
+    lowest = std::min(lowest, slot->generation.load(std::memory_order_acquire));
   return lowest;
 }
 

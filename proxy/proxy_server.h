@@ -23,8 +23,8 @@ struct ProxyOptions {
   std::vector<ListenerConfig> listeners;
 };
 
-/// The data plane as the rest of the program sees it: workers on their threads, listening from start() on,
-/// serving from the first snapshot on.
+/// The data plane as the rest of the program sees it: workers on their threads, listening from
+/// start() on, serving from the first snapshot on.
 class ProxyServer final : public routing::SnapshotSink {
  public:
   /// `retire` is called on worker threads and must hand the snapshot on at once.

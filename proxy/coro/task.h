@@ -9,8 +9,8 @@
 
 namespace cppx::proxy {
 
-/// Memory of coroutine frames: free lists by size, one set a thread, so that a steady state asks the
-/// heap for nothing. Frames are made and destroyed on the worker's own thread.
+/// Memory of coroutine frames: free lists by size, one set a thread, so that a steady state asks
+/// the heap for nothing. Frames are made and destroyed on the worker's own thread.
 class FramePool {
  public:
   static void* allocate(std::size_t size);
@@ -32,7 +32,9 @@ struct PromiseBase {
   std::coroutine_handle<> continuation = std::noop_coroutine();
 
   static void* operator new(std::size_t size) { return FramePool::allocate(size); }
-  static void operator delete(void* frame, std::size_t size) noexcept { FramePool::release(frame, size); }
+  static void operator delete(void* frame, std::size_t size) noexcept {
+    FramePool::release(frame, size);
+  }
 
   static std::suspend_always initial_suspend() noexcept { return {}; }
   static FinalAwaiter final_suspend() noexcept { return {}; }
@@ -42,15 +44,17 @@ struct PromiseBase {
 
 }  // namespace detail
 
-/// A coroutine that runs on one thread, starts when it is awaited, and is owned by whoever holds the
-/// Task. Destroying a Task that is suspended ends it there; its awaited operation must have been
-/// cancelled and completed before.
+/// A coroutine that runs on one thread, starts when it is awaited, and is owned by whoever holds
+/// the Task. Destroying a Task that is suspended ends it there; its awaited operation must have
+/// been cancelled and completed before.
 template <class T = void>
 class [[nodiscard]] Task {
  public:
   struct promise_type : detail::PromiseBase {
     std::optional<T> value;
-    Task get_return_object() noexcept { return Task(std::coroutine_handle<promise_type>::from_promise(*this)); }
+    Task get_return_object() noexcept {
+      return Task(std::coroutine_handle<promise_type>::from_promise(*this));
+    }
     template <class U>
     void return_value(U&& result) {
       value.emplace(std::forward<U>(result));
@@ -79,7 +83,9 @@ template <>
 class [[nodiscard]] Task<void> {
  public:
   struct promise_type : detail::PromiseBase {
-    Task get_return_object() noexcept { return Task(std::coroutine_handle<promise_type>::from_promise(*this)); }
+    Task get_return_object() noexcept {
+      return Task(std::coroutine_handle<promise_type>::from_promise(*this));
+    }
     void return_void() noexcept {}
   };
 
@@ -106,7 +112,9 @@ namespace detail {
 struct Detached {
   struct promise_type {
     static void* operator new(std::size_t size) { return FramePool::allocate(size); }
-    static void operator delete(void* frame, std::size_t size) noexcept { FramePool::release(frame, size); }
+    static void operator delete(void* frame, std::size_t size) noexcept {
+      FramePool::release(frame, size);
+    }
     static Detached get_return_object() noexcept { return {}; }
     static std::suspend_never initial_suspend() noexcept { return {}; }
     static std::suspend_never final_suspend() noexcept { return {}; }
@@ -117,8 +125,8 @@ struct Detached {
 
 }  // namespace detail
 
-/// Starts `task` now and calls `done` when it ended, on the same thread. The caller keeps whatever the
-/// task refers to alive until then, and must be able to make it end (cancel its transports).
+/// Starts `task` now and calls `done` when it ended, on the same thread. The caller keeps whatever
+/// the task refers to alive until then, and must be able to make it end (cancel its transports).
 template <class Done>
 detail::Detached spawn(Task<void> task, Done done) {
   co_await std::move(task);

@@ -1,4 +1,5 @@
-// One try to have a request answered by one endpoint: connection, request head and body, response head.
+// One try to have a request answered by one endpoint: connection, request head and body, response
+// head.
 
 #include <cstring>
 
@@ -44,7 +45,8 @@ Task<Stream::Attempt> Stream::attempt(const routing::EndpointAddress& address, b
   const auto sent = co_await send_request();
   if (sent == IoStatus::kTimeout) co_return Attempt::kTimeout;
   if (const Attempt refused = attempt_of_upload(); refused != Attempt::kHead) co_return refused;
-  // After a failed write there may still be an answer: a backend may refuse a body without reading it.
+  // After a failed write there may still be an answer: a backend may refuse a body without reading
+  // it.
   if (upload_ != Upload::kRunning) upstream_->transport().arm_read(settings_.proxy_read_timeout);
   Attempt result = co_await read_response_head();
   if (result == Attempt::kHead) co_return result;
@@ -56,11 +58,16 @@ Task<Stream::Attempt> Stream::attempt(const routing::EndpointAddress& address, b
 
 Stream::Attempt Stream::attempt_of_upload() const noexcept {
   switch (upload_) {
-    case Upload::kClientFailed: return Attempt::kClientGone;
-    case Upload::kClientTimeout: return Attempt::kBodyTimeout;
-    case Upload::kBadBody: return Attempt::kBadBody;
-    case Upload::kTooLarge: return Attempt::kTooLarge;
-    default: return Attempt::kHead;
+    case Upload::kClientFailed:
+      return Attempt::kClientGone;
+    case Upload::kClientTimeout:
+      return Attempt::kBodyTimeout;
+    case Upload::kBadBody:
+      return Attempt::kBadBody;
+    case Upload::kTooLarge:
+      return Attempt::kTooLarge;
+    default:
+      return Attempt::kHead;
   }
 }
 
@@ -73,7 +80,8 @@ Task<IoStatus> Stream::send_request() {
   const auto sent = co_await send_body_pieces(upstream_head_);
   if (sent != IoStatus::kOk) co_return sent;
   if (body_complete_ || state_.request_body.finished()) co_return IoStatus::kOk;
-  // The rest of the body comes while the response is waited for. The client's reads now belong to upload().
+  // The rest of the body comes while the response is waited for. The client's reads now belong to
+  // upload().
   abort_check_.disarm();
   upstream_->transport().disarm_read();
   upload_ = Upload::kRunning;
@@ -86,7 +94,8 @@ Task<IoStatus> Stream::send_body_pieces(std::string_view lead) {
   using Status = http1::BodyReader::Status;
   const bool chunked = state_.request.framing == BodyFraming::kChunked;
   for (;;) {
-    const auto part = state_.request_gather.gather(state_.request_body, downstream_.unread(), chunked, lead);
+    const auto part =
+        state_.request_gather.gather(state_.request_body, downstream_.unread(), chunked, lead);
     lead = {};
     downstream_.begin += part.consumed;
     body_bytes_ += part.body_bytes;
@@ -98,7 +107,8 @@ Task<IoStatus> Stream::send_body_pieces(std::string_view lead) {
       upload_ = Upload::kTooLarge;
       co_return IoStatus::kCancelled;
     }
-    const auto written = co_await upstream_->transport().write_all(part.pieces, settings_.proxy_send_timeout);
+    const auto written =
+        co_await upstream_->transport().write_all(part.pieces, settings_.proxy_send_timeout);
     sent_bytes_ += written.bytes;
     if (!written.ok()) co_return written.status;
     if (part.status == Status::kNeedMore || part.status == Status::kEnd) co_return IoStatus::kOk;
@@ -138,7 +148,9 @@ Task<Stream::Upload> Stream::move_body() {
 
 Task<void> Stream::send_continue() {
   constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-  iovec piece{.iov_base = const_cast<char*>(kContinue.data()), .iov_len = kContinue.size()};  // NOLINT: only read
+  iovec piece{
+      .iov_base = const_cast<char*>(kContinue.data()), .iov_len = kContinue.size()
+  };  // NOLINT: only read
   co_await downstream_.transport.write_all({&piece, 1}, settings_.client_send_timeout);
 }
 
@@ -160,11 +172,14 @@ Task<Stream::Attempt> Stream::read_response_head() {
     parser.reset();
     auto status = http1::HeadParser::Status::kNeedMore;
     for (;;) {
-      const std::string_view bytes{response_in_.data() + response_begin_, response_end_ - response_begin_};
+      const std::string_view bytes{
+          response_in_.data() + response_begin_, response_end_ - response_begin_
+      };
       status = parser.parse(bytes);
       if (status != http1::HeadParser::Status::kNeedMore) break;
       if (response_end_ == response_in_.size()) {
-        if (response_end_ >= settings_.proxy_header_bytes || response_in_.size() == BufferPool::kLarge)
+        if (response_end_ >= settings_.proxy_header_bytes ||
+            response_in_.size() == BufferPool::kLarge)
           co_return Attempt::kBadResponse;
         Buffer larger = worker_.buffers().take_large();
         std::memcpy(larger.data(), response_in_.data(), response_end_);
@@ -178,11 +193,13 @@ Task<Stream::Attempt> Stream::read_response_head() {
       response_end_ += got.bytes;
     }
     const std::string_view head{response_in_.data() + response_begin_, parser.head_bytes()};
-    if (status != http1::HeadParser::Status::kDone || parser.head_bytes() > settings_.proxy_header_bytes ||
+    if (status != http1::HeadParser::Status::kDone ||
+        parser.head_bytes() > settings_.proxy_header_bytes ||
         !http1::validate_response(parser, head, state_.request.head_method, state_.response))
       co_return Attempt::kBadResponse;
     response_begin_ += parser.head_bytes();
-    if (state_.response.status == 101) co_return state_.request.upgrade ? Attempt::kHead : Attempt::kBadResponse;
+    if (state_.response.status == 101)
+      co_return state_.request.upgrade ? Attempt::kHead : Attempt::kBadResponse;
     if (state_.response.status >= 200) co_return Attempt::kHead;
     ++interim;
     if (upload_ != Upload::kRunning) upstream_->transport().arm_read(settings_.proxy_read_timeout);
@@ -199,8 +216,11 @@ Task<bool> Stream::forward_interim() {
   http1::HeadBuffer out({memory.data(), memory.size()});
   http1::write_interim_head(out, state_.response);
   const std::string_view text = out.text();
-  iovec piece{.iov_base = const_cast<char*>(text.data()), .iov_len = text.size()};  // NOLINT: only read
-  const auto written = co_await downstream_.transport.write_all({&piece, 1}, settings_.client_send_timeout);
+  iovec piece{
+      .iov_base = const_cast<char*>(text.data()), .iov_len = text.size()
+  };  // NOLINT: only read
+  const auto written =
+      co_await downstream_.transport.write_all({&piece, 1}, settings_.client_send_timeout);
   if (!written.ok()) client_gone_ = true;
   co_return written.ok();
 }

@@ -12,10 +12,13 @@ namespace {
 
 // Kept free behind a head for the body that follows it, so that an upload moves in useful pieces.
 constexpr std::size_t kBodyRoom = 4 * 1024;
-// A connection closed with unread bytes is reset by the kernel, and the client may lose the answer: read and
-// throw away so much and so long first.
+// A connection closed with unread bytes is reset by the kernel, and the client may lose the answer:
+// read and throw away so much and so long first.
 constexpr std::size_t kLingerBytes = 1024 * 1024;
 constexpr std::chrono::seconds kLingerTime{2};
+// A client that has just connected is heard out while the worker drains: its first request is on
+// its way.
+constexpr std::chrono::seconds kFirstRequestWhileDraining{2};
 constexpr unsigned char kTlsHandshakeRecord = 0x16;
 
 }  // namespace
@@ -24,16 +27,23 @@ Connection::Connection(Worker& worker, const Listener& listener, const ClientAdd
     : worker_(worker), downstream_(worker.io(), worker.wheel(), listener, client) {}
 
 boost::system::error_code Connection::assign(int socket) {
-  return downstream_.transport.assign(socket, downstream_.address.view().find(':') != std::string_view::npos);
+  return downstream_.transport.assign(
+      socket, downstream_.address.view().find(':') != std::string_view::npos
+  );
 }
 
 void Connection::drain() noexcept {
   draining_ = true;
-  if (idle_) downstream_.transport.cancel(Direction::kRead);
+  if (!idle_) return;
+  if (downstream_.requests == 0)
+    downstream_.transport.arm_read(kFirstRequestWhileDraining);
+  else
+    downstream_.transport.cancel(Direction::kRead);
 }
 
 void Connection::cut() noexcept {
   cut_ = true;
+  if (stream_ != nullptr) stream_->cut();
   downstream_.transport.cancel();
 }
 
@@ -50,7 +60,9 @@ Task<void> Connection::serve() {
     const HeadResult head = co_await read_head();
     if (head == HeadResult::kHead) {
       Stream stream(worker_, downstream_, *state_);
+      stream_ = &stream;
       end = co_await stream.run();
+      stream_ = nullptr;
     } else {
       end = head == HeadResult::kAnswered ? StreamEnd::kLinger : StreamEnd::kClose;
     }
@@ -79,7 +91,8 @@ Task<bool> Connection::handshake() {
   transport.arm_read(snapshot->settings->client_header_timeout);
   const auto readable = co_await transport.wait(Direction::kRead);
   unsigned char first = 0;
-  if (readable != IoStatus::kOk || ::recv(transport.native_handle(), &first, 1, MSG_PEEK) != 1) co_return false;
+  if (readable != IoStatus::kOk || ::recv(transport.native_handle(), &first, 1, MSG_PEEK) != 1)
+    co_return false;
   if (first != kTlsHandshakeRecord) {
     co_await write_plain_on_tls_reply(worker_, downstream_);
     co_await linger();
@@ -94,7 +107,9 @@ Task<bool> Connection::handshake() {
     if (result.ok()) break;
     IoStatus ready = IoStatus::kError;
     if (result.status == IoStatus::kWantRead || result.status == IoStatus::kWantWrite)
-      ready = co_await transport.wait(result.status == IoStatus::kWantRead ? Direction::kRead : Direction::kWrite);
+      ready = co_await transport.wait(
+          result.status == IoStatus::kWantRead ? Direction::kRead : Direction::kWrite
+      );
     if (ready != IoStatus::kOk) {
       ++worker_.counters().tls_handshakes_failed;
       co_return false;
@@ -111,9 +126,12 @@ Task<bool> Connection::wait_for_request() {
   down.input.reset();
   down.begin = down.end = 0;
   if (down.transport.has_buffered_input()) co_return true;
-  if (draining_ || worker_.snapshots().empty()) co_return false;
+  if (draining_ && down.requests != 0) co_return false;
   const auto& settings = *worker_.snapshots().current().settings;
-  down.transport.arm_read(down.requests == 0 ? settings.client_header_timeout : settings.keep_alive);
+  std::chrono::milliseconds patience =
+      down.requests == 0 ? settings.client_header_timeout : settings.keep_alive;
+  if (draining_) patience = kFirstRequestWhileDraining;
+  down.transport.arm_read(patience);
   idle_ = true;
   const auto ready = co_await down.transport.wait(Direction::kRead);
   idle_ = false;
@@ -149,7 +167,8 @@ Task<Connection::HeadResult> Connection::refuse(std::uint16_t status) {
 Task<Connection::HeadResult> Connection::read_head() {
   Downstream& down = downstream_;
   http1::HeadParser& parser = state_->request_parser;
-  const auto settings = worker_.snapshots().current().settings;
+  const SnapshotPin snapshot = worker_.snapshots().pin();
+  const routing::ProxySettings& settings = *snapshot->settings;
   parser.reset();
   if (down.input.empty()) down.input = worker_.buffers().take_small();
   if (down.begin != 0) {
@@ -158,15 +177,19 @@ Task<Connection::HeadResult> Connection::read_head() {
     down.begin = 0;
   }
   // One deadline for the whole head: a client that sends a byte now and then does not prolong it.
-  down.transport.arm_read(settings->client_header_timeout);
+  down.transport.arm_read(settings.client_header_timeout);
   for (;;) {
     const auto status = parser.parse(down.unread());
-    const std::size_t head_so_far = status == http1::HeadParser::Status::kDone ? parser.head_bytes() : down.end;
-    if (parser.start_line_bytes() > settings->client_request_line_bytes) co_return co_await refuse(414);
-    if (head_so_far > settings->large_client_header_bytes) co_return co_await refuse(431);
+    const std::size_t head_so_far =
+        status == http1::HeadParser::Status::kDone ? parser.head_bytes() : down.end;
+    if (parser.start_line_bytes() > settings.client_request_line_bytes)
+      co_return co_await refuse(414);
+    if (head_so_far > settings.large_client_header_bytes) co_return co_await refuse(431);
     if (status == http1::HeadParser::Status::kDone) break;
-    if (status != http1::HeadParser::Status::kNeedMore) co_return co_await refuse(head_error(status));
-    if (down.free_space().empty() && !grow_input(settings->large_client_header_bytes)) co_return co_await refuse(431);
+    if (status != http1::HeadParser::Status::kNeedMore)
+      co_return co_await refuse(head_error(status));
+    if (down.free_space().empty() && !grow_input(settings.large_client_header_bytes))
+      co_return co_await refuse(431);
     const auto got = co_await down.transport.read_some(down.free_space());
     if (got.status == IoStatus::kTimeout && down.end > 0) co_return co_await refuse(408);
     if (!got.ok()) co_return HeadResult::kClose;

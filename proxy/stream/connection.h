@@ -12,8 +12,8 @@ namespace cppx::proxy {
 
 class Worker;
 
-/// One client connection: TLS handshake, then one request after the other, then an orderly end. While it
-/// waits for a request it holds no buffer.
+/// One client connection: TLS handshake, then one request after the other, then an orderly end.
+/// While it waits for a request it holds no buffer.
 class Connection {
  public:
   Connection(Worker& worker, const Listener& listener, const ClientAddress& client);
@@ -45,7 +45,8 @@ class Connection {
   Worker& worker_;
   Downstream downstream_;
   std::unique_ptr<StreamState> state_;
-  bool idle_ = false;      // waiting for the first byte of a request
+  Stream* stream_ = nullptr;  // the one in progress; lives in serve()
+  bool idle_ = false;         // waiting for the first byte of a request
   bool cut_ = false;
   bool draining_ = false;
 };

@@ -13,20 +13,28 @@ namespace cppx::proxy {
 
 /// The client's side of a connection, shared by the connection and the stream in progress.
 struct Downstream {
-  Downstream(boost::asio::io_context& io, TimerWheel& wheel, const Listener& on, const ClientAddress& client)
+  Downstream(
+      boost::asio::io_context& io, TimerWheel& wheel, const Listener& on,
+      const ClientAddress& client
+  )
       : transport(io, wheel), listener(on), address(client) {}
 
   Transport transport;
   const Listener& listener;
   ClientAddress address;
-  /// Received and not used yet: input.data()[begin, end). While a stream runs, its head lies before.
+  /// Received and not used yet: input.data()[begin, end). While a stream runs, its head lies
+  /// before.
   Buffer input;
   std::size_t begin = 0;
   std::size_t end = 0;
   std::uint32_t requests = 0;
 
-  [[nodiscard]] std::string_view unread() const noexcept { return {input.data() + begin, end - begin}; }
-  [[nodiscard]] std::span<char> free_space() const noexcept { return {input.data() + end, input.size() - end}; }
+  [[nodiscard]] std::string_view unread() const noexcept {
+    return {input.data() + begin, end - begin};
+  }
+  [[nodiscard]] std::span<char> free_space() const noexcept {
+    return {input.data() + end, input.size() - end};
+  }
 };
 
 }  // namespace cppx::proxy

@@ -32,10 +32,13 @@ std::string_view write_page(std::span<char> memory, std::uint16_t status, std::s
   return page.text();
 }
 
-Task<bool> write_reply(Worker& worker, Downstream& downstream, LocalReply reply, std::string_view note) {
+Task<bool> write_reply(
+    Worker& worker, Downstream& downstream, LocalReply reply, std::string_view note
+) {
   Buffer memory = worker.buffers().take_large();
   const std::span<char> body_memory{memory.data(), kMaxBody};
-  const std::string_view body = reply.empty_body ? std::string_view{} : write_page(body_memory, reply.status, note);
+  const std::string_view body =
+      reply.empty_body ? std::string_view{} : write_page(body_memory, reply.status, note);
   http1::HeadBuffer out({memory.data() + kMaxBody, memory.size() - kMaxBody});
   out.append("HTTP/1.1 ");
   out.append_number(reply.status);
@@ -54,7 +57,9 @@ Task<bool> write_reply(Worker& worker, Downstream& downstream, LocalReply reply,
   if (!reply.head_method) out.append(body);
   ++worker.counters().responses[reply.status / 100U];
   const std::string_view text = out.text();
-  iovec piece{.iov_base = const_cast<char*>(text.data()), .iov_len = text.size()};  // NOLINT: only read
+  iovec piece{
+      .iov_base = const_cast<char*>(text.data()), .iov_len = text.size()
+  };  // NOLINT: only read
   const auto written = co_await downstream.transport.write_all({&piece, 1}, kWriteTimeout);
   co_return written.ok();
 }
@@ -63,25 +68,44 @@ Task<bool> write_reply(Worker& worker, Downstream& downstream, LocalReply reply,
 
 std::string_view reason_phrase(std::uint16_t status) noexcept {
   switch (status) {
-    case 200: return "OK";
-    case 301: return "Moved Permanently";
-    case 302: return "Found";
-    case 307: return "Temporary Redirect";
-    case 308: return "Permanent Redirect";
-    case 400: return "Bad Request";
-    case 404: return "Not Found";
-    case 405: return "Not Allowed";
-    case 408: return "Request Time-out";
-    case 413: return "Request Entity Too Large";
-    case 414: return "Request-URI Too Large";
-    case 431: return "Request Header Fields Too Large";
-    case 500: return "Internal Server Error";
-    case 501: return "Not Implemented";
-    case 502: return "Bad Gateway";
-    case 503: return "Service Temporarily Unavailable";
-    case 504: return "Gateway Time-out";
-    case 505: return "HTTP Version Not Supported";
-    default: return "Error";
+    case 200:
+      return "OK";
+    case 301:
+      return "Moved Permanently";
+    case 302:
+      return "Found";
+    case 307:
+      return "Temporary Redirect";
+    case 308:
+      return "Permanent Redirect";
+    case 400:
+      return "Bad Request";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Not Allowed";
+    case 408:
+      return "Request Time-out";
+    case 413:
+      return "Request Entity Too Large";
+    case 414:
+      return "Request-URI Too Large";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 500:
+      return "Internal Server Error";
+    case 501:
+      return "Not Implemented";
+    case 502:
+      return "Bad Gateway";
+    case 503:
+      return "Service Temporarily Unavailable";
+    case 504:
+      return "Gateway Time-out";
+    case 505:
+      return "HTTP Version Not Supported";
+    default:
+      return "Error";
   }
 }
 
@@ -94,7 +118,9 @@ Task<void> write_error_and_close(Worker& worker, Downstream& downstream, std::ui
 }
 
 Task<void> write_plain_on_tls_reply(Worker& worker, Downstream& downstream) {
-  co_await write_reply(worker, downstream, {.status = 400}, "The plain HTTP request was sent to HTTPS port");
+  co_await write_reply(
+      worker, downstream, {.status = 400}, "The plain HTTP request was sent to HTTPS port"
+  );
 }
 
 }  // namespace cppx::proxy

@@ -16,15 +16,15 @@ std::string_view reason_phrase(std::uint16_t status) noexcept;
 /// An answer the proxy makes itself.
 struct LocalReply {
   std::uint16_t status = 500;
-  std::string_view location;                   ///< Redirects; empty otherwise.
-  std::string_view strict_transport_security;  ///< Empty: not sent.
+  std::string_view location{};                   ///< Redirects; empty otherwise.
+  std::string_view strict_transport_security{};  ///< Empty: not sent.
   bool keep_alive = false;
-  bool head_method = false;                    ///< No body, but the length it would have.
+  bool head_method = false;  ///< No body, but the length it would have.
   bool empty_body = false;
 };
 
-/// Writes the reply: a short HTML page that says the status, as users of nginx know it. False when the client
-/// could not be written to. The one way the proxy answers on its own.
+/// Writes the reply: a short HTML page that says the status, as users of nginx know it. False when
+/// the client could not be written to. The one way the proxy answers on its own.
 Task<bool> write_local_reply(Worker& worker, Downstream& downstream, LocalReply reply);
 
 /// For a request that could not be understood.

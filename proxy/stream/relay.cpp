@@ -18,16 +18,20 @@ Task<StreamEnd> Stream::relay_response() {
   const routing::ResponseHead& response = state_.response;
   if (response.status == 101) co_return co_await tunnel();
   const bool http10 = state_.request.minor_version == 0;
-  const bool unframed = response.framing == BodyFraming::kChunked || response.framing == BodyFraming::kUntilClose;
+  const bool unframed =
+      response.framing == BodyFraming::kChunked || response.framing == BodyFraming::kUntilClose;
   const bool chunked = unframed && !http10;
   // A client that is still sending when the response begins cannot be sure to be heard out.
   const bool keep_alive =
-      may_keep_alive() && !(unframed && http10) && (upload_ == Upload::kNone || upload_ == Upload::kDone || upload_ == Upload::kRunning);
-  http1::ResponsePlan plan{.client_minor_version = state_.request.minor_version,
-                           .chunked = chunked,
-                           .keep_alive = keep_alive,
-                           .date = worker_.date(),
-                           .strict_transport_security = strict_transport_security()};
+      may_keep_alive() && !(unframed && http10) &&
+      (upload_ == Upload::kNone || upload_ == Upload::kDone || upload_ == Upload::kRunning);
+  http1::ResponsePlan plan{
+      .client_minor_version = state_.request.minor_version,
+      .chunked = chunked,
+      .keep_alive = keep_alive,
+      .date = worker_.date(),
+      .strict_transport_security = strict_transport_security()
+  };
   Buffer memory = worker_.buffers().take_large();
   http1::HeadBuffer out({memory.data(), memory.size()});
   http1::write_response_head(out, response, plan);
@@ -46,11 +50,14 @@ Task<StreamEnd> Stream::relay_response() {
 Task<bool> Stream::relay_body(std::string_view head, bool chunked) {
   Transport& upstream = upstream_->transport();
   for (;;) {
-    const std::string_view input{response_in_.data() + response_begin_, response_end_ - response_begin_};
+    const std::string_view input{
+        response_in_.data() + response_begin_, response_end_ - response_begin_
+    };
     const auto part = state_.response_gather.gather(state_.response_body, input, chunked, head);
     head = {};
     response_begin_ += part.consumed;
-    const auto written = co_await downstream_.transport.write_all(part.pieces, settings_.client_send_timeout);
+    const auto written =
+        co_await downstream_.transport.write_all(part.pieces, settings_.client_send_timeout);
     if (!written.ok() || part.status == BodyStatus::kBad) co_return false;
     if (part.status == BodyStatus::kEnd || state_.response_body.finished()) {
       // A chunked body says its end in a step of its own.
@@ -58,7 +65,8 @@ Task<bool> Stream::relay_body(std::string_view head, bool chunked) {
       continue;
     }
     if (part.status == BodyStatus::kData) continue;
-    // The head has gone out, and nothing of this buffer is needed any more: bulk moves in larger pieces.
+    // The head has gone out, and nothing of this buffer is needed any more: bulk moves in larger
+    // pieces.
     if (response_in_.size() < BufferPool::kLarge && response_end_ == response_in_.size())
       response_in_ = worker_.buffers().take_large();
     response_begin_ = response_end_ = 0;
@@ -69,7 +77,8 @@ Task<bool> Stream::relay_body(std::string_view head, bool chunked) {
       if (!chunked) co_return true;
       char last_chunk[] = "0\r\n\r\n";
       iovec piece{.iov_base = last_chunk, .iov_len = sizeof(last_chunk) - 1};
-      const auto ended = co_await downstream_.transport.write_all({&piece, 1}, settings_.client_send_timeout);
+      const auto ended =
+          co_await downstream_.transport.write_all({&piece, 1}, settings_.client_send_timeout);
       co_return ended.ok();
     }
     if (!got.ok()) co_return false;
@@ -98,20 +107,28 @@ Task<StreamEnd> Stream::tunnel() {
   http1::write_response_head(out, state_.response, {.upgrade = true, .date = worker_.date()});
   ++worker_.counters().responses[1];
   const std::string_view head = out.text();
-  const std::string_view early{response_in_.data() + response_begin_, response_end_ - response_begin_};
-  iovec pieces[2] = {{.iov_base = const_cast<char*>(head.data()), .iov_len = head.size()},     // NOLINT: only read
-                     {.iov_base = const_cast<char*>(early.data()), .iov_len = early.size()}};  // NOLINT: only read
+  const std::string_view early{
+      response_in_.data() + response_begin_, response_end_ - response_begin_
+  };
+  iovec pieces[2] = {
+      {.iov_base = const_cast<char*>(head.data()), .iov_len = head.size()},  // NOLINT: only read
+      {.iov_base = const_cast<char*>(early.data()), .iov_len = early.size()}
+  };  // NOLINT: only read
   const auto to_client = co_await client.write_all(pieces, settings_.client_send_timeout);
   if (!to_client.ok()) co_return StreamEnd::kAbort;
   const std::string_view unread = downstream_.unread();
-  iovec piece{.iov_base = const_cast<char*>(unread.data()), .iov_len = unread.size()};  // NOLINT: only read
+  iovec piece{
+      .iov_base = const_cast<char*>(unread.data()), .iov_len = unread.size()
+  };  // NOLINT: only read
   const auto to_upstream = co_await upstream.write_all({&piece, 1}, settings_.proxy_send_timeout);
   if (!to_upstream.ok()) co_return StreamEnd::kAbort;
   downstream_.begin = downstream_.end = 0;
   upload_ = Upload::kRunning;
   upload_ended_.reset();
   Buffer client_memory = worker_.buffers().take_small();
-  spawn(pump(client, upstream, {client_memory.data(), client_memory.size()}), [this] { upload_ended_.set(); });
+  spawn(pump(client, upstream, {client_memory.data(), client_memory.size()}), [this] {
+    upload_ended_.set();
+  });
   co_await pump(upstream, client, {response_in_.data(), response_in_.size()});
   co_await upload_ended_;
   upload_ = Upload::kDone;

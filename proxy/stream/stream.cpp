@@ -29,12 +29,15 @@ std::optional<LocalReply> Stream::decide() {
   const routing::RequestHead& request = state_.request;
   const auto* table = snapshot_->find_listener(downstream_.listener.config().name);
   const auto path = routing::normalize_path(request.path, state_.path_scratch);
-  if (table == nullptr || !path) return LocalReply{.status = table == nullptr ? std::uint16_t{404} : std::uint16_t{400}};
-  const std::string_view host = request.host.empty() ? "" : routing::host_without_port(request.host).value_or("");
+  if (table == nullptr || !path)
+    return LocalReply{.status = table == nullptr ? std::uint16_t{404} : std::uint16_t{400}};
+  const std::string_view host =
+      request.host.empty() ? "" : routing::host_without_port(request.host).value_or("");
   const routing::RouteMatch match = table->routes->match(host, *path);
   route_ = match.route;
   // Load balancers probe by address: the answer for hosts nobody has configured.
-  if (match.host->name == "_" && *path == "/healthz") return LocalReply{.status = 200, .empty_body = true};
+  if (match.host->name == "_" && *path == "/healthz")
+    return LocalReply{.status = 200, .empty_body = true};
   if (route_ == nullptr) return LocalReply{.status = 404};
   if (settings_.proxy_body_size_bytes != 0 && request.framing == BodyFraming::kLength &&
       request.content_length > settings_.proxy_body_size_bytes)
@@ -42,8 +45,11 @@ std::optional<LocalReply> Stream::decide() {
   if (match.add_slash) return add_slash_redirect(host);
   if (!route_->policies.empty()) {
     const bool tls = downstream_.transport.is_tls();
-    respond_ = features::run_request_filters(match, {.tls = tls, .host = host, .target = request.target, .path = *path});
-    if (respond_.status != 0) return LocalReply{.status = respond_.status, .location = respond_.location};
+    respond_ = features::run_request_filters(
+        match, {.tls = tls, .host = host, .target = request.target, .path = *path}
+    );
+    if (respond_.status != 0)
+      return LocalReply{.status = respond_.status, .location = respond_.location};
   }
   if (route_->pool == routing::kDefaultBackend) return LocalReply{.status = 404};
   if (snapshot_->pools[route_->pool]->endpoints.empty()) return LocalReply{.status = 503};
@@ -70,7 +76,8 @@ bool Stream::may_keep_alive() const noexcept {
 }
 
 Stream::Body Stream::scan_body() {
-  // Tried on the bytes at hand, and puts the position behind them; sending starts over from body_begin_.
+  // Tried on the bytes at hand, and puts the position behind them; sending starts over from
+  // body_begin_.
   http1::BodyReader& body = state_.request_body;
   body.start(state_.request.framing, state_.request.content_length);
   downstream_.begin = body_begin_;
@@ -114,7 +121,8 @@ Task<StreamEnd> Stream::forward() {
   if (body == Body::kBad) co_return co_await answer({.status = 400});
   body_complete_ = body == Body::kComplete;
   write_upstream_head();
-  // The head came in at most 32 KiB and at most doubles (X-Original-*): it always fits the large buffer.
+  // The head came in at most 32 KiB and at most doubles (X-Original-*): it always fits the large
+  // buffer.
   if (upstream_head_.empty()) co_return co_await answer({.status = 431});
   const routing::EndpointPool& pool = *snapshot_->pools[route_->pool];
   bool may_reuse = body_complete_;
@@ -122,8 +130,8 @@ Task<StreamEnd> Stream::forward() {
     const auto& address = pool.endpoints[worker_.balancer().next(pool)];
     Attempt last = co_await attempt(address, may_reuse);
     if (last != Attempt::kHead && reused_ && may_try_again(last, 0, true)) {
-      // A backend may close an idle connection at any moment: that try does not count, and the next one is
-      // made on a connection of its own.
+      // A backend may close an idle connection at any moment: that try does not count, and the next
+      // one is made on a connection of its own.
       may_reuse = false;
       ++worker_.counters().retries;
       last = co_await attempt(address, false);
@@ -136,7 +144,8 @@ Task<StreamEnd> Stream::forward() {
 
 bool Stream::may_try_again(Attempt last, std::uint32_t tries, bool reused) {
   if (!reused && tries >= settings_.proxy_next_upstream_tries) return false;
-  if (last == Attempt::kNotConnected || last == Attempt::kConnectTimeout) return upload_ == Upload::kNone;
+  if (last == Attempt::kNotConnected || last == Attempt::kConnectTimeout)
+    return upload_ == Upload::kNone;
   if (!body_complete_) return false;
   if (last == Attempt::kTimeout) return !reused && state_.request.idempotent;
   if (last != Attempt::kNoResponse) return false;
@@ -151,11 +160,20 @@ Task<StreamEnd> Stream::end_failed(Attempt last) {
       ++worker_.counters().responses[0];
       co_return StreamEnd::kAbort;
     case Attempt::kConnectTimeout:
-    case Attempt::kTimeout: status = 504; break;
-    case Attempt::kTooLarge: status = 413; break;
-    case Attempt::kBodyTimeout: status = 408; break;
-    case Attempt::kBadBody: status = 400; break;
-    default: break;
+    case Attempt::kTimeout:
+      status = 504;
+      break;
+    case Attempt::kTooLarge:
+      status = 413;
+      break;
+    case Attempt::kBodyTimeout:
+      status = 408;
+      break;
+    case Attempt::kBadBody:
+      status = 400;
+      break;
+    default:
+      break;
   }
   LocalReply reply{.status = status, .strict_transport_security = strict_transport_security()};
   reply.keep_alive = body_complete_ && may_keep_alive();
@@ -169,11 +187,15 @@ Task<StreamEnd> Stream::end_failed(Attempt last) {
   co_return body_complete_ ? StreamEnd::kClose : StreamEnd::kLinger;
 }
 
+void Stream::cut() noexcept {
+  client_gone_ = true;
+  if (upstream_) upstream_->transport().cancel();
+}
+
 void Stream::check_client() noexcept {
   const auto seen = downstream_.transport.peek().status;
   if (seen == IoStatus::kEof || seen == IoStatus::kError) {
-    client_gone_ = true;
-    if (upstream_) upstream_->transport().cancel();
+    cut();
     return;
   }
   abort_check_.arm(std::chrono::seconds(1));

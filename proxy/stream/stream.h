@@ -1,7 +1,8 @@
 #pragma once
 // The proxy folder: from a client's bytes to a backend's and back, on workers that share nothing.
 //
-//   Listener → Connection (TLS, one request after the other) → Stream (one request and its response)
+//   Listener → Connection (TLS, one request after the other) → Stream (one request and its
+//   response)
 //     Stream: RequestHead → RoutingTable → filters → Balancer → UpstreamPool → UpstreamConnection
 //     bodies both ways through BodyReader and BodyGather; Upgrade through the tunnel; early answers
 //     through LocalReply
@@ -45,24 +46,35 @@ class Stream {
   Stream& operator=(const Stream&) = delete;
 
   Task<StreamEnd> run();
+  /// Makes run() end soon, whatever it waits for.
+  void cut() noexcept;
 
  private:
   /// How one attempt with one endpoint ended.
   enum class Attempt : std::uint8_t {
-    kHead,           ///< The head of the final response is in state_.response.
+    kHead,  ///< The head of the final response is in state_.response.
     kNotConnected,
     kConnectTimeout,
-    kNoResponse,     ///< The connection ended before a complete head.
+    kNoResponse,  ///< The connection ended before a complete head.
     kTimeout,
-    kBadResponse,    ///< Not HTTP, or refused by the validator.
+    kBadResponse,  ///< Not HTTP, or refused by the validator.
     kClientGone,
-    kTooLarge,       ///< The request's body grew over its limit.
-    kBodyTimeout,    ///< The client stopped sending its body.
-    kBadBody,        ///< The client's chunks are malformed.
+    kTooLarge,     ///< The request's body grew over its limit.
+    kBodyTimeout,  ///< The client stopped sending its body.
+    kBadBody,      ///< The client's chunks are malformed.
   };
 
   /// How the request's body went when it is moved by upload().
-  enum class Upload : std::uint8_t { kNone, kRunning, kDone, kClientFailed, kClientTimeout, kBadBody, kTooLarge, kUpstreamFailed };
+  enum class Upload : std::uint8_t {
+    kNone,
+    kRunning,
+    kDone,
+    kClientFailed,
+    kClientTimeout,
+    kBadBody,
+    kTooLarge,
+    kUpstreamFailed
+  };
 
   // stream.cpp: decide, answer, retry
   std::optional<LocalReply> decide();
@@ -111,14 +123,14 @@ class Stream {
   SnapshotPin snapshot_;
   const routing::ProxySettings& settings_;
   const routing::Route* route_ = nullptr;
-  features::Respond respond_;      // keeps the text a LocalReply refers to
+  features::Respond respond_;  // keeps the text a LocalReply refers to
   std::string location_;
-  const std::size_t body_begin_;   // in downstream_.input
-  bool body_complete_ = false;     // all of it is in downstream_.input: the request can be sent again
+  const std::size_t body_begin_;  // in downstream_.input
+  bool body_complete_ = false;  // all of it is in downstream_.input: the request can be sent again
   std::uint64_t body_bytes_ = 0;
   Buffer request_out_;
   std::string_view upstream_head_;
-  std::size_t sent_bytes_ = 0;     // to the upstream in this attempt
+  std::size_t sent_bytes_ = 0;  // to the upstream in this attempt
   UpstreamPtr upstream_;
   bool reused_ = false;
   Buffer response_in_;

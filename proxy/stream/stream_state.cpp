@@ -6,8 +6,10 @@ namespace cppx::proxy {
 
 void BodyGather::push(std::string_view text) noexcept {
   if (text.empty()) return;
-  pieces_[count_++] = {.iov_base = const_cast<char*>(text.data()),  // NOLINT: only ever written out
-                       .iov_len = text.size()};
+  pieces_[count_++] = {
+      .iov_base = const_cast<char*>(text.data()),  // NOLINT: only ever written out
+      .iov_len = text.size()
+  };
 }
 
 BodyGather::Result BodyGather::gather(

@@ -16,8 +16,8 @@
 
 namespace cppx::proxy {
 
-/// Turns what a BodyReader finds into pieces for one write, with chunk framing of our own where the other
-/// side needs it.
+/// Turns what a BodyReader finds into pieces for one write, with chunk framing of our own where the
+/// other side needs it.
 class BodyGather {
  public:
   struct Result {
@@ -28,7 +28,9 @@ class BodyGather {
     http1::BodyReader::Status status = http1::BodyReader::Status::kData;
   };
   /// `lead` (a head, may be empty) goes before the body.
-  Result gather(http1::BodyReader& reader, std::string_view input, bool chunked, std::string_view lead);
+  Result gather(
+      http1::BodyReader& reader, std::string_view input, bool chunked, std::string_view lead
+  );
 
  private:
   static constexpr std::size_t kMaxPieces = 48;
@@ -41,8 +43,8 @@ class BodyGather {
   std::array<std::array<char, kSizeLine>, kMaxPieces / 3> size_lines_;
 };
 
-/// What a stream needs beyond its buffers, some 20 KiB: kept by the worker for reuse, so that an idle
-/// connection has none.
+/// What a stream needs beyond its buffers, some 20 KiB: kept by the worker for reuse, so that an
+/// idle connection has none.
 struct StreamState {
   http1::HeadParser request_parser{http1::HeadParser::Kind::kRequest};
   http1::HeadParser response_parser{http1::HeadParser::Kind::kResponse};

@@ -14,7 +14,8 @@ namespace {
 
 namespace asio = boost::asio;
 
-// One TLS record: pieces are gathered into one, so that a head and a short body are not two records.
+// One TLS record: pieces are gathered into one, so that a head and a short body are not two
+// records.
 constexpr std::size_t kRecord = 16 * 1024;
 
 IoResult from_errno() noexcept {
@@ -42,10 +43,15 @@ boost::system::error_code Transport::assign(int socket, bool is_v6) {
 IoResult Transport::tls_result(int returned) noexcept {
   const int reason = SSL_get_error(ssl_.get(), returned);
   switch (reason) {
-    case SSL_ERROR_WANT_READ: return {IoStatus::kWantRead, 0};
-    case SSL_ERROR_WANT_WRITE: return {IoStatus::kWantWrite, 0};
-    case SSL_ERROR_ZERO_RETURN: return {IoStatus::kEof, 0};
-    default: ERR_clear_error(); return {IoStatus::kError, 0};
+    case SSL_ERROR_WANT_READ:
+      return {IoStatus::kWantRead, 0};
+    case SSL_ERROR_WANT_WRITE:
+      return {IoStatus::kWantWrite, 0};
+    case SSL_ERROR_ZERO_RETURN:
+      return {IoStatus::kEof, 0};
+    default:
+      ERR_clear_error();
+      return {IoStatus::kError, 0};
   }
 }
 
@@ -106,7 +112,8 @@ IoResult Transport::try_write(std::span<const iovec> pieces) noexcept {
 Task<IoResult> Transport::read_some(std::span<char> into) {
   for (;;) {
     const IoResult result = try_read(into);
-    if (result.status != IoStatus::kWantRead && result.status != IoStatus::kWantWrite) co_return result;
+    if (result.status != IoStatus::kWantRead && result.status != IoStatus::kWantWrite)
+      co_return result;
     const auto ready =
         co_await wait(result.status == IoStatus::kWantRead ? Direction::kRead : Direction::kWrite);
     if (ready != IoStatus::kOk) co_return IoResult{ready, 0};
@@ -140,11 +147,13 @@ bool Transport::WaitAwaiter::await_ready() const noexcept {
 }
 
 void Transport::WaitAwaiter::start() {
-  const auto type = direction_ == Direction::kRead ? asio::socket_base::wait_read : asio::socket_base::wait_write;
+  const auto type =
+      direction_ == Direction::kRead ? asio::socket_base::wait_read : asio::socket_base::wait_write;
   transport_.socket_.async_wait(type, [this](boost::system::error_code error) {
     Side& side = transport_.side(direction_);
     // The socket was cancelled for the sake of the other direction: go on waiting.
-    if (error == asio::error::operation_aborted && transport_.socket_.is_open() && !side.cancelled && !side.timed_out) {
+    if (error == asio::error::operation_aborted && transport_.socket_.is_open() &&
+        !side.cancelled && !side.timed_out) {
       start();
       return;
     }
@@ -196,7 +205,9 @@ void Transport::resume(Direction direction) noexcept {
   side(direction).timed_out = false;
 }
 
-bool Transport::has_buffered_input() const noexcept { return ssl_ && SSL_has_pending(ssl_.get()) == 1; }
+bool Transport::has_buffered_input() const noexcept {
+  return ssl_ && SSL_has_pending(ssl_.get()) == 1;
+}
 
 IoResult Transport::peek() noexcept {
   char byte = 0;

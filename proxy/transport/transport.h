@@ -35,9 +35,9 @@ struct IoResult {
 
 enum class Direction : std::uint8_t { kRead, kWrite };
 
-/// One byte stream of a worker: a TCP socket, with TLS on it or not. Reads and writes are tried inline and
-/// awaited only when they would block; waiting holds no buffer. One reader and one writer at a time.
-/// Belongs to one thread. Neither throws nor allocates in a steady state.
+/// One byte stream of a worker: a TCP socket, with TLS on it or not. Reads and writes are tried
+/// inline and awaited only when they would block; waiting holds no buffer. One reader and one
+/// writer at a time. Belongs to one thread. Neither throws nor allocates in a steady state.
 class Transport {
  public:
   using Executor = boost::asio::io_context::executor_type;
@@ -60,20 +60,22 @@ class Transport {
   IoResult try_handshake() noexcept;
 
   IoResult try_read(std::span<char> into) noexcept;
-  /// Writes some of `pieces`, in order. With TLS, after kWantWrite the same pieces must be given again.
+  /// Writes some of `pieces`, in order. With TLS, after kWantWrite the same pieces must be given
+  /// again.
   IoResult try_write(std::span<const iovec> pieces) noexcept;
 
   /// Reads at least one byte, waiting under the read deadline.
   Task<IoResult> read_some(std::span<char> into);
-  /// Writes all of `pieces` (which it uses up), waiting under the write deadline, armed anew with `idle` for
-  /// each wait. `bytes` of the result tells how many were taken, also when it failed.
+  /// Writes all of `pieces` (which it uses up), waiting under the write deadline, armed anew with
+  /// `idle` for each wait. `bytes` of the result tells how many were taken, also when it failed.
   Task<IoResult> write_all(std::span<iovec> pieces, std::chrono::milliseconds idle);
 
   /// Awaitable: until the socket is ready in `direction`, or kTimeout, kCancelled, kError.
   class WaitAwaiter;
   WaitAwaiter wait(Direction direction) noexcept;
 
-  /// From now on the read (write) side has until `after` has passed; replaces what was armed before.
+  /// From now on the read (write) side has until `after` has passed; replaces what was armed
+  /// before.
   void arm_read(std::chrono::milliseconds after) noexcept {
     read_.timed_out = false;
     read_deadline_.arm(after);
@@ -85,7 +87,8 @@ class Transport {
   }
   void disarm_write() noexcept { write_deadline_.disarm(); }
 
-  /// Ends the wait in progress in this direction, and every later one until resume(), with kCancelled.
+  /// Ends the wait in progress in this direction, and every later one until resume(), with
+  /// kCancelled.
   void cancel(Direction direction) noexcept;
   void cancel() noexcept;
   void resume(Direction direction) noexcept;
@@ -115,7 +118,9 @@ class Transport {
     bool waiting = false;
   };
 
-  Side& side(Direction direction) noexcept { return direction == Direction::kRead ? read_ : write_; }
+  Side& side(Direction direction) noexcept {
+    return direction == Direction::kRead ? read_ : write_;
+  }
   void on_deadline(Direction direction) noexcept;
   void wake_waiters() noexcept;
   IoResult tls_result(int returned) noexcept;
@@ -131,7 +136,8 @@ class Transport {
 
 class Transport::WaitAwaiter {
  public:
-  WaitAwaiter(Transport& transport, Direction direction) noexcept : transport_(transport), direction_(direction) {}
+  WaitAwaiter(Transport& transport, Direction direction) noexcept
+      : transport_(transport), direction_(direction) {}
   [[nodiscard]] bool await_ready() const noexcept;
   void await_suspend(std::coroutine_handle<> waiter);
   [[nodiscard]] IoStatus await_resume() noexcept;
@@ -144,7 +150,9 @@ class Transport::WaitAwaiter {
   boost::system::error_code error_;
 };
 
-inline Transport::WaitAwaiter Transport::wait(Direction direction) noexcept { return {*this, direction}; }
+inline Transport::WaitAwaiter Transport::wait(Direction direction) noexcept {
+  return {*this, direction};
+}
 
 /// Uses up the first `bytes` of `pieces`; returns what is left of them.
 std::span<iovec> consume(std::span<iovec> pieces, std::size_t bytes) noexcept;

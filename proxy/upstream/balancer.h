@@ -7,18 +7,20 @@
 
 namespace cppx::proxy {
 
-/// Round robin over the endpoints of each pool, for one worker. Positions are kept by the identity of the
-/// pool, so a change of endpoints goes on where the last one was. Each worker starts elsewhere, so that
-/// together they are fair from the first request on.
+/// Round robin over the endpoints of each pool, for one worker. Positions are kept by the identity
+/// of the pool, so a change of endpoints goes on where the last one was. Each worker starts
+/// elsewhere, so that together they are fair from the first request on.
 class Balancer {
  public:
-  Balancer(std::uint32_t worker, std::uint32_t workers) noexcept : worker_(worker), workers_(workers) {}
+  Balancer(std::uint32_t worker, std::uint32_t workers) noexcept
+      : worker_(worker), workers_(workers) {}
 
   /// Index of the next endpoint; the pool must not be empty.
   std::uint32_t next(const routing::EndpointPool& pool) {
     const auto [position, created] = positions_.try_emplace(pool.identity, 0U);
     const auto size = static_cast<std::uint32_t>(pool.endpoints.size());
-    if (created) position->second = static_cast<std::uint32_t>(std::uint64_t{worker_} * size / workers_);
+    if (created)
+      position->second = static_cast<std::uint32_t>(std::uint64_t{worker_} * size / workers_);
     if (position->second >= size) position->second %= size;
     const std::uint32_t chosen = position->second;
     position->second = chosen + 1 == size ? 0 : chosen + 1;

@@ -35,7 +35,8 @@ socklen_t to_sockaddr(const routing::EndpointAddress& address, sockaddr_storage&
 
 Task<IoStatus> UpstreamConnection::connect(std::chrono::milliseconds timeout) {
   const bool v6 = !address_.is_v4();
-  const int socket = ::socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+  const int socket =
+      ::socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
   if (socket < 0) co_return IoStatus::kError;
   const int on = 1;
   ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));

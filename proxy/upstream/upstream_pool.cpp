@@ -34,7 +34,9 @@ UpstreamPtr UpstreamPool::take(const routing::EndpointAddress& address) {
 }
 
 void UpstreamPool::give_back(UpstreamPtr connection, const routing::ProxySettings& settings) {
-  if (settings.upstream_keepalive_connections == 0 || connection->requests >= settings.upstream_keepalive_requests) return;
+  if (settings.upstream_keepalive_connections == 0 ||
+      connection->requests >= settings.upstream_keepalive_requests)
+    return;
   if (by_age_.size() >= settings.upstream_keepalive_connections) remove(by_age_.begin());
   if (spare_.empty()) spare_.emplace_back();
   by_age_.splice(by_age_.end(), spare_, spare_.begin());

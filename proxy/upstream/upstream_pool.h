@@ -12,9 +12,10 @@
 
 namespace cppx::proxy {
 
-/// Idle connections of one worker to all backends, by address. Outlives snapshots: a change of routes or
-/// endpoints starts nothing cold. At most `upstream_keepalive_connections` of them, the longest idle ones go
-/// first; each is looked at once a second, so that what a backend closed is closed here too.
+/// Idle connections of one worker to all backends, by address. Outlives snapshots: a change of
+/// routes or endpoints starts nothing cold. At most `upstream_keepalive_connections` of them, the
+/// longest idle ones go first; each is looked at once a second, so that what a backend closed is
+/// closed here too.
 class UpstreamPool {
  public:
   using Clock = std::chrono::steady_clock;
@@ -23,7 +24,8 @@ class UpstreamPool {
 
   /// The connection to `address` that was used last and is still alive, or null.
   UpstreamPtr take(const routing::EndpointAddress& address);
-  /// Takes a connection whose last response was complete, or closes it when it has served its number.
+  /// Takes a connection whose last response was complete, or closes it when it has served its
+  /// number.
   void give_back(UpstreamPtr connection, const routing::ProxySettings& settings);
 
   void close_all();
@@ -46,9 +48,12 @@ class UpstreamPool {
   void remove(AgeList::iterator idle);
 
   AgeList by_age_;
-  // A spare list whose nodes are spliced in, so that giving back does not allocate in a steady state.
+  // A spare list whose nodes are spliced in, so that giving back does not allocate in a steady
+  // state.
   AgeList spare_;
-  std::unordered_map<routing::EndpointAddress, std::vector<AgeList::iterator>, routing::EndpointAddressHash> by_address_;
+  std::unordered_map<
+      routing::EndpointAddress, std::vector<AgeList::iterator>, routing::EndpointAddressHash>
+      by_address_;
   Sweep sweep_;
 };
 

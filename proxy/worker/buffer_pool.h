@@ -15,7 +15,9 @@ class Buffer {
  public:
   Buffer() = default;
   Buffer(Buffer&& other) noexcept
-      : pool_(other.pool_), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+      : pool_(other.pool_),
+        data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)) {}
   Buffer& operator=(Buffer&& other) noexcept;
   ~Buffer() { reset(); }
 
@@ -26,7 +28,8 @@ class Buffer {
 
  private:
   friend class BufferPool;
-  Buffer(BufferPool* pool, char* data, std::size_t size) noexcept : pool_(pool), data_(data), size_(size) {}
+  Buffer(BufferPool* pool, char* data, std::size_t size) noexcept
+      : pool_(pool), data_(data), size_(size) {}
 
   BufferPool* pool_ = nullptr;
   char* data_ = nullptr;
@@ -49,7 +52,8 @@ class BufferPool {
 
  private:
   friend class Buffer;
-  // What is kept idle at most; the rest goes back to the heap, so that a burst does not stay forever.
+  // What is kept idle at most; the rest goes back to the heap, so that a burst does not stay
+  // forever.
   static constexpr std::size_t kKeptSmall = 1024;
   static constexpr std::size_t kKeptLarge = 128;
 

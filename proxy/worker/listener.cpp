@@ -1,6 +1,7 @@
 #include "proxy/worker/listener.h"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -12,7 +13,6 @@
 
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <fmt/format.h>
 
 #include "proxy/worker/worker.h"
 
@@ -24,7 +24,8 @@ namespace asio = boost::asio;
 constexpr int kBacklog = 4096;
 // Accepted in a row before other work has its turn.
 constexpr int kAcceptBatch = 32;
-// After running out of descriptors: long enough to let some be closed, short enough not to be noticed.
+// After running out of descriptors: long enough to let some be closed, short enough not to be
+// noticed.
 constexpr std::chrono::milliseconds kAcceptPause{50};
 
 struct BindAddress {
@@ -49,7 +50,9 @@ Result<BindAddress> parse_bind_address(const ListenerConfig& config) {
     return bind;
   }
   if (::inet_pton(AF_INET, text.c_str(), &v4.sin_addr) != 1)
-    return config_error(Errc::kInvalidArgument, fmt::format("--bind-address={}: not an IP address", text));
+    return config_error(
+        Errc::kInvalidArgument, fmt::format("--bind-address={}: not an IP address", text)
+    );
   std::memcpy(&bind.storage, &v4, sizeof(v4));
   bind.size = sizeof(v4);
   bind.family = AF_INET;
@@ -57,16 +60,22 @@ Result<BindAddress> parse_bind_address(const ListenerConfig& config) {
 }
 
 Error listen_error(const ListenerConfig& config, const char* what) {
-  const auto where = config.bind_address.empty() ? std::string("all addresses") : config.bind_address;
-  return config_error(Errc::kIo, fmt::format("cannot listen on {} port {} ({}): {}: {}", where, config.port, config.name, what,
-                                             std::strerror(errno)));
+  const auto where =
+      config.bind_address.empty() ? std::string("all addresses") : config.bind_address;
+  return config_error(
+      Errc::kIo, fmt::format(
+                     "cannot listen on {} port {} ({}): {}: {}", where, config.port, config.name,
+                     what, std::strerror(errno)
+                 )
+  );
 }
 
 bool set(int socket, int level, int option, int value) noexcept {
   return ::setsockopt(socket, level, option, &value, sizeof(value)) == 0;
 }
 
-/// A socket bound to the address, or -1 with errno. Falls back to IPv4 where the machine has no IPv6.
+/// A socket bound to the address, or -1 with errno. Falls back to IPv4 where the machine has no
+/// IPv6.
 int bound_socket(BindAddress& bind, const ListenerConfig& config, bool reuse_port) {
   int socket = ::socket(bind.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
   if (socket < 0 && errno == EAFNOSUPPORT && config.bind_address.empty()) {
@@ -116,8 +125,8 @@ Result<ListenerSocket> open_listener(const ListenerConfig& config, bool first) {
   auto bind = parse_bind_address(config);
   if (!bind) return bind.error();
   if (first && config.port != 0) {
-    // With SO_REUSEPORT a second program would silently take half of the connections: without it the kernel
-    // says that the port is taken.
+    // With SO_REUSEPORT a second program would silently take half of the connections: without it
+    // the kernel says that the port is taken.
     const int probe = bound_socket(*bind, config, false);
     if (probe < 0 || ::listen(probe, 1) != 0) {
       const Error error = listen_error(config, "bind");
@@ -144,7 +153,9 @@ Result<ListenerSocket> open_listener(const ListenerConfig& config, bool first) {
 Listener::Listener(Worker& worker, asio::io_context& io, ListenerSocket socket)
     : worker_(worker),
       config_(std::move(socket.config)),
-      forwarded_port_(std::to_string(config_.forwarded_port != 0 ? config_.forwarded_port : socket.port)),
+      forwarded_port_(
+          std::to_string(config_.forwarded_port != 0 ? config_.forwarded_port : socket.port)
+      ),
       acceptor_(io.get_executor()),
       pause_(io.get_executor()) {
   acceptor_.assign(asio::ip::tcp::v6(), socket.socket);
@@ -171,8 +182,10 @@ bool Listener::accept_queued() {
   for (int i = 0; i < kAcceptBatch; ++i) {
     sockaddr_storage from{};
     socklen_t size = sizeof(from);
-    const int socket =
-        ::accept4(acceptor_.native_handle(), reinterpret_cast<sockaddr*>(&from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int socket = ::accept4(
+        acceptor_.native_handle(), reinterpret_cast<sockaddr*>(&from), &size,
+        SOCK_NONBLOCK | SOCK_CLOEXEC
+    );
     if (socket < 0) {
       if (errno == ECONNABORTED || errno == EINTR) continue;
       return errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM;

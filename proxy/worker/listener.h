@@ -16,10 +16,10 @@ class Worker;
 
 /// What is listened on, the same for every worker.
 struct ListenerConfig {
-  std::string name;           ///< Of the table in the snapshot ("http", "https").
+  std::string name;  ///< Of the table in the snapshot ("http", "https").
   bool tls = false;
-  std::string bind_address;   ///< IP literal; empty: all addresses, IPv6 and IPv4.
-  std::uint16_t port = 0;     ///< 0: the kernel chooses.
+  std::string bind_address;          ///< IP literal; empty: all addresses, IPv6 and IPv4.
+  std::uint16_t port = 0;            ///< 0: the kernel chooses.
   std::uint16_t forwarded_port = 0;  ///< X-Forwarded-Port; 0: the port listened on.
 };
 
@@ -29,8 +29,8 @@ struct ListenerSocket {
   ListenerConfig config;
 };
 
-/// Opens a listening socket with SO_REUSEPORT, so that each worker has its own. `first`: also checks that
-/// no other program listens there. Errors name address, port and reason.
+/// Opens a listening socket with SO_REUSEPORT, so that each worker has its own. `first`: also
+/// checks that no other program listens there. Errors name address, port and reason.
 Result<ListenerSocket> open_listener(const ListenerConfig& config, bool first);
 
 /// Address of a client as text, made once a connection.
@@ -55,9 +55,11 @@ class Listener {
   [[nodiscard]] std::string_view forwarded_port() const noexcept { return forwarded_port_; }
 
  private:
-  using Acceptor = boost::asio::basic_socket_acceptor<boost::asio::ip::tcp, boost::asio::io_context::executor_type>;
-  using Timer = boost::asio::basic_waitable_timer<std::chrono::steady_clock, boost::asio::wait_traits<std::chrono::steady_clock>,
-                                                  boost::asio::io_context::executor_type>;
+  using Acceptor = boost::asio::basic_socket_acceptor<
+      boost::asio::ip::tcp, boost::asio::io_context::executor_type>;
+  using Timer = boost::asio::basic_waitable_timer<
+      std::chrono::steady_clock, boost::asio::wait_traits<std::chrono::steady_clock>,
+      boost::asio::io_context::executor_type>;
 
   void wait();
   /// False when the process is out of descriptors or memory.

@@ -10,14 +10,16 @@
 
 namespace cppx::proxy {
 
-/// Takes a snapshot that no stream of a worker uses any more, to free it on a thread that has the time.
+/// Takes a snapshot that no stream of a worker uses any more, to free it on a thread that has the
+/// time.
 using Retire = std::function<void(std::shared_ptr<const routing::Snapshot>)>;
 
-/// A published snapshot as one worker holds it: the count of its users is the worker's own, so that taking
-/// it for a request touches nothing another worker touches.
+/// A published snapshot as one worker holds it: the count of its users is the worker's own, so that
+/// taking it for a request touches nothing another worker touches.
 class LocalSnapshot {
  public:
-  explicit LocalSnapshot(std::shared_ptr<const routing::Snapshot> shared) noexcept : shared_(std::move(shared)) {}
+  explicit LocalSnapshot(std::shared_ptr<const routing::Snapshot> shared) noexcept
+      : shared_(std::move(shared)) {}
 
  private:
   friend class SnapshotPin;
@@ -59,11 +61,14 @@ class SnapshotHolder {
 
   [[nodiscard]] bool empty() const noexcept { return generations_.empty(); }
   [[nodiscard]] SnapshotPin pin() noexcept { return SnapshotPin(generations_.back()); }
-  [[nodiscard]] const routing::Snapshot& current() const noexcept { return *generations_.back().shared_; }
+  [[nodiscard]] const routing::Snapshot& current() const noexcept {
+    return *generations_.back().shared_;
+  }
 
   /// Hands back every old generation without a user. Cheap when there is none.
   void release_unused() {
-    for (auto old = generations_.begin(); generations_.size() > 1 && old != std::prev(generations_.end());) {
+    for (auto old = generations_.begin();
+         generations_.size() > 1 && old != std::prev(generations_.end());) {
       if (old->uses_ != 0) {
         ++old;
         continue;

@@ -6,8 +6,8 @@
 
 namespace cppx::proxy {
 
-/// Makes X-Request-ID values: 32 lower-case hexadecimal digits. Unique, not secret (xoshiro256**, seeded from
-/// the kernel).
+/// Makes X-Request-ID values: 32 lower-case hexadecimal digits. Unique, not secret (xoshiro256**,
+/// seeded from the kernel).
 class RequestIds {
  public:
   RequestIds();

@@ -12,7 +12,11 @@ void Deadline::arm(std::chrono::milliseconds after) noexcept {
   }
   const std::uint64_t now = wheel_.current_tick();
   // One tick more: the current one has partly passed, and a deadline is never early.
-  due_tick_ = now + static_cast<std::uint64_t>((after + TimerWheel::kTick - std::chrono::milliseconds(1)) / TimerWheel::kTick) + 1;
+  due_tick_ = now +
+              static_cast<std::uint64_t>(
+                  (after + TimerWheel::kTick - std::chrono::milliseconds(1)) / TimerWheel::kTick
+              ) +
+              1;
   // Linked at an earlier tick already: it is looked at then and moved on.
   if (linked_tick_ <= due_tick_) return;
   if (linked_tick_ != kNever) wheel_.unlink(*this);
@@ -23,7 +27,8 @@ Deadline::~Deadline() {
   if (linked_tick_ != kNever) wheel_.unlink(*this);
 }
 
-TimerWheel::TimerWheel(boost::asio::io_context& io) : timer_(io.get_executor()), start_(std::chrono::steady_clock::now()) {}
+TimerWheel::TimerWheel(boost::asio::io_context& io)
+    : timer_(io.get_executor()), start_(std::chrono::steady_clock::now()) {}
 
 std::uint64_t TimerWheel::current_tick() const noexcept {
   return static_cast<std::uint64_t>((std::chrono::steady_clock::now() - start_) / kTick);
@@ -73,8 +78,8 @@ void TimerWheel::on_timer() {
 }
 
 void TimerWheel::visit_slot(std::uint64_t tick) {
-  // expired() may arm, disarm and destroy deadlines of this slot: take the chain off first, and take
-  // one at a time from its head.
+  // expired() may arm, disarm and destroy deadlines of this slot: take the chain off first, and
+  // take one at a time from its head.
   const std::size_t slot = tick % kSlots;
   Deadline* chain = slots_[slot];
   slots_[slot] = nullptr;

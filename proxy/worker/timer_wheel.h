@@ -40,8 +40,8 @@ class Deadline {
   Deadline** previous_link_ = nullptr;
 };
 
-/// Hashed timing wheel for one worker. A deadline passes up to one tick late, never early. Nothing runs
-/// while no deadline is armed.
+/// Hashed timing wheel for one worker. A deadline passes up to one tick late, never early. Nothing
+/// runs while no deadline is armed.
 class TimerWheel {
  public:
   static constexpr std::chrono::milliseconds kTick{10};
@@ -64,11 +64,13 @@ class TimerWheel {
   void visit_slot(std::uint64_t tick);
   [[nodiscard]] std::uint64_t next_occupied(std::uint64_t from) const noexcept;
 
-  boost::asio::basic_waitable_timer<std::chrono::steady_clock, boost::asio::wait_traits<std::chrono::steady_clock>, Executor> timer_;
+  boost::asio::basic_waitable_timer<
+      std::chrono::steady_clock, boost::asio::wait_traits<std::chrono::steady_clock>, Executor>
+      timer_;
   std::chrono::steady_clock::time_point start_;
   std::array<Deadline*, kSlots> slots_{};
   std::array<std::uint64_t, kSlots / 64> occupied_{};
-  std::uint64_t visited_tick_ = 0;    // all ticks up to here have been looked at
+  std::uint64_t visited_tick_ = 0;  // all ticks up to here have been looked at
   std::uint64_t scheduled_tick_ = Deadline::kNever;
   std::size_t linked_ = 0;
 };

@@ -11,7 +11,9 @@
 
 namespace cppx::proxy {
 
-Worker::Worker(std::uint32_t index, std::uint32_t count, std::unique_ptr<tls::ServerContext> tls, Retire retire)
+Worker::Worker(
+    std::uint32_t index, std::uint32_t count, std::unique_ptr<tls::ServerContext> tls, Retire retire
+)
     : work_(io_.get_executor()),
       wheel_(io_),
       snapshots_(std::move(retire)),
@@ -25,9 +27,7 @@ void Worker::listen(ListenerSocket socket) {
   listeners_.push_back(std::make_unique<Listener>(*this, io_, std::move(socket)));
 }
 
-void Worker::run() {
-  io_.run();
-}
+void Worker::run() { io_.run(); }
 
 void Worker::adopt(std::shared_ptr<const routing::Snapshot> snapshot) {
   const bool first = snapshots_.empty();
@@ -60,7 +60,8 @@ void Worker::drain() {
   if (draining_) return;
   draining_ = true;
   for (const auto& listener : listeners_) listener->stop();
-  // Ending an idle connection takes it out of the list, but only after its wait was completed by the loop.
+  // Ending an idle connection takes it out of the list, but only after its wait was completed by
+  // the loop.
   for (Connection& connection : connections_) connection.drain();
 }
 

@@ -28,12 +28,15 @@ namespace cppx::proxy {
 
 class Connection;
 
-/// One thread and all it needs to serve: loop, listeners, connections, idle upstream connections, buffers,
-/// counters. Shares nothing with other workers but immutable snapshots. Everything here is called on the
-/// worker's own thread, except run's caller and post().
+/// One thread and all it needs to serve: loop, listeners, connections, idle upstream connections,
+/// buffers, counters. Shares nothing with other workers but immutable snapshots. Everything here is
+/// called on the worker's own thread, except run's caller and post().
 class Worker {
  public:
-  Worker(std::uint32_t index, std::uint32_t count, std::unique_ptr<tls::ServerContext> tls, Retire retire);
+  Worker(
+      std::uint32_t index, std::uint32_t count, std::unique_ptr<tls::ServerContext> tls,
+      Retire retire
+  );
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;

@@ -58,9 +58,13 @@ class HeaderFields {
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] bool full() const noexcept { return size_ == fields_.size(); }
   void push(const HeaderField& field) noexcept { fields_[size_++] = field; }
-  [[nodiscard]] std::span<const HeaderField> all() const noexcept { return {fields_.data(), size_}; }
+  [[nodiscard]] std::span<const HeaderField> all() const noexcept {
+    return {fields_.data(), size_};
+  }
   [[nodiscard]] auto begin() const noexcept { return fields_.begin(); }
-  [[nodiscard]] auto end() const noexcept { return fields_.begin() + static_cast<std::ptrdiff_t>(size_); }
+  [[nodiscard]] auto end() const noexcept {
+    return fields_.begin() + static_cast<std::ptrdiff_t>(size_);
+  }
 
  private:
   std::array<HeaderField, kMaxHeaderFields> fields_;
@@ -74,7 +78,8 @@ struct RequestHead {
   std::string_view method;
   std::string_view target;  ///< Origin form: path and query, as sent.
   std::string_view path;    ///< Of the target, without query.
-  std::string_view host;    ///< Host field, or the authority of an absolute target; may be empty (HTTP/1.0).
+  std::string_view
+      host;  ///< Host field, or the authority of an absolute target; may be empty (HTTP/1.0).
   std::uint8_t minor_version = 1;
   HeaderFields fields;
   BodyFraming framing = BodyFraming::kNone;
@@ -84,7 +89,7 @@ struct RequestHead {
   bool expect_continue = false;  ///< Expect: 100-continue (RFC 9110 10.1.1).
   bool upgrade = false;          ///< Connection: upgrade with an Upgrade field (RFC 9110 7.8).
   std::string_view upgrade_protocol;
-  bool idempotent = true;        ///< May be sent twice: all but POST, LOCK and PATCH.
+  bool idempotent = true;  ///< May be sent twice: all but POST, LOCK and PATCH.
   bool head_method = false;
 
   void clear() noexcept;

@@ -18,7 +18,8 @@ int hex_digit(char c) noexcept {
 bool is_token(std::string_view text) noexcept {
   constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
   return !text.empty() && std::ranges::all_of(text, [&](char c) {
-    return (c >= '0' && c <= '9') || (to_lower(c) >= 'a' && to_lower(c) <= 'z') || kMarks.find(c) != kMarks.npos;
+    return (c >= '0' && c <= '9') || (to_lower(c) >= 'a' && to_lower(c) <= 'z') ||
+           kMarks.find(c) != kMarks.npos;
   });
 }
 
@@ -39,13 +40,19 @@ void BodyReader::start(routing::BodyFraming framing, std::uint64_t content_lengt
   line_.clear();
   trailers_.clear();
   switch (framing) {
-    case routing::BodyFraming::kNone: state_ = State::kEnd; break;
+    case routing::BodyFraming::kNone:
+      state_ = State::kEnd;
+      break;
     case routing::BodyFraming::kLength:
       remaining_ = content_length;
       state_ = content_length == 0 ? State::kEnd : State::kLength;
       break;
-    case routing::BodyFraming::kChunked: state_ = State::kChunkSize; break;
-    case routing::BodyFraming::kUntilClose: state_ = State::kUntilClose; break;
+    case routing::BodyFraming::kChunked:
+      state_ = State::kChunkSize;
+      break;
+    case routing::BodyFraming::kUntilClose:
+      state_ = State::kUntilClose;
+      break;
   }
 }
 
@@ -57,7 +64,8 @@ BodyReader::Step BodyReader::next(std::string_view input) {
     if (used == input.size()) return {Status::kNeedMore, used, {}};
     if (state_ == State::kUntilClose) return {Status::kData, input.size(), input.substr(used)};
     if (state_ == State::kLength || state_ == State::kChunkData) {
-      const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, input.size() - used));
+      const auto size =
+          static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, input.size() - used));
       remaining_ -= size;
       if (remaining_ == 0) state_ = state_ == State::kLength ? State::kEnd : State::kChunkDataCr;
       return {Status::kData, used + size, input.substr(used, size)};
@@ -147,7 +155,10 @@ bool BodyReader::take_trailer_line() {
   const std::string_view name = std::string_view(line_).substr(0, colon);
   if (!is_token(name)) return false;
   if (!allowed_in_trailer(name)) return true;
-  trailers_.append(name).append(": ").append(trim(std::string_view(line_).substr(colon + 1))).append("\r\n");
+  trailers_.append(name)
+      .append(": ")
+      .append(trim(std::string_view(line_).substr(colon + 1)))
+      .append("\r\n");
   return true;
 }
 

@@ -9,8 +9,9 @@
 
 namespace cppx::proxy::http1 {
 
-/// Finds the body in the bytes that follow a head: by length, in chunks (RFC 9112 7.1) or until close. Strict:
-/// what is not exactly a chunk ends in kBad. Holds no body bytes; data comes as views into the input.
+/// Finds the body in the bytes that follow a head: by length, in chunks (RFC 9112 7.1) or until
+/// close. Strict: what is not exactly a chunk ends in kBad. Holds no body bytes; data comes as
+/// views into the input.
 class BodyReader {
  public:
   enum class Status : std::uint8_t {
@@ -21,7 +22,7 @@ class BodyReader {
   };
   struct Step {
     Status status;
-    std::size_t consumed;   ///< Bytes of the input this step used, `data` included.
+    std::size_t consumed;  ///< Bytes of the input this step used, `data` included.
     std::string_view data;
   };
 
@@ -39,8 +40,17 @@ class BodyReader {
 
  private:
   enum class State : std::uint8_t {
-    kLength, kUntilClose, kChunkSize, kChunkExtension, kChunkSizeLf, kChunkData, kChunkDataCr, kChunkDataLf,
-    kTrailerLine, kEnd, kBad,
+    kLength,
+    kUntilClose,
+    kChunkSize,
+    kChunkExtension,
+    kChunkSizeLf,
+    kChunkData,
+    kChunkDataCr,
+    kChunkDataLf,
+    kTrailerLine,
+    kEnd,
+    kBad,
   };
 
   static constexpr std::size_t kMaxExtensionBytes = 256;
@@ -53,11 +63,11 @@ class BodyReader {
   bool take_trailer_line();
 
   State state_ = State::kEnd;
-  std::uint64_t remaining_ = 0;   // of the body, or of the chunk
+  std::uint64_t remaining_ = 0;  // of the body, or of the chunk
   unsigned size_digits_ = 0;
   std::size_t extension_bytes_ = 0;
   std::size_t trailer_bytes_ = 0;
-  std::string line_;      // of a trailer, in progress
+  std::string line_;  // of a trailer, in progress
   std::string trailers_;
 };
 

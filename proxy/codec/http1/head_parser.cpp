@@ -5,7 +5,8 @@ namespace {
 
 HeadParser& self(llhttp_t* parser) noexcept { return *static_cast<HeadParser*>(parser->data); }
 
-// on_headers_complete: the message has no body as far as llhttp is concerned, stop right behind the head.
+// on_headers_complete: the message has no body as far as llhttp is concerned, stop right behind the
+// head.
 constexpr int kStopAfterHead = 2;
 constexpr int kRefuse = -1;
 
@@ -60,9 +61,11 @@ std::size_t HeadParser::start_line_bytes() const noexcept {
 
 HeadParser::Field HeadParser::field(std::size_t index, std::string_view buffer) const noexcept {
   const FieldSpans& spans = fields_[index];
-  return {.name = buffer.substr(spans.name.begin, spans.name.size),
-          .value = buffer.substr(spans.value.begin, spans.value.size),
-          .folded = spans.name.gap || spans.value.gap};
+  return {
+      .name = buffer.substr(spans.name.begin, spans.name.size),
+      .value = buffer.substr(spans.value.begin, spans.value.size),
+      .folded = spans.name.gap || spans.value.gap
+  };
 }
 
 std::string_view HeadParser::target(std::string_view buffer) const noexcept {

@@ -12,9 +12,9 @@
 
 namespace cppx::proxy::http1 {
 
-/// Splits an HTTP/1.x head into its parts with llhttp in strict mode. Fed with a growing buffer that may
-/// move between calls; keeps offsets, not pointers, and no copy. What the parts mean together is decided
-/// by head_validator.h. Never touches a body.
+/// Splits an HTTP/1.x head into its parts with llhttp in strict mode. Fed with a growing buffer
+/// that may move between calls; keeps offsets, not pointers, and no copy. What the parts mean
+/// together is decided by head_validator.h. Never touches a body.
 class HeadParser {
  public:
   enum class Kind : std::uint8_t { kRequest, kResponse };
@@ -51,7 +51,7 @@ class HeadParser {
   [[nodiscard]] std::size_t field_count() const noexcept { return field_count_; }
   [[nodiscard]] Field field(std::size_t index, std::string_view buffer) const noexcept;
   [[nodiscard]] std::string_view target(std::string_view buffer) const noexcept;  ///< Requests.
-  [[nodiscard]] std::string_view method() const noexcept;                         ///< Requests; static text.
+  [[nodiscard]] std::string_view method() const noexcept;  ///< Requests; static text.
   [[nodiscard]] std::uint16_t status() const noexcept { return parser_.status_code; }
   [[nodiscard]] std::string_view reason(std::string_view buffer) const noexcept;  ///< Responses.
   [[nodiscard]] std::uint8_t major_version() const noexcept { return parser_.http_major; }

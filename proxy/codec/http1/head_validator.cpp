@@ -52,7 +52,8 @@ void gather(const HeaderField& field, Gathered& found) noexcept {
     case HeaderId::kConnection:
       found.close = found.close || routing::has_token(field.value, "close");
       found.keep_alive = found.keep_alive || routing::has_token(field.value, "keep-alive");
-      found.connection_upgrade = found.connection_upgrade || routing::has_token(field.value, "upgrade");
+      found.connection_upgrade =
+          found.connection_upgrade || routing::has_token(field.value, "upgrade");
       break;
     case HeaderId::kUpgrade:
       found.upgrade = field.value;
@@ -65,11 +66,16 @@ void gather(const HeaderField& field, Gathered& found) noexcept {
   }
 }
 
-bool take_fields(const HeadParser& parser, std::string_view buffer, routing::HeaderFields& fields, Gathered& found) {
+bool take_fields(
+    const HeadParser& parser, std::string_view buffer, routing::HeaderFields& fields,
+    Gathered& found
+) {
   for (std::size_t i = 0; i < parser.field_count(); ++i) {
     const HeadParser::Field parsed = parser.field(i, buffer);
     if (parsed.folded || parsed.name.empty()) return false;
-    const HeaderField field{.name = parsed.name, .value = trim(parsed.value), .id = routing::header_id(parsed.name)};
+    const HeaderField field{
+        .name = parsed.name, .value = trim(parsed.value), .id = routing::header_id(parsed.name)
+    };
     if (has_control_character(parsed.value)) return false;
     gather(field, found);
     fields.push(field);
@@ -79,10 +85,14 @@ bool take_fields(const HeadParser& parser, std::string_view buffer, routing::Hea
 
 enum class Framing : std::uint8_t { kOk, kBad, kUnknownCoding };
 
-/// RFC 9112 6.1 and 6.3, for both kinds of message; `framing` stays as it is when neither field is there.
-Framing decide_framing(const Gathered& found, std::uint8_t minor_version, BodyFraming& framing, std::uint64_t& length) {
+/// RFC 9112 6.1 and 6.3, for both kinds of message; `framing` stays as it is when neither field is
+/// there.
+Framing decide_framing(
+    const Gathered& found, std::uint8_t minor_version, BodyFraming& framing, std::uint64_t& length
+) {
   if (found.transfer_encodings > 0) {
-    if (found.content_lengths > 0 || minor_version == 0 || found.transfer_encodings > 1) return Framing::kBad;
+    if (found.content_lengths > 0 || minor_version == 0 || found.transfer_encodings > 1)
+      return Framing::kBad;
     if (!iequals(found.transfer_encoding, "chunked")) return Framing::kUnknownCoding;
     framing = BodyFraming::kChunked;
     return Framing::kOk;
@@ -98,8 +108,11 @@ Framing decide_framing(const Gathered& found, std::uint8_t minor_version, BodyFr
   return Framing::kOk;
 }
 
-/// The target as path and query; an absolute target gives its authority too. False when it is refused.
-bool split_target(std::string_view target, routing::RequestHead& head, std::string_view& authority) {
+/// The target as path and query; an absolute target gives its authority too. False when it is
+/// refused.
+bool split_target(
+    std::string_view target, routing::RequestHead& head, std::string_view& authority
+) {
   if (target.find('#') != std::string_view::npos) return false;
   if (!target.starts_with('/')) {
     const auto scheme_end = target.find("://");
@@ -110,7 +123,8 @@ bool split_target(std::string_view target, routing::RequestHead& head, std::stri
     const auto authority_end = rest.find_first_of("/?");
     authority = rest.substr(0, authority_end);
     if (authority.empty()) return false;
-    target = authority_end == std::string_view::npos ? std::string_view("/") : rest.substr(authority_end);
+    target = authority_end == std::string_view::npos ? std::string_view("/")
+                                                     : rest.substr(authority_end);
     if (target.starts_with('?')) return false;
   }
   head.target = target;
@@ -136,7 +150,9 @@ bool may_not_repeat(std::string_view method) noexcept {
 
 }  // namespace
 
-std::uint16_t validate_request(const HeadParser& parser, std::string_view buffer, routing::RequestHead& head) {
+std::uint16_t validate_request(
+    const HeadParser& parser, std::string_view buffer, routing::RequestHead& head
+) {
   head.clear();
   if (parser.major_version() != 1 || parser.minor_version() > 1) return 505;
   head.minor_version = parser.minor_version();
@@ -150,15 +166,20 @@ std::uint16_t validate_request(const HeadParser& parser, std::string_view buffer
   if (!decide_host(found, authority, head)) return 400;
   head.has_content_length = found.content_lengths == 1;
   switch (decide_framing(found, head.minor_version, head.framing, head.content_length)) {
-    case Framing::kBad: return 400;
-    case Framing::kUnknownCoding: return 501;
-    case Framing::kOk: break;
+    case Framing::kBad:
+      return 400;
+    case Framing::kUnknownCoding:
+      return 501;
+    case Framing::kOk:
+      break;
   }
   head.keep_alive = head.minor_version >= 1 ? !found.close : found.keep_alive && !found.close;
-  head.expect_continue = found.expect_continue && head.minor_version >= 1 && head.framing != BodyFraming::kNone;
+  head.expect_continue =
+      found.expect_continue && head.minor_version >= 1 && head.framing != BodyFraming::kNone;
   head.idempotent = !may_not_repeat(head.method);
   head.head_method = head.method == "HEAD";
-  // h2c by Upgrade is not offered (RFC 9113 3.1 dropped it), and a request with a body does not switch.
+  // h2c by Upgrade is not offered (RFC 9113 3.1 dropped it), and a request with a body does not
+  // switch.
   if (found.connection_upgrade && !found.upgrade.empty() && head.framing == BodyFraming::kNone &&
       head.minor_version >= 1 && !routing::has_token(found.upgrade, "h2c")) {
     head.upgrade = true;
@@ -178,10 +199,12 @@ bool validate_response(
   if (head.status < 100 || head.status > 599 || has_control_character(head.reason)) return false;
   Gathered found;
   if (!take_fields(parser, buffer, head.fields, found)) return false;
-  if (decide_framing(found, head.minor_version, head.framing, head.content_length) != Framing::kOk) return false;
+  if (decide_framing(found, head.minor_version, head.framing, head.content_length) != Framing::kOk)
+    return false;
   head.has_content_length = found.content_lengths == 1;
   // RFC 9112 6.3, 1: these never have a body, whatever the fields say.
-  if (to_head || head.status < 200 || head.status == 204 || head.status == 304) head.framing = BodyFraming::kNone;
+  if (to_head || head.status < 200 || head.status == 204 || head.status == 304)
+    head.framing = BodyFraming::kNone;
   head.keep_alive = head.minor_version >= 1 ? !found.close : found.keep_alive && !found.close;
   if (head.framing == BodyFraming::kUntilClose) head.keep_alive = false;
   head.upgrade_protocol = found.upgrade;
@@ -191,10 +214,30 @@ bool validate_response(
 bool allowed_in_trailer(std::string_view name) noexcept {
   if (routing::header_id(name) != HeaderId::kOther) return false;
   for (const std::string_view forbidden :
-       {"Authorization", "Proxy-Authorization", "Proxy-Authenticate", "WWW-Authenticate", "Set-Cookie", "Cookie",
-        "Content-Encoding", "Content-Type", "Content-Range", "Cache-Control", "Max-Forwards", "Range", "Age",
-        "Expires", "Location", "Retry-After", "Vary", "Warning", "If-Match", "If-None-Match", "If-Modified-Since",
-        "If-Unmodified-Since", "If-Range", "Pragma"}) {
+       {"Authorization",
+        "Proxy-Authorization",
+        "Proxy-Authenticate",
+        "WWW-Authenticate",
+        "Set-Cookie",
+        "Cookie",
+        "Content-Encoding",
+        "Content-Type",
+        "Content-Range",
+        "Cache-Control",
+        "Max-Forwards",
+        "Range",
+        "Age",
+        "Expires",
+        "Location",
+        "Retry-After",
+        "Vary",
+        "Warning",
+        "If-Match",
+        "If-None-Match",
+        "If-Modified-Since",
+        "If-Unmodified-Since",
+        "If-Range",
+        "Pragma"}) {
     if (iequals(name, forbidden)) return false;
   }
   return true;

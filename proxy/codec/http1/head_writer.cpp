@@ -12,7 +12,8 @@ using routing::BodyFraming;
 using routing::HeaderField;
 using routing::HeaderId;
 
-/// Letters, digits and '-': other names are not passed on, as nginx does by default (two that differ only in
+/// Letters, digits and '-': other names are not passed on, as nginx does by default (two that
+/// differ only in
 /// '_' and '-' are the same variable to many a backend).
 bool ordinary_name(std::string_view name) noexcept {
   for (const char c : name) {
@@ -22,8 +23,8 @@ bool ordinary_name(std::string_view name) noexcept {
   return true;
 }
 
-/// Fields named in Connection belong to the connection too. Only ordinary ones: a client cannot strip what
-/// we set or what frames the message.
+/// Fields named in Connection belong to the connection too. Only ordinary ones: a client cannot
+/// strip what we set or what frames the message.
 bool named_in_connection(const routing::HeaderFields& fields, std::string_view name) noexcept {
   for (const HeaderField& field : fields)
     if (field.id == HeaderId::kConnection && routing::has_token(field.value, name)) return true;
@@ -33,8 +34,8 @@ bool named_in_connection(const routing::HeaderFields& fields, std::string_view n
 /// Whether Connection names anything but the usual: the check above is then needed for each field.
 bool names_fields(const routing::HeaderFields& fields) noexcept {
   for (const HeaderField& field : fields) {
-    if (field.id == HeaderId::kConnection && !iequals(field.value, "keep-alive") && !iequals(field.value, "close") &&
-        !iequals(field.value, "upgrade"))
+    if (field.id == HeaderId::kConnection && !iequals(field.value, "keep-alive") &&
+        !iequals(field.value, "close") && !iequals(field.value, "upgrade"))
       return true;
   }
   return false;
@@ -46,9 +47,12 @@ std::string_view find_value(const routing::HeaderFields& fields, HeaderId id) no
   return {};
 }
 
-void write_forwarded(HeadBuffer& out, const routing::RequestHead& request, const ForwardedInfo& forwarded) {
+void write_forwarded(
+    HeadBuffer& out, const routing::RequestHead& request, const ForwardedInfo& forwarded
+) {
   const auto client_id = find_value(request.fields, HeaderId::kXRequestId);
-  // HTTP/1.0 may come without one; the backend is spoken to in 1.1, which must have it (RFC 9112 3.2).
+  // HTTP/1.0 may come without one; the backend is spoken to in 1.1, which must have it (RFC
+  // 9112 3.2).
   out.field("Host", request.host.empty() ? "_" : request.host);
   out.field("X-Request-ID", client_id.empty() ? forwarded.request_id : client_id);
   out.field("X-Real-IP", forwarded.client_address);
@@ -71,8 +75,10 @@ bool set_by_us_or_hop_by_hop(HeaderId id) noexcept {
     case HeaderId::kServer:
     case HeaderId::kStrictTransportSecurity:
     case HeaderId::kXAccel:
-    case HeaderId::kTrailer: return false;
-    default: return true;
+    case HeaderId::kTrailer:
+      return false;
+    default:
+      return true;
   }
 }
 
@@ -98,7 +104,9 @@ void HeadBuffer::field(std::string_view name, std::string_view value) noexcept {
   append("\r\n");
 }
 
-void write_request_head(HeadBuffer& out, const routing::RequestHead& request, const ForwardedInfo& forwarded) {
+void write_request_head(
+    HeadBuffer& out, const routing::RequestHead& request, const ForwardedInfo& forwarded
+) {
   out.append(request.method);
   out.append(" ");
   out.append(request.target);
@@ -125,7 +133,9 @@ void write_request_head(HeadBuffer& out, const routing::RequestHead& request, co
   out.end();
 }
 
-void write_response_head(HeadBuffer& out, const routing::ResponseHead& response, const ResponsePlan& plan) {
+void write_response_head(
+    HeadBuffer& out, const routing::ResponseHead& response, const ResponsePlan& plan
+) {
   out.append("HTTP/1.1 ");
   out.append_number(response.status);
   out.append(" ");
@@ -144,19 +154,22 @@ void write_response_head(HeadBuffer& out, const routing::ResponseHead& response,
       case HeaderId::kServer:
       case HeaderId::kTransferEncoding:
       case HeaderId::kUpgrade:
-      case HeaderId::kXAccel: continue;
+      case HeaderId::kXAccel:
+        continue;
       case HeaderId::kTrailer:
         if (!plan.chunked) continue;
         break;
       case HeaderId::kStrictTransportSecurity:
         if (!plan.strict_transport_security.empty()) continue;
         break;
-      default: break;
+      default:
+        break;
     }
     if (check_named && named_in_connection(response.fields, field.name)) continue;
     out.field(field.name, field.value);
   }
-  if (!plan.strict_transport_security.empty()) out.field("Strict-Transport-Security", plan.strict_transport_security);
+  if (!plan.strict_transport_security.empty())
+    out.field("Strict-Transport-Security", plan.strict_transport_security);
   if (plan.upgrade) {
     out.field("Upgrade", response.upgrade_protocol);
     out.append("Connection: upgrade\r\n\r\n");
@@ -180,7 +193,8 @@ void write_interim_head(HeadBuffer& out, const routing::ResponseHead& response) 
   out.append(response.reason);
   out.append("\r\n");
   for (const HeaderField& field : response.fields) {
-    if (field.id == HeaderId::kOther || field.id == HeaderId::kDate) out.field(field.name, field.value);
+    if (field.id == HeaderId::kOther || field.id == HeaderId::kDate)
+      out.field(field.name, field.value);
   }
   out.end();
 }

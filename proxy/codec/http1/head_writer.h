@@ -9,7 +9,8 @@
 
 namespace cppx::proxy::http1 {
 
-/// Appends text to a buffer of fixed size; once it does not fit, ok() is false and nothing more is written.
+/// Appends text to a buffer of fixed size; once it does not fit, ok() is false and nothing more is
+/// written.
 class HeadBuffer {
  public:
   explicit HeadBuffer(std::span<char> memory) noexcept : memory_(memory) {}
@@ -37,22 +38,26 @@ struct ForwardedInfo {
   std::string_view request_id;      ///< Used when the client sent none.
 };
 
-/// The head of the request as the backend gets it: our own fields first, then the client's others in their
-/// order, case and number. Left out: what is between the client and us only (RFC 9110 7.6.1), what we set
-/// ourselves, names with characters other than letters, digits and '-'.
-void write_request_head(HeadBuffer& out, const routing::RequestHead& request, const ForwardedInfo& forwarded);
+/// The head of the request as the backend gets it: our own fields first, then the client's others
+/// in their order, case and number. Left out: what is between the client and us only (RFC
+/// 9110 7.6.1), what we set ourselves, names with characters other than letters, digits and '-'.
+void write_request_head(
+    HeadBuffer& out, const routing::RequestHead& request, const ForwardedInfo& forwarded
+);
 
 /// How the response goes to the client.
 struct ResponsePlan {
   std::uint8_t client_minor_version = 1;
-  bool chunked = false;     ///< Transfer-Encoding: chunked towards the client.
+  bool chunked = false;  ///< Transfer-Encoding: chunked towards the client.
   bool keep_alive = true;
-  bool upgrade = false;     ///< 101: Connection and Upgrade are passed on.
-  std::string_view date;    ///< IMF-fixdate.
-  std::string_view strict_transport_security;  ///< Empty: leave the backend's as it is.
+  bool upgrade = false;                          ///< 101: Connection and Upgrade are passed on.
+  std::string_view date{};                       ///< IMF-fixdate.
+  std::string_view strict_transport_security{};  ///< Empty: leave the backend's as it is.
 };
 
-void write_response_head(HeadBuffer& out, const routing::ResponseHead& response, const ResponsePlan& plan);
+void write_response_head(
+    HeadBuffer& out, const routing::ResponseHead& response, const ResponsePlan& plan
+);
 
 /// 1xx other than 101 (RFC 9110 15.2): status line and fields, no framing.
 void write_interim_head(HeadBuffer& out, const routing::ResponseHead& response);

@@ -49,7 +49,10 @@ TEST_CASE("BodyReader: chunks, extensions and trailers", "[proxy]") {
   BodyReader reader;
   reader.start(BodyFraming::kChunked, 0);
   const auto read = read_all(
-      reader, "5\r\nhello\r\n00A;name=\"v\"\r\n, it's me. \r\n0;x\r\nX-Sum: abc \r\nContent-Length: 9\r\n\r\nGET", step
+      reader,
+      "5\r\nhello\r\n00A;name=\"v\"\r\n, it's me. \r\n0;x\r\nX-Sum: abc \r\nContent-Length: "
+      "9\r\n\r\nGET",
+      step
   );
   CHECK(read.status == Status::kEnd);
   CHECK(read.data == "hello, it's me. ");
@@ -60,10 +63,11 @@ TEST_CASE("BodyReader: chunks, extensions and trailers", "[proxy]") {
 
 TEST_CASE("BodyReader: what is not exactly a chunk is refused", "[proxy]") {
   const auto input = GENERATE(
-      as<std::string>{}, "\r\n", "g\r\n", "-1\r\n", "+1\r\na\r\n", " 1\r\na\r\n", "1 \r\na\r\n", "0x1\r\na\r\n", "1\na\r\n",
-      "1\r\nab\r\n", "1\r\na\n", "1\r\na\rx", "1;\x01\r\na\r\n", "1;a\nb\r\na\r\n", "fffffffffffffffff\r\n", "0000000000000001\r\na\r\n",
-      "0\r\nno colon\r\n\r\n", "0\r\nbad name: x\r\n\r\n", "0\r\nX: a\n\r\n", "0\r\nX: a\rb\r\n\r\n", "0\r\n: x\r\n\r\n", "0\r\n folded\r\n\r\n",
-      "0\n\n"
+      as<std::string>{}, "\r\n", "g\r\n", "-1\r\n", "+1\r\na\r\n", " 1\r\na\r\n", "1 \r\na\r\n",
+      "0x1\r\na\r\n", "1\na\r\n", "1\r\nab\r\n", "1\r\na\n", "1\r\na\rx", "1;\x01\r\na\r\n",
+      "1;a\nb\r\na\r\n", "fffffffffffffffff\r\n", "0000000000000001\r\na\r\n",
+      "0\r\nno colon\r\n\r\n", "0\r\nbad name: x\r\n\r\n", "0\r\nX: a\n\r\n",
+      "0\r\nX: a\rb\r\n\r\n", "0\r\n: x\r\n\r\n", "0\r\n folded\r\n\r\n", "0\n\n"
   );
   const std::size_t step = GENERATE(0U, 1U);
   INFO(input);
@@ -116,9 +120,12 @@ TEST_CASE("BodyGather: a body is framed anew for the other side", "[proxy]") {
       {BodyFraming::kLength, 5, "hello", false, "HEADhello"},
       {BodyFraming::kNone, 0, "", false, "HEAD"},
       {BodyFraming::kUntilClose, 0, "hello", true, "HEAD5\r\nhello\r\n"},
-      {BodyFraming::kChunked, 0, "5;x=y\r\nhello\r\n0\r\n\r\n", true, "HEAD5\r\nhello\r\n0\r\n\r\n"},
-      {BodyFraming::kChunked, 0, "5\r\nhello\r\n0\r\nA: b\r\n\r\n", true, "HEAD5\r\nhello\r\n0\r\nA: b\r\n\r\n"},
-      {BodyFraming::kChunked, 0, "5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n", false, "HEADhello world"},
+      {BodyFraming::kChunked, 0, "5;x=y\r\nhello\r\n0\r\n\r\n", true, "HEAD5\r\nhello\r\n0\r\n\r\n"
+      },
+      {BodyFraming::kChunked, 0, "5\r\nhello\r\n0\r\nA: b\r\n\r\n", true,
+       "HEAD5\r\nhello\r\n0\r\nA: b\r\n\r\n"},
+      {BodyFraming::kChunked, 0, "5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n", false, "HEADhello world"
+      },
   }));
   BodyReader reader;
   reader.start(test.framing, test.length);
@@ -129,7 +136,8 @@ TEST_CASE("BodyGather: a body is framed anew for the other side", "[proxy]") {
   for (;;) {
     const auto part = gather.gather(reader, input, test.chunked, lead);
     lead = {};
-    for (const iovec& piece : part.pieces) output.append(static_cast<const char*>(piece.iov_base), piece.iov_len);
+    for (const iovec& piece : part.pieces)
+      output.append(static_cast<const char*>(piece.iov_base), piece.iov_len);
     input.remove_prefix(part.consumed);
     if (part.status != Status::kData) break;
   }
@@ -154,7 +162,8 @@ TEST_CASE("BodyGather: very many small chunks come out whole", "[proxy]") {
   std::string_view rest = input;
   for (auto status = Status::kData; status == Status::kData;) {
     const auto part = gather.gather(reader, rest, true, {});
-    for (const iovec& piece : part.pieces) framed.append(static_cast<const char*>(piece.iov_base), piece.iov_len);
+    for (const iovec& piece : part.pieces)
+      framed.append(static_cast<const char*>(piece.iov_base), piece.iov_len);
     rest.remove_prefix(part.consumed);
     status = part.status;
   }

@@ -46,7 +46,9 @@ int verdict(std::string_view text) {
 }  // namespace
 
 TEST_CASE("HeadParser: stops right behind the head, whatever way the bytes come", "[proxy]") {
-  const std::string head = "POST /a/b?c=d HTTP/1.1\r\nHost: www.example.com:8080\r\nX-Empty:\r\nX-Two:  a \tb  \r\nContent-Length: 5\r\n\r\n";
+  const std::string head =
+      "POST /a/b?c=d HTTP/1.1\r\nHost: www.example.com:8080\r\nX-Empty:\r\nX-Two:  a \tb  "
+      "\r\nContent-Length: 5\r\n\r\n";
   const std::string text = head + "helloGET / HTTP/1.1\r\n";
   const std::size_t step = GENERATE(0U, 1U, 2U, 7U, 64U);
   Parsed parsed;
@@ -77,7 +79,9 @@ TEST_CASE("HeadParser: can be used again after a message and after an error", "[
   CHECK(parser.field_count() == 1);
 }
 
-TEST_CASE("HeadValidator: requests that two parsers could read differently are refused", "[proxy]") {
+TEST_CASE(
+    "HeadValidator: requests that two parsers could read differently are refused", "[proxy]"
+) {
   struct Case {
     const char* what;
     std::string text;
@@ -88,22 +92,36 @@ TEST_CASE("HeadValidator: requests that two parsers could read differently are r
   const auto test = GENERATE_COPY(values<Case>({
       {"plain", line + host + "\r\n", 0},
       {"lower-case and odd order", line + "accept: */*\r\nhost: a\r\n\r\n", 0},
-      {"content-length and transfer-encoding", line + host + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", 1},
-      {"transfer-encoding and content-length", line + host + "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n", 1},
-      {"two equal content-lengths", line + host + "Content-Length: 3\r\nContent-Length: 3\r\n\r\n", 1},
+      {"content-length and transfer-encoding",
+       line + host + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", 1},
+      {"transfer-encoding and content-length",
+       line + host + "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n", 1},
+      {"two equal content-lengths", line + host + "Content-Length: 3\r\nContent-Length: 3\r\n\r\n",
+       1},
       {"list of content-lengths", line + host + "Content-Length: 3, 3\r\n\r\n", 1},
       {"signed content-length", line + host + "Content-Length: +3\r\n\r\n", 1},
       {"hexadecimal content-length", line + host + "Content-Length: 0x3\r\n\r\n", 1},
-      {"content-length over 63 bits", line + host + "Content-Length: 9223372036854775808\r\n\r\n", 400},
-      {"content-length over 64 bits", line + host + "Content-Length: 99999999999999999999\r\n\r\n", 1},
+      {"content-length over 63 bits", line + host + "Content-Length: 9223372036854775808\r\n\r\n",
+       400},
+      {"content-length over 64 bits", line + host + "Content-Length: 99999999999999999999\r\n\r\n",
+       1},
       {"empty content-length", line + host + "Content-Length: \r\n\r\n", 1},
       {"chunked", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n", 0},
-      {"unknown coding", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501},
-      {"chunked not last", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n", 1},
+      {"unknown coding", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+       501},
+      {"chunked not last",
+       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n", 1},
       {"xchunked", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n", 1},
-      {"two transfer-encodings", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
-      {"transfer-encoding in 1.0", "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
-      {"vertical tab before chunked", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x0b" "chunked\r\n\r\n", 1},
+      {"two transfer-encodings",
+       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: "
+       "chunked\r\n\r\n",
+       400},
+      {"transfer-encoding in 1.0",
+       "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
+      {"vertical tab before chunked",
+       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x0b"
+       "chunked\r\n\r\n",
+       1},
       {"bare CR in a value", line + host + "X: a\rb\r\n\r\n", 1},
       {"bare CR and another field", line + host + "X: a\rTransfer-Encoding: chunked\r\n\r\n", 1},
       {"bare LF as line end", "GET / HTTP/1.1\nHost: a\n\n", 1},
@@ -167,10 +185,14 @@ TEST_CASE("HeadValidator: connection options of requests", "[proxy]") {
       {"GET / HTTP/1.1\r\nHost: a\r\nConnection: foo, Close\r\n\r\n", false, false},
       {"GET / HTTP/1.0\r\nHost: a\r\n\r\n", false, false},
       {"GET / HTTP/1.0\r\nHost: a\r\nConnection: Keep-Alive\r\n\r\n", true, false},
-      {"GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\n", true, true},
+      {"GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\n",
+       true, true},
       {"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n", true, false},
-      {"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n", true, false},
-      {"POST / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 1\r\n\r\n", true, false},
+      {"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n",
+       true, false},
+      {"POST / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: "
+       "1\r\n\r\n",
+       true, false},
   }));
   INFO(test.text);
   Parsed parsed;
@@ -191,32 +213,51 @@ TEST_CASE("HeadValidator: responses", "[proxy]") {
     bool keep_alive;
   };
   const auto test = GENERATE(values<Case>({
-      {"length", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", false, true, BodyFraming::kLength, true},
-      {"length 0", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false, true, BodyFraming::kNone, true},
-      {"chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", false, true, BodyFraming::kChunked, true},
+      {"length", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", false, true, BodyFraming::kLength,
+       true},
+      {"length 0", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false, true, BodyFraming::kNone,
+       true},
+      {"chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", false, true,
+       BodyFraming::kChunked, true},
       {"until close", "HTTP/1.1 200 OK\r\n\r\n", false, true, BodyFraming::kUntilClose, false},
-      {"no reason", "HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", false, true, BodyFraming::kNone, true},
-      {"1.0", "HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\n", false, true, BodyFraming::kLength, false},
-      {"1.0 keep-alive", "HTTP/1.0 200 OK\r\nContent-Length: 3\r\nConnection: keep-alive\r\n\r\n", false, true, BodyFraming::kLength, true},
-      {"close", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\n", false, true, BodyFraming::kLength, false},
-      {"to HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", true, true, BodyFraming::kNone, true},
+      {"no reason", "HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", false, true, BodyFraming::kNone,
+       true},
+      {"1.0", "HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\n", false, true, BodyFraming::kLength,
+       false},
+      {"1.0 keep-alive", "HTTP/1.0 200 OK\r\nContent-Length: 3\r\nConnection: keep-alive\r\n\r\n",
+       false, true, BodyFraming::kLength, true},
+      {"close", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\n", false, true,
+       BodyFraming::kLength, false},
+      {"to HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", true, true, BodyFraming::kNone,
+       true},
       {"204", "HTTP/1.1 204 No Content\r\n\r\n", false, true, BodyFraming::kNone, true},
-      {"304 with length", "HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n", false, true, BodyFraming::kNone, true},
-      {"both framings", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", false, false, BodyFraming::kNone, false},
-      {"two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n", false, false, BodyFraming::kNone, false},
-      {"unknown coding", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", false, false, BodyFraming::kNone, false},
-      {"obs-fold", "HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 0\r\n\r\n", false, false, BodyFraming::kNone, false},
-      {"status 099", "HTTP/1.1 099 X\r\nContent-Length: 0\r\n\r\n", false, false, BodyFraming::kNone, false},
-      {"status 600", "HTTP/1.1 600 X\r\nContent-Length: 0\r\n\r\n", false, false, BodyFraming::kNone, false},
-      {"HTTP/2.0", "HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n", false, false, BodyFraming::kNone, false},
+      {"304 with length", "HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n", false, true,
+       BodyFraming::kNone, true},
+      {"both framings",
+       "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", false, false,
+       BodyFraming::kNone, false},
+      {"two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n", false,
+       false, BodyFraming::kNone, false},
+      {"unknown coding", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", false, false,
+       BodyFraming::kNone, false},
+      {"obs-fold", "HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 0\r\n\r\n", false, false,
+       BodyFraming::kNone, false},
+      {"status 099", "HTTP/1.1 099 X\r\nContent-Length: 0\r\n\r\n", false, false,
+       BodyFraming::kNone, false},
+      {"status 600", "HTTP/1.1 600 X\r\nContent-Length: 0\r\n\r\n", false, false,
+       BodyFraming::kNone, false},
+      {"HTTP/2.0", "HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n", false, false, BodyFraming::kNone,
+       false},
       {"not HTTP", "SSH-2.0-OpenSSH_9.2\r\n\r\n", false, false, BodyFraming::kNone, false},
-      {"bare LF", "HTTP/1.1 200 OK\nContent-Length: 0\n\n", false, false, BodyFraming::kNone, false},
+      {"bare LF", "HTTP/1.1 200 OK\nContent-Length: 0\n\n", false, false, BodyFraming::kNone, false
+      },
   }));
   INFO(test.what);
   HeadParser parser(HeadParser::Kind::kResponse);
   routing::ResponseHead head;
   const auto status = parser.parse(test.text);
-  const bool good = status == Status::kDone && validate_response(parser, test.text, test.to_head, head);
+  const bool good =
+      status == Status::kDone && validate_response(parser, test.text, test.to_head, head);
   REQUIRE(good == test.good);
   if (!good) return;
   CHECK(head.framing == test.framing);

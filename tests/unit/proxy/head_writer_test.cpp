@@ -18,7 +18,10 @@ std::string rewritten_request(const std::string& text) {
   REQUIRE(validate_request(parser, text, head) == 0);
   std::array<char, 4096> memory;
   HeadBuffer out(memory);
-  write_request_head(out, head, {.client_address = "192.0.2.1", .scheme = "https", .port = "443", .request_id = "0123"});
+  write_request_head(
+      out, head,
+      {.client_address = "192.0.2.1", .scheme = "https", .port = "443", .request_id = "0123"}
+  );
   REQUIRE(out.ok());
   return std::string(out.text());
 }
@@ -36,48 +39,82 @@ std::string rewritten_response(const std::string& text, const ResponsePlan& plan
 }
 
 const std::string kForwarded =
-    "X-Real-IP: 192.0.2.1\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Host: a:81\r\nX-Forwarded-Port: 443\r\n"
+    "X-Real-IP: 192.0.2.1\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Host: "
+    "a:81\r\nX-Forwarded-Port: 443\r\n"
     "X-Forwarded-Proto: https\r\nX-Forwarded-Scheme: https\r\nX-Scheme: https\r\n";
 
 }  // namespace
 
-TEST_CASE("write_request_head: own fields first, then the client's in order, case and number", "[proxy]") {
-  CHECK(rewritten_request("GET /a?b HTTP/1.1\r\nhOST: a:81\r\nAccept: x\r\nB: 1\r\nb: 2\r\nX_Under: c\r\nX.Dot: d\r\n\r\n") ==
-        "GET /a?b HTTP/1.1\r\nHost: a:81\r\nX-Request-ID: 0123\r\n" + kForwarded + "Accept: x\r\nB: 1\r\nb: 2\r\n\r\n");
+TEST_CASE(
+    "write_request_head: own fields first, then the client's in order, case and number", "[proxy]"
+) {
+  CHECK(
+      rewritten_request("GET /a?b HTTP/1.1\r\nhOST: a:81\r\nAccept: x\r\nB: 1\r\nb: 2\r\nX_Under: "
+                        "c\r\nX.Dot: d\r\n\r\n") ==
+      "GET /a?b HTTP/1.1\r\nHost: a:81\r\nX-Request-ID: 0123\r\n" + kForwarded +
+          "Accept: x\r\nB: 1\r\nb: 2\r\n\r\n"
+  );
 }
 
 TEST_CASE("write_request_head: what a client says about its way here is not believed", "[proxy]") {
-  CHECK(rewritten_request("GET / HTTP/1.1\r\nHost: a:81\r\nX-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Host: evil\r\nX-Real-IP: 1.1.1.1\r\n"
-                          "X-Forwarded-Proto: ftp\r\nX-Forwarded-Port: 1\r\nX-Scheme: x\r\nX-Forwarded-Scheme: x\r\nX-Request-ID: mine\r\n"
-                          "X-Original-Forwarded-For: forged\r\nProxy: httpoxy\r\n\r\n") ==
-        "GET / HTTP/1.1\r\nHost: a:81\r\nX-Request-ID: mine\r\n" + kForwarded +
-            "X-Original-Forwarded-For: 1.2.3.4\r\nX-Original-Forwarded-Host: evil\r\n\r\n");
+  CHECK(
+      rewritten_request("GET / HTTP/1.1\r\nHost: a:81\r\nX-Forwarded-For: "
+                        "1.2.3.4\r\nX-Forwarded-Host: evil\r\nX-Real-IP: 1.1.1.1\r\n"
+                        "X-Forwarded-Proto: ftp\r\nX-Forwarded-Port: 1\r\nX-Scheme: "
+                        "x\r\nX-Forwarded-Scheme: x\r\nX-Request-ID: mine\r\n"
+                        "X-Original-Forwarded-For: forged\r\nProxy: httpoxy\r\n\r\n"
+      ) == "GET / HTTP/1.1\r\nHost: a:81\r\nX-Request-ID: mine\r\n" + kForwarded +
+               "X-Original-Forwarded-For: 1.2.3.4\r\nX-Original-Forwarded-Host: evil\r\n\r\n"
+  );
 }
 
 TEST_CASE("write_request_head: fields of the connection stay on it", "[proxy]") {
-  CHECK(rewritten_request("POST / HTTP/1.1\r\nHost: a:81\r\nConnection: keep-alive, X-Mine, Host, X-Real-IP\r\nX-Mine: 1\r\nKeep-Alive: 5\r\n"
-                          "TE: trailers\r\nProxy-Connection: x\r\nExpect: 100-continue\r\nUpgrade: h2c\r\nX-Request-ID: i\r\n"
-                          "Content-Length: 3\r\nCookie: c\r\n\r\n") ==
-        "POST / HTTP/1.1\r\nHost: a:81\r\nX-Request-ID: i\r\n" + kForwarded + "Cookie: c\r\nContent-Length: 3\r\n\r\n");
+  CHECK(
+      rewritten_request("POST / HTTP/1.1\r\nHost: a:81\r\nConnection: keep-alive, X-Mine, Host, "
+                        "X-Real-IP\r\nX-Mine: 1\r\nKeep-Alive: 5\r\n"
+                        "TE: trailers\r\nProxy-Connection: x\r\nExpect: 100-continue\r\nUpgrade: "
+                        "h2c\r\nX-Request-ID: i\r\n"
+                        "Content-Length: 3\r\nCookie: c\r\n\r\n"
+      ) == "POST / HTTP/1.1\r\nHost: a:81\r\nX-Request-ID: i\r\n" + kForwarded +
+               "Cookie: c\r\nContent-Length: 3\r\n\r\n"
+  );
 }
 
 TEST_CASE("write_request_head: chunked and upgrade", "[proxy]") {
-  CHECK(rewritten_request("POST / HTTP/1.1\r\nHost: a:81\r\nX-Request-ID: i\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n") ==
-        "POST / HTTP/1.1\r\nHost: a:81\r\nX-Request-ID: i\r\n" + kForwarded + "Trailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n");
-  CHECK(rewritten_request("GET / HTTP/1.1\r\nHost: a:81\r\nX-Request-ID: i\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n") ==
-        "GET / HTTP/1.1\r\nHost: a:81\r\nX-Request-ID: i\r\n" + kForwarded + "Connection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+  CHECK(
+      rewritten_request("POST / HTTP/1.1\r\nHost: a:81\r\nX-Request-ID: i\r\nTransfer-Encoding: "
+                        "chunked\r\nTrailer: X-Sum\r\n\r\n") ==
+      "POST / HTTP/1.1\r\nHost: a:81\r\nX-Request-ID: i\r\n" + kForwarded +
+          "Trailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n"
+  );
+  CHECK(
+      rewritten_request("GET / HTTP/1.1\r\nHost: a:81\r\nX-Request-ID: i\r\nConnection: "
+                        "Upgrade\r\nUpgrade: websocket\r\n\r\n") ==
+      "GET / HTTP/1.1\r\nHost: a:81\r\nX-Request-ID: i\r\n" + kForwarded +
+          "Connection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+  );
 }
 
 TEST_CASE("write_response_head: the backend's fields but for those of the connection", "[proxy]") {
   const std::string text =
-      "HTTP/1.0 200 Fine\r\nServer: x\r\nDate: old\r\nX-A: 1\r\nx-a: 2\r\nConnection: close, X-Mine\r\nX-Mine: 1\r\nKeep-Alive: 1\r\n"
-      "X-Accel-Redirect: /secret\r\nX-Pad: 1\r\nStrict-Transport-Security: max-age=1\r\nContent-Length: 3\r\nLocation: /x\r\n\r\n";
-  CHECK(rewritten_response(text, {.keep_alive = true, .date = "now"}) ==
-        "HTTP/1.1 200 Fine\r\nDate: now\r\nX-A: 1\r\nx-a: 2\r\nStrict-Transport-Security: max-age=1\r\nLocation: /x\r\n"
-        "Content-Length: 3\r\nConnection: keep-alive\r\n\r\n");
-  CHECK(rewritten_response(text, {.keep_alive = false, .date = "now", .strict_transport_security = "max-age=2"}) ==
-        "HTTP/1.1 200 Fine\r\nDate: now\r\nX-A: 1\r\nx-a: 2\r\nLocation: /x\r\nStrict-Transport-Security: max-age=2\r\n"
-        "Content-Length: 3\r\nConnection: close\r\n\r\n");
+      "HTTP/1.0 200 Fine\r\nServer: x\r\nDate: old\r\nX-A: 1\r\nx-a: 2\r\nConnection: close, "
+      "X-Mine\r\nX-Mine: 1\r\nKeep-Alive: 1\r\n"
+      "X-Accel-Redirect: /secret\r\nX-Pad: 1\r\nStrict-Transport-Security: "
+      "max-age=1\r\nContent-Length: 3\r\nLocation: /x\r\n\r\n";
+  CHECK(
+      rewritten_response(text, {.keep_alive = true, .date = "now"}) ==
+      "HTTP/1.1 200 Fine\r\nDate: now\r\nX-A: 1\r\nx-a: 2\r\nStrict-Transport-Security: "
+      "max-age=1\r\nLocation: /x\r\n"
+      "Content-Length: 3\r\nConnection: keep-alive\r\n\r\n"
+  );
+  CHECK(
+      rewritten_response(
+          text, {.keep_alive = false, .date = "now", .strict_transport_security = "max-age=2"}
+      ) ==
+      "HTTP/1.1 200 Fine\r\nDate: now\r\nX-A: 1\r\nx-a: 2\r\nLocation: "
+      "/x\r\nStrict-Transport-Security: max-age=2\r\n"
+      "Content-Length: 3\r\nConnection: close\r\n\r\n"
+  );
 }
 
 TEST_CASE("HeadBuffer: never writes past its memory", "[proxy]") {

@@ -20,7 +20,9 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 using namespace std::chrono_literals;
 
-std::shared_ptr<const routing::Snapshot> snapshot_to(std::uint16_t backend_port, std::uint64_t generation) {
+std::shared_ptr<const routing::Snapshot> snapshot_to(
+    std::uint16_t backend_port, std::uint64_t generation
+) {
   auto pool = std::make_shared<routing::EndpointPool>();
   pool->name = "ns/svc:80";
   pool->identity = 1;
@@ -35,11 +37,20 @@ std::shared_ptr<const routing::Snapshot> snapshot_to(std::uint16_t backend_port,
   snapshot->generation = generation;
   snapshot->settings = std::make_shared<routing::ProxySettings>();
   snapshot->pools = {pool};
-  auto table = std::make_shared<routing::RoutingTable>(std::vector<std::shared_ptr<const routing::VirtualHost>>{host});
+  auto table = std::make_shared<routing::RoutingTable>(
+      std::vector<std::shared_ptr<const routing::VirtualHost>>{host}
+  );
   auto certificates = std::make_shared<tls::SniTable>(*tls::make_default_certificate());
   snapshot->listeners = {
-      {.name = "http", .protocol = routing::ListenerProtocol::kHttp, .routes = table, .certificates = nullptr},
-      {.name = "https", .protocol = routing::ListenerProtocol::kHttps, .routes = table, .certificates = certificates}};
+      {.name = "http",
+       .protocol = routing::ListenerProtocol::kHttp,
+       .routes = table,
+       .certificates = nullptr},
+      {.name = "https",
+       .protocol = routing::ListenerProtocol::kHttps,
+       .routes = table,
+       .certificates = certificates}
+  };
   return snapshot;
 }
 
@@ -68,7 +79,10 @@ class Backend {
         const auto size = asio::read_until(socket, asio::dynamic_buffer(buffer), "\r\n\r\n", error);
         if (error) break;
         buffer.erase(0, size);
-        asio::write(socket, asio::buffer(std::string("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")), error);
+        asio::write(
+            socket, asio::buffer(std::string("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")),
+            error
+        );
         if (error) break;
       }
     }
@@ -89,9 +103,12 @@ std::string ask(tcp::socket& socket, const std::string& request) {
 }
 
 ProxyOptions options(std::uint32_t workers) {
-  return {.workers = workers,
-          .listeners = {{.name = "http", .tls = false, .bind_address = "127.0.0.1"},
-                        {.name = "https", .tls = true, .bind_address = "127.0.0.1"}}};
+  return {
+      .workers = workers,
+      .listeners =
+          {{.name = "http", .tls = false, .bind_address = "127.0.0.1"},
+           {.name = "https", .tls = true, .bind_address = "127.0.0.1"}}
+  };
 }
 
 template <class Condition>

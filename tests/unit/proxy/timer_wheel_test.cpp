@@ -26,9 +26,18 @@ TEST_CASE("TimerWheel: deadlines pass in order and never early", "[proxy]") {
   const auto start = Clock::now();
   std::vector<int> order;
   std::vector<Clock::duration> after(3);
-  Probe late(wheel, [&] { order.push_back(2); after[2] = Clock::now() - start; });
-  Probe soon(wheel, [&] { order.push_back(0); after[0] = Clock::now() - start; });
-  Probe middle(wheel, [&] { order.push_back(1); after[1] = Clock::now() - start; });
+  Probe late(wheel, [&] {
+    order.push_back(2);
+    after[2] = Clock::now() - start;
+  });
+  Probe soon(wheel, [&] {
+    order.push_back(0);
+    after[0] = Clock::now() - start;
+  });
+  Probe middle(wheel, [&] {
+    order.push_back(1);
+    after[1] = Clock::now() - start;
+  });
   late.arm(120ms);
   soon.arm(20ms);
   middle.arm(60ms);
@@ -45,7 +54,10 @@ TEST_CASE("TimerWheel: armed again it passes at the later time, disarmed never",
   const auto start = Clock::now();
   int passed = 0;
   Clock::duration when{};
-  Probe moved(wheel, [&] { ++passed; when = Clock::now() - start; });
+  Probe moved(wheel, [&] {
+    ++passed;
+    when = Clock::now() - start;
+  });
   Probe never(wheel, [&] { passed += 100; });
   moved.arm(20ms);
   moved.arm(80ms);

@@ -16,7 +16,8 @@ struct Fixture {
   boost::asio::io_context io;
   TimerWheel wheel{io};
   tcp::acceptor backend{io, {boost::asio::ip::address_v4::loopback(), 0}};
-  routing::EndpointAddress address = *routing::EndpointAddress::parse("127.0.0.1", backend.local_endpoint().port());
+  routing::EndpointAddress address =
+      *routing::EndpointAddress::parse("127.0.0.1", backend.local_endpoint().port());
   routing::ProxySettings settings;
 
   Task<void> connect_into(UpstreamConnection& connection, IoStatus& status) {
