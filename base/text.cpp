@@ -11,7 +11,7 @@ std::string to_lower(std::string_view text) {
 std::string_view trim(std::string_view text) noexcept {
   constexpr std::string_view kBlank = " \t\r\n";
   const auto first = text.find_first_not_of(kBlank);
-  if (first == std::string_view::npos) return {};
+  if (first == std::string_view::npos) return text.substr(0, 0);
   return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
 }
 

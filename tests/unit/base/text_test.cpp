@@ -36,6 +36,8 @@ TEST_CASE("trim: blanks and line ends at the sides, never inside", "[base]") {
   CHECK(trim(" \t\r\n").empty());
   CHECK(trim("").empty());
   CHECK(trim("a") == "a");
+  const std::string_view blank = " \t";
+  CHECK(trim(blank).data() == blank.data());
   CHECK(trim("\va\v") == "\va\v");
 }
 
