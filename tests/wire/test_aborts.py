@@ -30,6 +30,7 @@ def test_a_client_that_leaves_in_its_body_ends_the_backends_request(site, how, f
     getattr(connection, how)()
     wait_for(lambda: ended, what="the end of the backend's request")
     assert ended == ["truncated"]
+    site.backend.clear()
     assert site.get().status == 200
 
 

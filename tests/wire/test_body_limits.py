@@ -61,8 +61,14 @@ def test_a_chunked_body_is_413_once_it_exceeds_the_limit(site):
 
 def test_a_single_chunk_beyond_the_limit(site):
     with site.connect() as connection:
-        connection.send(request("POST", headers=[("Transfer-Encoding", "chunked")]) + b"%x\r\nx" % (LIMIT + 1))
-        assert connection.read_response("POST").status == 413
+        try:
+            connection.send(request("POST", headers=[("Transfer-Encoding", "chunked")]) + chunk(b"x" * (LIMIT + 1)))
+        except OSError:
+            pass
+        try:
+            assert connection.read_response("POST").status == 413
+        except Truncated as end:
+            assert end.reset, "closed without an answer"
     assert not any(seen.complete for seen in site.backend.requests)
 
 

@@ -20,11 +20,6 @@ def replies(cppx_binary, tmp_path_factory):
         service("not-ready"),
         endpoint_slice("not-ready", ["127.0.0.9"], closed, conditions={"ready": False}),
         ingress("not-ready", rule("not-ready.test", "not-ready:80")),
-        service("leaving"),
-        endpoint_slice(
-            "leaving", ["127.0.0.9"], closed, conditions={"ready": False, "serving": True, "terminating": True}
-        ),
-        ingress("leaving", rule("leaving.test", "leaving:80")),
         ingress("wrong-port", rule("wrong-port.test", "refused:8081")),
         ingress("wrong-name", rule("wrong-name.test", "refused:nothing")),
         ingress(
@@ -52,7 +47,6 @@ def replies(cppx_binary, tmp_path_factory):
         ("missing.test", 503, "Service Temporarily Unavailable"),
         ("empty.test", 503, "Service Temporarily Unavailable"),
         ("not-ready.test", 503, "Service Temporarily Unavailable"),
-        ("leaving.test", 503, "Service Temporarily Unavailable"),
         ("wrong-port.test", 503, "Service Temporarily Unavailable"),
         ("wrong-name.test", 503, "Service Temporarily Unavailable"),
         ("refused.test", 502, "Bad Gateway"),

@@ -44,6 +44,9 @@ HEADS = {
     "tab before colon": (GET + b"X-A\t: 1\r\n\r\n", {400}),
     "obs-fold": (GET + b"X-A: 1\r\n 2\r\n\r\n", {400}),
     "obs-fold with tab": (GET + b"X-A: 1\r\n\t2\r\n\r\n", {400}),
+    "obs-fold after an empty first line": (GET + b"X-A:\r\n 1\r\n\r\n", {400}),
+    "obs-fold of content-length": (POST + b"Content-Length:\r\n 5\r\n\r\nhello", {400}),
+    "obs-fold of host": (b"GET /bad HTTP/1.1\r\nHost:\r\n site.test\r\n\r\n", {400}),
     "obs-fold of transfer-encoding": (POST + b"Transfer-Encoding:\r\n chunked\r\n\r\n" + EMPTY_CHUNKS, {400}),
     "first line folded": (b"GET /bad HTTP/1.1\r\n X-A: 1\r\n" + HOST + b"\r\n", {400}),
     "line feed ends the request line": (b"GET /bad HTTP/1.1\n" + HOST + b"\r\n", {400}),
@@ -85,9 +88,8 @@ HEADS = {
     "absolute form without host": (b"GET http:///bad HTTP/1.1\r\n" + HOST + b"\r\n", {400}),
     "absolute form with user": (b"GET http://user@site.test/bad HTTP/1.1\r\n" + HOST + b"\r\n", {400}),
     "space in the target": (b"GET /bad x HTTP/1.1\r\n" + HOST + b"\r\n", {400}),
-    "two spaces": (b"GET  /bad HTTP/1.1\r\n" + HOST + b"\r\n", {400}),
     "tab instead of a space": (b"GET\t/bad\tHTTP/1.1\r\n" + HOST + b"\r\n", {400}),
-    "space after the version": (b"GET /bad HTTP/1.1 \r\n" + HOST + b"\r\n", {400}),
+    "space after the version": (b"GET /bad HTTP/1.1 \r\n" + HOST + b"\r\n", {400, 505}),
     "space before the method": (b" GET /bad HTTP/1.1\r\n" + HOST + b"\r\n", {400}),
     "method with a bracket": (b"G(T /bad HTTP/1.1\r\n" + HOST + b"\r\n", {400}),
     "fragment": (b"GET /bad#x HTTP/1.1\r\n" + HOST + b"\r\n", {400}),
@@ -222,6 +224,16 @@ def test_a_body_cannot_become_a_request(site):
             assert connection.ask(request("GET", "/outer", body=inner)).status == 200
     assert {seen.target for seen in site.backend.requests} == {"/outer"}
     assert {seen.body for seen in site.backend.requests} == {inner}
+
+
+@pytest.mark.parametrize("line", [b"GET  /spaces HTTP/1.1", b"GET /spaces  HTTP/1.1"])
+def test_more_spaces_in_the_request_line_are_refused_or_made_one(site, line):
+    """RFC 9112 section 3 allows both."""
+    with site.connect() as connection:
+        response = connection.ask(line + b"\r\n" + HOST + b"\r\n")
+    assert response.status in (200, 400)
+    lines = [seen.raw_head.split(b"\r\n")[0] for seen in site.backend.requests]
+    assert lines == ([b"GET /spaces HTTP/1.1"] if response.status == 200 else [])
 
 
 def test_underscores_cannot_smuggle_framing(site):

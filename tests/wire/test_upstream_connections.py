@@ -237,6 +237,29 @@ def test_several_addresses_in_one_slice_and_a_named_target_port(start_cppx, make
     assert cppx.get("named.test").status == 200
 
 
+def test_ready_endpoints_come_before_those_that_terminate(start_cppx, make_backend):
+    """One that still serves while it terminates is used only when none is ready, one that does not serve never."""
+    ready, leaving, gone = make_backend("ready"), make_backend("leaving"), make_backend("gone")
+    conditions = {
+        "leaving": {"ready": False, "serving": True, "terminating": True},
+        "gone": {"ready": False, "serving": False, "terminating": True},
+    }
+
+    def slices(*backends):
+        return [
+            endpoint_slice("web", [b.address], b.port, suffix=b.name, conditions=conditions.get(b.name))
+            for b in backends
+        ]
+
+    routes = [service("web"), ingress("web", rule("site.test", "web:80"))]
+    cppx = start_cppx({"routes.yaml": routes, "slices.yaml": slices(leaving, gone, ready)})
+    assert {cppx.get().text for _ in range(12)} == {"ready"}
+    cppx.apply("slices.yaml", slices(leaving, gone))
+    assert {cppx.get().text for _ in range(12)} == {"leaving"}
+    cppx.apply("slices.yaml", slices(gone))
+    assert cppx.get().status == 503
+
+
 def test_ipv6_endpoints(start_cppx, make_backend):
     backend = make_backend("six", address="::1")
     cppx = start_cppx({"all.yaml": objects_for(backend)})
