@@ -157,8 +157,9 @@ void KubeSource::Impl::set_wanted(Kind kind, std::set<ObjectKey> keys) {
   const std::set<ObjectKey> previous = std::exchange(wanted_[kind], std::move(keys));
   for (const ObjectKey& key : wanted_[kind]) {
     Reflector* reflector = reflector_of(kind, key);
-    // Before its first list is complete, the list itself brings what is wanted.
-    if (reflector == nullptr || !reflector->state().listed || reflector->holds(key)) continue;
+    if (reflector == nullptr || reflector->holds(key)) continue;
+    // The first list, when it comes, brings what is wanted.
+    if (!reflector->state().listed && !reflector->listing()) continue;
     if (previous.contains(key) || !fetching_.emplace(kind, key).second) continue;
     tasks_.spawn(fetch(*reflector, key));
   }
@@ -185,10 +186,11 @@ Task<void> KubeSource::Impl::fetch(Reflector& reflector, ObjectKey key) {
   while (wants(reflector.kind(), key) && !reflector.holds(key)) {
     const auto fetched = co_await reflector.fetch(key);
     if (fetched) break;
-    log::warning(
-        "Kubernetes API: get of {} {}: {} (trying on)", to_string(reflector.kind()),
-        key.to_string(), fetched.error().detail
-    );
+    if (fetched.error().code != Errc::kCancelled)
+      log::warning(
+          "Kubernetes API: get of {} {}: {} (trying on)", to_string(reflector.kind()),
+          key.to_string(), fetched.error().detail
+      );
     timer.expires_after(backoff.next());
     const auto waited = co_await timer.async_wait(kAsTuple);
     static_cast<void>(waited);

@@ -207,6 +207,7 @@ std::string ListWatch::watch_target(std::chrono::seconds timeout) const {
 }
 
 void ListWatch::failed(std::string_view doing, const Error& error) {
+  if (error.code == Errc::kCancelled) return;
   std::string text = fmt::format("{} of {}: {}", doing, display_, error.detail);
   const bool is_refused = !state_.listed && refused();
   if (text == state_.error && is_refused == state_.refused) return;

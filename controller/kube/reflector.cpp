@@ -62,13 +62,14 @@ void Reflector::forget(const ObjectKey& key) {
 }
 
 void Reflector::list_started() {
+  listing_ = true;
   pending_.clear();
   pending_held_.clear();
 }
 
 void Reflector::listed(const json& item) {
   const ObjectKey key = key_of(item);
-  if (!wanted(item, key)) return;
+  if (!wanted(item, key) || pending_held_.contains(key)) return;
   auto objects = decoded(item, key);
   if (objects.empty()) return;
   if (keep_) pending_held_.insert(key);
@@ -76,6 +77,7 @@ void Reflector::listed(const json& item) {
 }
 
 void Reflector::list_complete() {
+  listing_ = false;
   held_ = std::move(pending_held_);
   pending_held_.clear();
   for (auto& [key, overtaken] : fetches_) overtaken = overtaken || held_.contains(key);
@@ -118,6 +120,8 @@ std::vector<Object> Reflector::decoded(const json& object, const ObjectKey& key)
 void Reflector::deliver(const json& object, const ObjectKey& key) {
   for (Object& decoded_object : decoded(object, key)) {
     if (keep_) held_.insert(key);
+    // The list under way may have passed it over when it was not wanted yet.
+    if (listing_ && pending_held_.insert(key).second) pending_.push_back(decoded_object);
     sink_.upserted(std::move(decoded_object));
   }
 }

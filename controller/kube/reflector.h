@@ -38,6 +38,8 @@ class Reflector final : private ListWatchHandler {
   /// Gets one object that `keep` wants now and did not before, and hands it to the sink, unless the
   /// watch has told of it meanwhile. Success also when it does not exist: the watch will bring it.
   Task<Result<void>> fetch(ObjectKey key);
+  /// Whether a list is under way: objects that it has passed over already may be wanted now.
+  [[nodiscard]] bool listing() const noexcept { return listing_; }
   /// `keep` no longer wants the object.
   void forget(const ObjectKey& key);
 
@@ -65,7 +67,8 @@ class Reflector final : private ListWatchHandler {
   ObjectSink& sink_;
   KeepObject keep_;
   StateChanged on_state_;
-  std::vector<Object> pending_;        ///< Of the list under way,
+  bool listing_ = false;
+  std::vector<Object> pending_;  ///< Of the list under way,
   std::set<ObjectKey> pending_held_;   ///< with their keys.
   std::set<ObjectKey> held_;           ///< What was delivered; filled only with a `keep`.
   std::map<ObjectKey, bool> fetches_;  ///< Under way, and whether the watch was faster.
