@@ -13,7 +13,7 @@ INGRESS_CLASS = {
 
 
 def to_yaml(objects):
-    return yaml.safe_dump_all(objects, sort_keys=False)
+    return yaml.dump_all(objects, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False)
 
 
 def _metadata(name, namespace, annotations=None, labels=None, created=None):

@@ -1,5 +1,6 @@
 """One end of an HTTP/1 connection: a socket with a read buffer that never hides what was on the wire."""
 
+import contextlib
 import socket
 import struct
 
@@ -135,7 +136,9 @@ class Wire:
         self.sock.sendall(data)
 
     def finish_sending(self):
-        self.sock.shutdown(socket.SHUT_WR)
+        """Ends the sending direction; a connection that the peer has ended already is left as it is."""
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_WR)
 
     def close(self):
         self.sock.close()
