@@ -42,10 +42,10 @@ class ListWatchHandler {
 };
 
 struct ListWatchOptions {
-  std::chrono::milliseconds least_delay{500};       ///< Back-off after a failure, doubling
-  std::chrono::milliseconds most_delay{30'000};     ///< up to this,
-  /// Least delay after 403 and 404. None: an API server that has just started refuses everything with
-  /// 403 until it has read the roles.
+  std::chrono::milliseconds least_delay{500};    ///< Back-off after a failure, doubling
+  std::chrono::milliseconds most_delay{30'000};  ///< up to this,
+  /// Least delay after 403 and 404. None: an API server that has just started refuses everything
+  /// with 403 until it has read the roles.
   std::chrono::milliseconds refused_delay{0};
   std::chrono::seconds watch_timeout{300};  ///< What a watch asks for, plus up to as much again.
   std::chrono::milliseconds watch_grace{30'000};  ///< How much later than that it is given up.

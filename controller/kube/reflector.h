@@ -68,7 +68,7 @@ class Reflector final : private ListWatchHandler {
   KeepObject keep_;
   StateChanged on_state_;
   bool listing_ = false;
-  std::vector<Object> pending_;  ///< Of the list under way,
+  std::vector<Object> pending_;        ///< Of the list under way,
   std::set<ObjectKey> pending_held_;   ///< with their keys.
   std::set<ObjectKey> held_;           ///< What was delivered; filled only with a `keep`.
   std::map<ObjectKey, bool> fetches_;  ///< Under way, and whether the watch was faster.
