@@ -8,7 +8,7 @@ from repo.repository import relative, text_files
 DOCUMENT_HOSTS = ("apache.org", "kubernetes.io", "k8s.io", "rfc-editor.org", "ietf.org", "json-schema.org")
 TEST_HOSTS = re.compile(
     r"(localhost|[\d.]+|\[[^\]]*\]|.*\.(test|local|localhost|example|invalid|svc|internal|com\.cn)|"
-    r"(.*\.)?example\.(com|org|net)|(.*\.)?kxyctl\.com|[^.]*)$"
+    r"(.*\.)?example\.(com|org|net)|(.*\.)?kxyctl\.com|\w(\.\w)*|[^.]*)$"
 )
 URL = re.compile(r"\bhttps?://(\[[^\]/\s]*\]|[A-Za-z0-9.*-]+)")
 PLACES = re.compile(r"(?<![\w.$}/-])/(root|home|work|Users|mnt|media)/[\w.-]+")
