@@ -5,14 +5,19 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <ctime>
 #include <iterator>
+#include <limits>
+#include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
-#include <climits>
-
+#include "base/error.h"
 #include "base/text.h"
 #include "routing/match/host_index.h"
 #include "tls/openssl.h"
@@ -28,12 +33,14 @@ struct Certificate::Handles {
 
 namespace {
 
+constexpr std::size_t kLongestText = std::numeric_limits<int>::max();
+
 using TimePoint = std::chrono::system_clock::time_point;
 
 Error tls_error(std::string detail) { return config_error(Errc::kTls, std::move(detail)); }
 
 BioPtr memory_bio(std::string_view text) {
-  if (text.size() > INT_MAX) return nullptr;
+  if (text.size() > kLongestText) return nullptr;
   return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
 }
 
@@ -160,13 +167,16 @@ std::optional<Error> check_chain(STACK_OF(X509) * chain, EVP_PKEY* key) {
 std::optional<TimePoint> to_time_point(const ASN1_TIME* time) {
   std::tm parts{};
   if (ASN1_TIME_to_tm(time, &parts) == 0) return std::nullopt;
-  using std::chrono::duration_cast;
-  using std::chrono::seconds;
-  const seconds since_epoch(timegm(&parts));
-  return TimePoint(std::clamp(
-      since_epoch, duration_cast<seconds>(TimePoint::min().time_since_epoch()),
-      duration_cast<seconds>(TimePoint::max().time_since_epoch())
-  ));
+  using namespace std::chrono;
+  const year_month_day date(
+      year(parts.tm_year + 1900), month(static_cast<unsigned>(parts.tm_mon) + 1),
+      day(static_cast<unsigned>(parts.tm_mday))
+  );
+  const sys_seconds exact =
+      sys_days(date) + hours(parts.tm_hour) + minutes(parts.tm_min) + seconds(parts.tm_sec);
+  return std::clamp(
+      exact, time_point_cast<seconds>(TimePoint::min()), time_point_cast<seconds>(TimePoint::max())
+  );
 }
 
 /// Lower case, no trailing dot; empty when it is no DNS name: a NUL inside, spaces, other bytes
@@ -268,7 +278,7 @@ Result<std::shared_ptr<const Certificate>> Certificate::from_pem(
   if (!not_before || !not_after) return tls_error("tls.crt: the validity dates cannot be read");
 
   struct Access : Certificate {};  // lets make_shared reach the private constructor
-  const auto result = std::make_shared<Access>();
+  auto result = std::make_shared<Access>();
   result->fingerprint_ = fingerprint_of(leaf.get());
   result->handles_ = std::make_unique<Handles>(std::move(leaf), std::move(*chain), std::move(*key));
   result->names_ = std::move(*names);

@@ -1,5 +1,7 @@
 #include "tls/openssl.h"
 
+#include <string>
+
 namespace cppx::tls {
 
 std::string last_error_text() {

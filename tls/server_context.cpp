@@ -6,13 +6,15 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
-#include <optional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "base/error.h"
 #include "base/text.h"
+#include "tls/certificate.h"
 #include "tls/openssl.h"
 #include "tls/sni_table.h"
 

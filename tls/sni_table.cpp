@@ -1,9 +1,14 @@
 #include "tls/sni_table.h"
 
 #include <cassert>
+#include <cstdint>
+#include <memory>
+#include <string_view>
 #include <utility>
 
 #include "base/text.h"
+#include "routing/match/host_index.h"
+#include "tls/certificate.h"
 
 namespace cppx::tls {
 

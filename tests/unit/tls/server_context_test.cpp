@@ -3,9 +3,11 @@
 #include <openssl/err.h>
 
 #include <array>
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -276,6 +278,29 @@ TEST_CASE(
     CHECK_FALSE(second.resumed());
     CHECK(second.echo());
   }
+}
+
+TEST_CASE("ServerContext: workers on threads of their own share certificates", "[tls]") {
+  const SniTable table = new_table();
+  constexpr int kThreads = 4;
+  constexpr int kRounds = 8;
+  std::atomic<int> served{0};
+  std::vector<std::thread> workers;
+  for (int i = 0; i < kThreads; ++i) {
+    workers.emplace_back([&table, &served] {
+      const auto context = ServerContext::create();
+      for (int round = 0; context.has_value() && round < kRounds; ++round) {
+        const bool exact = round % 2 == 0;
+        Connection connection(
+            **context, table, {.server_name = exact ? "a.example.com" : "b.example.com"}
+        );
+        if (connection.shown_name() == (exact ? "exact" : "wildcard") && connection.echo())
+          ++served;
+      }
+    });
+  }
+  for (std::thread& worker : workers) worker.join();
+  CHECK(served == kThreads * kRounds);
 }
 
 TEST_CASE("ServerContext: no tickets, no compression, no renegotiation", "[tls]") {
