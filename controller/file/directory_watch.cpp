@@ -96,10 +96,12 @@ Result<bool> DirectoryWatch::add(const std::filesystem::path& folder) {
         Errc::kIo, fmt::format("cannot watch {}: {}", folder.string(), std::strerror(errno))
     );
   const bool is_new = shared_->folders.insert_or_assign(watch, folder).second;
-  if (is_new)
-    std::erase_if(shared_->folders, [&](const auto& item) {
-      return item.first != watch && item.second == folder;
-    });
+  // Another folder was here before: nobody is interested in where it went.
+  std::erase_if(shared_->folders, [&](const auto& item) {
+    if (item.first == watch || item.second != folder) return false;
+    ::inotify_rm_watch(shared_->descriptor.native_handle(), item.first);
+    return true;
+  });
   return is_new;
 }
 

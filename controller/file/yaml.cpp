@@ -38,7 +38,10 @@ std::size_t line_of(std::size_t first_line, int mark_line) {
 
 // The documents of one chunk: one, but for those divided by "..." lines.
 void parse_chunk(std::string_view chunk, std::size_t first_line, std::vector<Document>& out) {
-  std::istringstream in{std::string(chunk)};
+  // With its end marked, quoted text that never ends is an error to yaml-cpp too.
+  std::string marked(chunk);
+  marked.append(chunk.ends_with('\n') ? "...\n" : "\n...\n");
+  std::istringstream in(marked);
   YamlBuilder builder;
   const auto add = [&](std::size_t line) -> Document& {
     Document& document = out.emplace_back();

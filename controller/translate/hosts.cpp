@@ -14,7 +14,8 @@ namespace {
 using routing::PathType;
 
 constexpr std::string_view kCatchAll = "_";
-const PathKey kRootPrefix{"/", false};
+
+PathKey root_prefix() { return {"/", false}; }
 
 std::string_view host_for_people(std::string_view host) {
   return host == kCatchAll ? std::string_view("without a name") : host;
@@ -43,7 +44,7 @@ HostPlan HostPlanner::plan(const std::vector<SelectedIngress>& ingresses) {
 void HostPlanner::add_catch_all(const SelectedIngress& selected) {
   const Ingress& ingress = *selected.ingress;
   auto& routes = plan_.find(kCatchAll)->second.routes;
-  if (const auto it = routes.find(kRootPrefix); it != routes.end()) {
+  if (const auto it = routes.find(root_prefix()); it != routes.end()) {
     diagnostics_.warn(
         ingress, "spec.defaultBackend", "PathConflict",
         fmt::format(
@@ -56,7 +57,7 @@ void HostPlanner::add_catch_all(const SelectedIngress& selected) {
   if (ingress.default_backend->has_resource) return;
   PlannedRoute route = route_to(selected, *ingress.default_backend, "spec.defaultBackend");
   route.has_annotations = false;
-  routes.emplace(kRootPrefix, std::move(route));
+  routes.emplace(root_prefix(), std::move(route));
 }
 
 void HostPlanner::add_rule(const SelectedIngress& selected, std::size_t rule_index) {
@@ -110,14 +111,14 @@ void HostPlanner::add_path(
 }
 
 void HostPlanner::add_implicit_root(PlannedHost& host) {
-  if (host.routes.contains(kRootPrefix)) return;
+  if (host.routes.contains(root_prefix())) return;
   const auto* backend = host.first != nullptr && host.first->ingress->default_backend
                             ? &*host.first->ingress->default_backend
                             : nullptr;
   host.routes.emplace(
-      kRootPrefix, backend != nullptr && !backend->has_resource
-                       ? route_to(*host.first, *backend, "spec.defaultBackend")
-                       : default_route(host.first)
+      root_prefix(), backend != nullptr && !backend->has_resource
+                         ? route_to(*host.first, *backend, "spec.defaultBackend")
+                         : default_route(host.first)
   );
 }
 

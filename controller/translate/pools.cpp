@@ -134,8 +134,7 @@ void PoolBuilder::fill_from_slices(
   set_endpoints(pool, endpoints_of(slices_of(service.meta.key), port, diagnostics_));
   if (pool.endpoints.empty())
     diagnostics_.warn(
-        service, "", "NoEndpoints",
-        fmt::format("port {} has no ready endpoint; requests get 503", port.port)
+        service, "", "NoEndpoints", fmt::format("port {} has no ready endpoint", port.port)
     );
 }
 

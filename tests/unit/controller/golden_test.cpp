@@ -22,7 +22,7 @@
 #include "base/text.h"
 #include "controller/model/timestamp.h"
 #include "routing/dump.h"
-#include "translate_support.h"
+#include "tests/unit/controller/translate_support.h"
 
 namespace cppx::controller {
 namespace {

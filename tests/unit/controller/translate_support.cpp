@@ -1,4 +1,4 @@
-#include "translate_support.h"
+#include "tests/unit/controller/translate_support.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -19,7 +19,9 @@ namespace {
 
 std::string show(const tls::Certificate& certificate) {
   if (&certificate == self_made_certificate().get()) return "self-made";
-  return fmt::format("{}", fmt::join(certificate.names(), ","));
+  return fmt::format(
+      "{} {}", fmt::join(certificate.names(), ","), certificate.fingerprint().substr(0, 8)
+  );
 }
 
 }  // namespace
