@@ -66,6 +66,8 @@ Stream::Attempt Stream::attempt_of_upload() const noexcept {
       return Attempt::kBadBody;
     case Upload::kTooLarge:
       return Attempt::kTooLarge;
+    case Upload::kUpstreamTimeout:
+      return Attempt::kTimeout;
     default:
       return Attempt::kHead;
   }
@@ -141,6 +143,7 @@ Task<Stream::Upload> Stream::move_body() {
     downstream_.end += got.bytes;
     const auto sent = co_await send_body_pieces({});
     if (upload_ == Upload::kBadBody || upload_ == Upload::kTooLarge) co_return upload_;
+    if (sent == IoStatus::kTimeout) co_return Upload::kUpstreamTimeout;
     if (sent != IoStatus::kOk) co_return Upload::kUpstreamFailed;
   }
   co_return Upload::kDone;

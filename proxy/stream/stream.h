@@ -73,7 +73,8 @@ class Stream {
     kClientTimeout,
     kBadBody,
     kTooLarge,
-    kUpstreamFailed
+    kUpstreamFailed,
+    kUpstreamTimeout,
   };
 
   // stream.cpp: decide, answer, retry

@@ -1,7 +1,10 @@
 #include "routing/http/host.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string_view>
 
 #include "base/text.h"
 #include "routing/endpoint/endpoint.h"

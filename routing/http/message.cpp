@@ -1,5 +1,7 @@
 #include "routing/http/message.h"
 
+#include <string_view>
+
 #include "base/text.h"
 
 namespace cppx::routing {

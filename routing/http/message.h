@@ -76,7 +76,7 @@ enum class BodyFraming : std::uint8_t { kNone, kLength, kChunked, kUntilClose };
 
 struct RequestHead {
   std::string_view method;
-  std::string_view target;  ///< Origin form: path and query, as sent.
+  std::string_view target;  ///< Path and query, as sent; begins with '?' when the path is empty.
   std::string_view path;    ///< Of the target, without query.
   std::string_view
       host;  ///< Host field, or the authority of an absolute target; may be empty (HTTP/1.0).

@@ -1,6 +1,9 @@
 #include "routing/http/path.h"
 
 #include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
 
 namespace cppx::routing {
 namespace {

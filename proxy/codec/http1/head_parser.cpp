@@ -76,6 +76,11 @@ std::string_view HeadParser::reason(std::string_view buffer) const noexcept {
   return buffer.substr(start_.begin, start_.size);
 }
 
+std::string_view HeadParser::protocol(std::string_view buffer) const noexcept {
+  const std::size_t begin = std::size_t{start_.begin} + start_.size + 1;
+  return begin < buffer.size() ? buffer.substr(begin) : std::string_view{};
+}
+
 std::string_view HeadParser::method() const noexcept {
   return llhttp_method_name(static_cast<llhttp_method_t>(parser_.method));
 }

@@ -51,6 +51,8 @@ class HeadParser {
   [[nodiscard]] std::size_t field_count() const noexcept { return field_count_; }
   [[nodiscard]] Field field(std::size_t index, std::string_view buffer) const noexcept;
   [[nodiscard]] std::string_view target(std::string_view buffer) const noexcept;  ///< Requests.
+  /// What follows the target, from "HTTP/1.1" on to the end of the buffer; requests.
+  [[nodiscard]] std::string_view protocol(std::string_view buffer) const noexcept;
   [[nodiscard]] std::string_view method() const noexcept;  ///< Requests; static text.
   [[nodiscard]] std::uint16_t status() const noexcept { return parser_.status_code; }
   [[nodiscard]] std::string_view reason(std::string_view buffer) const noexcept;  ///< Responses.

@@ -20,6 +20,17 @@ bool has_control_character(std::string_view value) noexcept {
   return false;
 }
 
+/// Every line ends in CR LF, and none begins with white space (obs-fold, or a field before the first name). Looked
+/// at in the bytes themselves: a parser that is lenient about it no longer shows it in what it hands out.
+bool well_formed_lines(std::string_view head) noexcept {
+  while (head.starts_with("\r\n")) head.remove_prefix(2);  // RFC 9112 2.2
+  for (std::size_t end = head.find('\n'); end != std::string_view::npos; end = head.find('\n', end + 1)) {
+    if (end == 0 || head[end - 1] != '\r') return false;
+    if (end + 1 < head.size() && (head[end + 1] == ' ' || head[end + 1] == '\t')) return false;
+  }
+  return true;
+}
+
 /// The fields that decide framing and connection, gathered while the fields are copied.
 struct Gathered {
   std::string_view host;
@@ -154,7 +165,10 @@ std::uint16_t validate_request(
     const HeadParser& parser, std::string_view buffer, routing::RequestHead& head
 ) {
   head.clear();
+  // llhttp also knows RTSP and ICE, and says in its version numbers only that they are 1.0.
+  if (!parser.protocol(buffer).starts_with("HTTP/")) return 400;
   if (parser.major_version() != 1 || parser.minor_version() > 1) return 505;
+  if (!well_formed_lines(buffer)) return 400;
   head.minor_version = parser.minor_version();
   head.method = parser.method();
   Gathered found;
@@ -192,7 +206,8 @@ bool validate_response(
     const HeadParser& parser, std::string_view buffer, bool to_head, routing::ResponseHead& head
 ) {
   head.clear();
-  if (parser.major_version() != 1 || parser.minor_version() > 1) return false;
+  if (!buffer.starts_with("HTTP/1.") || parser.major_version() != 1 || parser.minor_version() > 1) return false;
+  if (!well_formed_lines(buffer)) return false;
   head.minor_version = parser.minor_version();
   head.status = parser.status();
   head.reason = parser.reason(buffer);

@@ -108,7 +108,7 @@ void write_request_head(
     HeadBuffer& out, const routing::RequestHead& request, const ForwardedInfo& forwarded
 ) {
   out.append(request.method);
-  out.append(" ");
+  out.append(request.target.starts_with('/') ? " " : " /");
   out.append(request.target);
   out.append(" HTTP/1.1\r\n");
   write_forwarded(out, request, forwarded);
