@@ -65,6 +65,26 @@ TEST_CASE("ServerContext: the certificate by server name", "[tls]") {
   }
 }
 
+TEST_CASE("ServerContext: the name counts also when the client has to say hello again", "[tls]") {
+  const auto context = new_context();
+  const SniTable table = new_table();
+  ClientOptions options{.server_name = "a.example.com"};
+  options.server_groups = "P-384";  // the client sends a key for X25519 first
+  Connection first(*context, table, options);
+  REQUIRE(first.established());
+  CHECK(first.shown_name() == "exact");
+  const SessionPtr session = first.close_and_take_session();
+  options.session = session.get();
+  Connection again(*context, table, options);
+  REQUIRE(again.established());
+  CHECK(again.resumed());
+  options.server_name = "b.example.com";
+  Connection other(*context, table, options);
+  REQUIRE(other.established());
+  CHECK_FALSE(other.resumed());
+  CHECK(other.shown_name() == "wildcard");
+}
+
 TEST_CASE("ServerContext: versions 1.2 and 1.3, nothing older", "[tls]") {
   const auto context = new_context();
   const SniTable table = new_table();

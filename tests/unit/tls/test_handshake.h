@@ -21,6 +21,7 @@ struct ClientOptions {
   SSL_SESSION* session = nullptr;         // to resume
   std::string signature_algorithms = {};  // OpenSSL's defaults without it
   std::string ciphers = {};               // of TLS 1.2
+  std::string server_groups = {};         // set on the server: one that the client did not guess
 };
 
 struct SessionDeleter {
