@@ -125,7 +125,10 @@ Task<void> Stream::upload() {
   if (result == Upload::kDone) {
     upstream_->transport().arm_read(settings_.proxy_read_timeout);
     abort_check_.arm(kAbortCheckInterval);
-  } else if (result != Upload::kUpstreamFailed) {
+  } else if (result == Upload::kUpstreamFailed) {
+    // It may have answered without reading all.
+    upstream_->transport().arm_read(settings_.proxy_read_timeout);
+  } else {
     // Nothing sensible can come back for half a request.
     upstream_->transport().cancel();
   }

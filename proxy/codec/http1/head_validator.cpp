@@ -136,10 +136,11 @@ bool split_target(
     if (authority.empty()) return false;
     target = authority_end == std::string_view::npos ? std::string_view("/")
                                                      : rest.substr(authority_end);
-    if (target.starts_with('?')) return false;
   }
   head.target = target;
-  head.path = target.substr(0, target.find('?'));
+  // "http://host?query" has an empty path, which is sent as "/" (RFC 9112 3.2.1).
+  head.path =
+      target.starts_with('/') ? target.substr(0, target.find('?')) : std::string_view("/");
   return true;
 }
 
