@@ -9,6 +9,7 @@ import argparse
 import itertools
 import pathlib
 import re
+import shutil
 import sys
 import tempfile
 import threading
@@ -248,6 +249,8 @@ def main():
     print(f"soak: resident memory of cppx: {before / 2**20:.1f} MiB before, {after / 2**20:.1f} MiB after")
     for line in outcome.lines():
         print(f"soak: {line}")
+    if outcome.ok:
+        shutil.rmtree(folder)
     return 0 if outcome.ok else 1
 
 
