@@ -27,7 +27,11 @@ void report(const std::exception_ptr& failure, bool cancelled) {
 }  // namespace
 
 struct TaskGroup::State {
-  std::list<boost::asio::cancellation_signal> signals;  ///< One for every running task.
+  struct Running {
+    boost::asio::cancellation_signal signal;
+    bool ended = false;
+  };
+  std::list<Running> tasks;
   bool cancelled = false;
 };
 
@@ -38,25 +42,28 @@ TaskGroup::~TaskGroup() { cancel(); }
 
 void TaskGroup::spawn(Task<void> task) {
   if (state_->cancelled) return;
-  const auto signal = state_->signals.emplace(state_->signals.end());
-  auto done = [state = state_, signal, executor = executor_](const std::exception_ptr& failure) {
+  const auto running = state_->tasks.emplace(state_->tasks.end());
+  auto done = [state = state_, running, executor = executor_](const std::exception_ptr& failure) {
     report(failure, state->cancelled);
-    // The coroutine still refers to its signal while this handler runs.
-    boost::asio::post(executor, [state, signal] { state->signals.erase(signal); });
+    running->ended = true;
+    // The coroutine, and a cancellation on its way, still refer to the signal.
+    boost::asio::post(executor, [state, running] { state->tasks.erase(running); });
   };
   boost::asio::co_spawn(
       executor_, std::move(task),
-      boost::asio::bind_cancellation_slot(signal->slot(), std::move(done))
+      boost::asio::bind_cancellation_slot(running->signal.slot(), std::move(done))
   );
 }
 
 void TaskGroup::cancel() {
   if (state_->cancelled) return;
   state_->cancelled = true;
-  for (auto& signal : state_->signals) signal.emit(boost::asio::cancellation_type::terminal);
+  // co_spawn passes a cancellation on at a later turn, by when the signal of an ended task is gone.
+  for (auto& running : state_->tasks)
+    if (!running.ended) running.signal.emit(boost::asio::cancellation_type::terminal);
 }
 
-bool TaskGroup::empty() const noexcept { return state_->signals.empty(); }
+bool TaskGroup::empty() const noexcept { return state_->tasks.empty(); }
 bool TaskGroup::cancelled() const noexcept { return state_->cancelled; }
 
 }  // namespace cppx::controller

@@ -38,10 +38,10 @@ Result<void> load_authorities(const KubeConfig& config, ssl::context& context) {
   const auto pem = read_pem(config.certificate_authority);
   if (!pem) return pem.error();
   context.add_certificate_authority(boost::asio::buffer(*pem), error);
-  if (error) return wrong(config.certificate_authority, error.message());
   const X509_STORE* store = SSL_CTX_get_cert_store(context.native_handle());
   if (sk_X509_OBJECT_num(X509_STORE_get0_objects(store)) == 0)
     return wrong(config.certificate_authority, "holds no PEM certificate");
+  if (error) return wrong(config.certificate_authority, error.message());
   return {};
 }
 

@@ -13,12 +13,21 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
+#include <catch2/catch_tostring.hpp>
 
 #include "controller/kube/api_client.h"
 #include "controller/kube/kube_config.h"
 #include "controller/kube/list_watch.h"
 #include "controller/kube/object_sink.h"
 #include "controller/kube/task.h"
+
+/// Results are shown as their error.
+template <class T>
+struct Catch::StringMaker<boost::system::result<T, cppx::Error>> {
+  static std::string convert(const boost::system::result<T, cppx::Error>& result) {
+    return result ? std::string("a value") : "error: " + result.error().detail;
+  }
+};
 
 namespace cppx::controller::test {
 
