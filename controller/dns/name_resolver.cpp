@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <map>
 #include <utility>
 #include <vector>
@@ -20,6 +21,8 @@ using Timer = asio::basic_waitable_timer<
     std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
 using std::chrono::milliseconds;
 
+/// Look-ups under way: a name server must not get hundreds of datagrams in one go.
+constexpr std::size_t kMostAtOnce = 64;
 constexpr std::array<Family, 2> kFamilies = {Family::kIPv4, Family::kIPv6};
 
 /// What is known of one family of one name.
@@ -53,6 +56,7 @@ class NameResolver::Impl {
   };
   using EntryPtr = std::shared_ptr<Entry>;
 
+  void start_waiting();
   void look_up(const std::string& name, const EntryPtr& entry);
   void answered(
       const std::string& name, const std::weak_ptr<Entry>& weak, std::size_t family,
@@ -67,6 +71,9 @@ class NameResolver::Impl {
   NameResolverOptions options_;
   Changed changed_;
   std::map<std::string, EntryPtr> entries_;
+  std::deque<std::pair<std::string, std::weak_ptr<Entry>>> waiting_;  ///< To be looked up.
+  std::size_t under_way_ = 0;
+  bool starting_ = false;
   ResolvedNames resolved_;
   bool announcing_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
@@ -79,14 +86,28 @@ void NameResolver::Impl::set_names(const std::set<std::string>& names) {
   for (const std::string& name : names) {
     if (entries_.contains(name)) continue;
     const auto entry = entries_.emplace(name, std::make_shared<Entry>(executor_)).first->second;
-    look_up(name, entry);
+    waiting_.emplace_back(name, entry);
   }
+  start_waiting();
+}
+
+void NameResolver::Impl::start_waiting() {
+  // A look-up may end at once and come back here.
+  if (starting_) return;
+  starting_ = true;
+  while (!waiting_.empty() && under_way_ < kMostAtOnce) {
+    const auto [name, weak] = std::move(waiting_.front());
+    waiting_.pop_front();
+    if (const auto entry = weak.lock()) look_up(name, entry);
+  }
+  starting_ = false;
 }
 
 void NameResolver::Impl::look_up(const std::string& name, const EntryPtr& entry) {
   entry->outstanding = kFamilies.size();
   entry->next_age = options_.most_age;
   entry->failed = false;
+  under_way_ += kFamilies.size();
   for (std::size_t family = 0; family < kFamilies.size(); ++family) {
     channel_.lookup(
         name, kFamilies[family],
@@ -101,11 +122,14 @@ void NameResolver::Impl::answered(
     const std::string& name, const std::weak_ptr<Entry>& weak, std::size_t family,
     LookupResult result
 ) {
-  const auto entry = weak.lock();
-  if (!entry || result.status == LookupStatus::kCancelled) return;
-  take(name, *entry, entry->answers[family], result);
-  publish(name, *entry);
-  if (--entry->outstanding == 0) round_complete(name, entry);
+  if (result.status == LookupStatus::kCancelled) return;
+  --under_way_;
+  if (const auto entry = weak.lock()) {
+    take(name, *entry, entry->answers[family], result);
+    publish(name, *entry);
+    if (--entry->outstanding == 0) round_complete(name, entry);
+  }
+  start_waiting();
 }
 
 void NameResolver::Impl::take(
@@ -141,8 +165,9 @@ void NameResolver::Impl::round_complete(const std::string& name, const EntryPtr&
   entry->timer.expires_after(std::clamp(entry->next_age, options_.least_age, options_.most_age));
   entry->timer.async_wait(
       [this, name, weak = std::weak_ptr<Entry>(entry)](const boost::system::error_code& error) {
-        const auto alive = weak.lock();
-        if (!error && alive) look_up(name, alive);
+        if (error || weak.expired()) return;
+        waiting_.emplace_back(name, weak);
+        start_waiting();
       }
   );
 }

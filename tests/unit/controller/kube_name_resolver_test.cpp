@@ -1,5 +1,3 @@
-#include "controller/dns/name_resolver.h"
-
 #include <memory>
 #include <string>
 #include <vector>
@@ -7,6 +5,7 @@
 #include <boost/asio/post.hpp>
 #include <catch2/catch_test_macros.hpp>
 
+#include "controller/dns/name_resolver.h"
 #include "controller/dns/resolve_host.h"
 #include "tests/unit/controller/fake_name_server.h"
 #include "tests/unit/controller/kube_support.h"
@@ -20,10 +19,13 @@ using Addresses = std::vector<std::string>;
 
 /// A resolver that asks a fake name server.
 struct Setup {
-  explicit Setup(std::chrono::milliseconds least_age = 20ms, std::chrono::milliseconds most_age = 40ms) {
+  explicit Setup(
+      std::chrono::milliseconds least_age = 20ms, std::chrono::milliseconds most_age = 40ms,
+      std::chrono::milliseconds patience = 2s
+  ) {
     dns::NameResolverOptions options;
     options.ares.servers = server.address();
-    options.ares.timeout = 50ms;
+    options.ares.timeout = patience;
     options.ares.tries = 1;
     options.least_age = least_age;
     options.most_age = most_age;
@@ -53,7 +55,9 @@ TEST_CASE("NameResolver: both families, sorted, told once they change", "[contro
   test.resolver->set_names({"web.example"});
   CHECK(test.changes == 0);
   CHECK(test.resolver->names().empty());
-  REQUIRE(test.until([&] { return test.resolved("web.example", {"10.0.0.1", "10.0.0.2", "fd00::1"}); }));
+  REQUIRE(test.until([&] {
+    return test.resolved("web.example", {"10.0.0.1", "10.0.0.2", "fd00::1"});
+  }));
   REQUIRE(test.asked_again("web.example", 6));
   CHECK(test.changes >= 1);
   CHECK(test.changes <= 2);
@@ -62,11 +66,13 @@ TEST_CASE("NameResolver: both families, sorted, told once they change", "[contro
 }
 
 TEST_CASE("NameResolver: the last good addresses stay while the server fails", "[controller]") {
-  Setup test;
+  Setup test(20ms, 40ms, 50ms);
   test.server.records["web.example"] = {.ipv4 = {"10.0.0.1"}};
   test.resolver->set_names({"web.example"});
   REQUIRE(test.until([&] { return test.resolved("web.example", {"10.0.0.1"}); }));
-  SECTION("by a server failure") { test.server.records["web.example"].answer = Answer::kServerFailure; }
+  SECTION("by a server failure") {
+    test.server.records["web.example"].answer = Answer::kServerFailure;
+  }
   SECTION("by silence") { test.server.records["web.example"].answer = Answer::kSilence; }
   REQUIRE(test.asked_again("web.example", 6));
   CHECK(test.resolved("web.example", {"10.0.0.1"}));
@@ -85,7 +91,9 @@ TEST_CASE("NameResolver: a name that does not exist any more has no addresses", 
   REQUIRE(test.until([&] { return test.resolved("web.example", {"10.0.0.1"}); }));
 }
 
-TEST_CASE("NameResolver: an unknown name is empty, one that fails is not resolved yet", "[controller]") {
+TEST_CASE(
+    "NameResolver: an unknown name is empty, one that fails is not resolved yet", "[controller]"
+) {
   Setup test;
   test.server.records["fails.example"] = {.answer = Answer::kServerFailure};
   test.resolver->set_names({"no.example", "fails.example"});
@@ -118,7 +126,9 @@ TEST_CASE("NameResolver: the set of names can change at any time", "[controller]
   CHECK(test.resolver->names().empty());
 }
 
-TEST_CASE("NameResolver: an answer is used no longer than its TTL and the bounds say", "[controller]") {
+TEST_CASE(
+    "NameResolver: an answer is used no longer than its TTL and the bounds say", "[controller]"
+) {
   SECTION("a long TTL is cut") {
     Setup test(10ms, 30ms);
     test.server.records["web.example"] = {.ipv4 = {"10.0.0.1"}, .ttl_seconds = 3600};
@@ -168,7 +178,9 @@ TEST_CASE("NameResolver: hundreds of names at once", "[controller]") {
   for (int i = 0; i < 400; ++i) {
     const std::string name = "host-" + std::to_string(i) + ".example";
     names.insert(name);
-    test.server.records[name] = {.ipv4 = {"10.1." + std::to_string(i / 250) + "." + std::to_string(i % 250)}};
+    test.server.records[name] = {
+        .ipv4 = {"10.1." + std::to_string(i / 250) + "." + std::to_string(i % 250)}
+    };
   }
   test.resolver->set_names(names);
   REQUIRE(test.until([&] {
@@ -188,9 +200,10 @@ TEST_CASE("resolve_host: addresses, no such host, failure and deadline", "[contr
   dns::AresChannel channel(test.io, options);
   const auto resolve = [&](const std::string& host, std::chrono::milliseconds patience) {
     return run_task(
-        test.io, dns::resolve_host(
-                     test.io.get_executor(), channel, host, std::chrono::steady_clock::now() + patience
-                 )
+        test.io,
+        dns::resolve_host(
+            test.io.get_executor(), channel, host, std::chrono::steady_clock::now() + patience
+        )
     );
   };
   test.server.records["api.example"] = {.ipv4 = {"10.0.0.1"}, .ipv6 = {"fd00::1"}};

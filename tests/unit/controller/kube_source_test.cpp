@@ -116,8 +116,10 @@ TEST_CASE("KubeSource: namespaces are followed one by one", "[controller]") {
   REQUIRE(test.start_and_sync());
   CHECK(test.sink.count(Kind::kService) == 2);
   for (const FakeRequest& request : test.api.server.requests)
-    CHECK((request.target.find("/namespaces/") != std::string::npos ||
-           request.target.find("/ingressclasses") != std::string::npos));
+    CHECK(
+        (request.target.find("/namespaces/") != std::string::npos ||
+         request.target.find("/ingressclasses") != std::string::npos)
+    );
 }
 
 TEST_CASE("KubeSource: of the Secrets only TLS and wanted ones are kept", "[controller]") {
@@ -211,9 +213,9 @@ TEST_CASE("KubeSource: ConfigMaps are all kept until it is told which are wanted
     test.source->set_wanted(Kind::kConfigMap, {{"shop", "settings"}});
   }
   SECTION("told before the start") {
-    test.source = KubeSource::create(
-                      test.io, plain_config(test.api.server.url()), test.options, test.sink
-    ).value();
+    test.source =
+        KubeSource::create(test.io, plain_config(test.api.server.url()), test.options, test.sink)
+            .value();
     test.source->set_wanted(Kind::kConfigMap, {{"shop", "settings"}});
     test.source->start();
     REQUIRE(test.until([&] { return test.source->state().synced; }));
