@@ -78,13 +78,12 @@ class Server {
 
   Result<void> start() {
     if (const auto started = proxy_.start(); !started) return started.error();
-    const auto health = admin_.listen(flags_.healthz_host, flags_.healthz_port);
+    const std::string& health_host = flags_.healthz_host.empty() ? flags_.bind_address : flags_.healthz_host;
+    const auto health = admin_.listen(health_host, flags_.healthz_port);
     if (!health) return health.error();
     const auto& bound = proxy_.bound();
     if (hooks_.on_listening) hooks_.on_listening(bound[0].port, bound[1].port);
     if (const auto started = controller_.start(); !started) return started.error();
-    const std::string health_host =
-        flags_.healthz_host.empty() ? flags_.bind_address : flags_.healthz_host;
     log::info(
         "serving http on {}, https on {}, health on {}:{}", bound[0].address, bound[1].address,
         health_host.empty() ? "[::]" : health_host, *health

@@ -152,7 +152,7 @@ void add_server_flags(CLI::App& app, RawFlags& raw, Flags& flags) {
       ->capture_default_str();
   app.add_option(
          "--healthz-host", flags.healthz_host,
-         "Address of the health and metrics server; empty: all"
+         "Address of the health and metrics server; empty: that of --bind-address"
   )
       ->group(group)
       ->type_name("IP");

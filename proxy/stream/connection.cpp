@@ -49,7 +49,8 @@ void Connection::cut() noexcept {
 
 Task<void> Connection::serve() {
   const bool ready = co_await handshake();
-  StreamEnd end = ready ? StreamEnd::kKeepAlive : StreamEnd::kAbort;
+  // After a failed handshake the client still gets the alert that says why: no reset.
+  StreamEnd end = ready ? StreamEnd::kKeepAlive : StreamEnd::kClose;
   while (end == StreamEnd::kKeepAlive && !cut_) {
     const bool incoming = co_await wait_for_request();
     if (!incoming) {
