@@ -5,7 +5,11 @@
 #include <spdlog/spdlog.h>
 
 #include <atomic>
+#include <cstddef>
+#include <iterator>
 #include <memory>
+#include <string>
+#include <string_view>
 
 #include <nlohmann/json.hpp>
 

@@ -1,5 +1,9 @@
 #include "base/text.h"
 
+#include <string>
+#include <string_view>
+#include <vector>
+
 namespace cppx {
 
 std::string to_lower(std::string_view text) {

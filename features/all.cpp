@@ -1,5 +1,8 @@
 #include "features/features.h"
 #include "features/https_redirect/filter.h"
+#include "features/https_redirect/policy.h"
+#include "routing/match/routing_table.h"
+#include "routing/policy.h"
 
 namespace cppx::features {
 

@@ -4,9 +4,16 @@
 
 #include <algorithm>
 #include <iterator>
+#include <string>
 #include <string_view>
 #include <tuple>
 #include <vector>
+
+#include "routing/endpoint/endpoint.h"
+#include "routing/match/route.h"
+#include "routing/match/routing_table.h"
+#include "routing/policy.h"
+#include "routing/snapshot.h"
 
 namespace cppx::routing {
 namespace {
@@ -66,6 +73,7 @@ void append_host(const Snapshot& snapshot, const VirtualHost& host, std::string&
   if (host.name == "_" && host.routes.empty() && !host.tls) return;
   fmt::format_to(std::back_inserter(out), "host {}{}\n", host.name, host.tls ? " tls" : "");
   std::vector<const Route*> routes;
+  routes.reserve(host.routes.size());
   for (const Route& route : host.routes) routes.push_back(&route);
   std::ranges::sort(routes, {}, [](const Route* route) {
     return std::tuple<std::string_view, PathType>(route->path, route->path_type);

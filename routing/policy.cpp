@@ -1,5 +1,7 @@
 #include "routing/policy.h"
 
+#include <string_view>
+
 namespace cppx::routing {
 
 std::string_view to_string(Feature feature) noexcept {

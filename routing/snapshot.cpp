@@ -1,5 +1,7 @@
 #include "routing/snapshot.h"
 
+#include <string_view>
+
 namespace cppx::routing {
 
 const ListenerTable* Snapshot::find_listener(std::string_view name) const noexcept {

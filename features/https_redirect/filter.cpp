@@ -4,6 +4,9 @@
 #include <string_view>
 #include <utility>
 
+#include "features/features.h"
+#include "features/https_redirect/policy.h"
+
 namespace cppx::features {
 
 Respond redirect_to_https(const HttpsRedirectPolicy& policy, const RequestView& request) {

@@ -1,7 +1,11 @@
 #include "routing/match/host_index.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <limits>
+#include <string_view>
+#include <vector>
 
 #include "base/text.h"
 #include "routing/match/name_hash.h"

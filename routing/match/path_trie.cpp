@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
 
 #include "routing/match/name_hash.h"
+#include "routing/match/route.h"
 
 namespace cppx::routing {
 namespace {

@@ -3,9 +3,15 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <numeric>
+#include <string_view>
 #include <tuple>
 #include <utility>
+#include <vector>
+
+#include "routing/match/path_trie.h"
+#include "routing/match/route.h"
 
 namespace cppx::routing {
 namespace {
