@@ -165,7 +165,7 @@ void Controller::Impl::translated(const Translation& translation) {
   resolver->set_names(translation.external_names);
   if (kubernetes != nullptr) kubernetes->set_wanted(Kind::kSecret, translation.secrets_in_use);
   const std::scoped_lock lock(status_mutex);
-  status.synced = true;
+  status.synced = loop->generation() != 0;
   status.generation = loop->generation();
   status.diagnostics = loop->diagnostics();
 }

@@ -38,9 +38,9 @@ std::size_t line_of(std::size_t first_line, int mark_line) {
 
 // The documents of one chunk: one, but for those divided by "..." lines.
 void parse_chunk(std::string_view chunk, std::size_t first_line, std::vector<Document>& out) {
-  // With its end marked, quoted text that never ends is an error to yaml-cpp too.
+  // With its end marked, quoted text that goes on after its last line is an error to yaml-cpp too.
   std::string marked(chunk);
-  marked.append(chunk.ends_with('\n') ? "...\n" : "\n...\n");
+  if (chunk.ends_with('\n')) marked += "...\n";
   std::istringstream in(marked);
   YamlBuilder builder;
   const auto add = [&](std::size_t line) -> Document& {

@@ -15,6 +15,7 @@ namespace cppx::controller {
 namespace {
 
 constexpr std::size_t kMaxNameLength = 253;
+constexpr std::string_view kLastApplied = "kubectl.kubernetes.io/last-applied-configuration";
 
 enum class Scope : std::uint8_t { kNamespaced, kCluster };
 
@@ -100,6 +101,9 @@ ObjectMeta decode_meta(const JsonField& meta, Scope scope) {
   out.deleting = meta["deletionTimestamp"].present();
   out.labels = meta["labels"].string_map();
   out.annotations = meta["annotations"].string_map();
+  // A copy of the whole object, made by kubectl apply: as large as all the rest.
+  if (const auto copy = out.annotations.find(kLastApplied); copy != out.annotations.end())
+    out.annotations.erase(copy);
   return out;
 }
 

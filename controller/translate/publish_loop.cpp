@@ -9,10 +9,6 @@
 namespace cppx::controller {
 namespace {
 
-using namespace std::chrono_literals;
-
-constexpr auto kBurstInterval = 5ms;
-
 bool same_parts(const routing::Snapshot& a, const routing::Snapshot& b) {
   const auto same_listener = [](const routing::ListenerTable& x, const routing::ListenerTable& y) {
     return x.name == y.name && x.routes == y.routes && x.certificates == y.certificates;
@@ -32,14 +28,16 @@ std::size_t route_count(const routing::Snapshot& snapshot) {
 PublishLoop::PublishLoop(
     boost::asio::io_context& io, TranslateOptions options, const Store& store,
     std::shared_ptr<const tls::Certificate> self_made, routing::SnapshotSink& sink,
-    Translated translated
+    Translated translated, PublishOptions publish_options
 )
     : translator_(std::move(options)),
       store_(store),
       self_made_(std::move(self_made)),
       sink_(sink),
       translated_(std::move(translated)),
-      timer_(io) {}
+      options_(publish_options),
+      timer_(io),
+      names_timer_(io) {}
 
 void PublishLoop::request() {
   if (std::exchange(pending_, true) || stopped_) return;
@@ -52,6 +50,7 @@ void PublishLoop::request() {
 void PublishLoop::stop() {
   stopped_ = true;
   timer_.cancel();
+  names_timer_.cancel();
 }
 
 void PublishLoop::run() {
@@ -65,14 +64,30 @@ void PublishLoop::run() {
   });
   const auto end = Clock::now();
   // A translation that takes long may have half of the thread at most.
-  next_ = end + std::max<Clock::duration>(kBurstInterval, end - start);
+  next_ = end + std::max<Clock::duration>(options_.burst_interval, end - start);
   log_diagnostics(translation.diagnostics);
-  if (last_ == nullptr || !same_parts(*last_, *translation.snapshot))
+  if (last_ == nullptr ? !waits_for_names(translation) : !same_parts(*last_, *translation.snapshot))
     publish(translation.snapshot, end - start);
   translated_(translation);
 }
 
+bool PublishLoop::waits_for_names(const Translation& translation) {
+  const bool all_known = std::ranges::all_of(
+      translation.external_names, [this](const std::string& name) { return names_->contains(name); }
+  );
+  if (all_known || waited_for_names_) return false;
+  if (std::exchange(waiting_for_names_, true)) return true;
+  names_timer_.expires_after(options_.names_wait);
+  names_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error || stopped_) return;
+    waited_for_names_ = true;
+    request();
+  });
+  return true;
+}
+
 void PublishLoop::publish(std::shared_ptr<routing::Snapshot> snapshot, Clock::duration took) {
+  names_timer_.cancel();
   snapshot->generation = ++generation_;
   last_ = snapshot;
   log::debug(

@@ -15,6 +15,13 @@
 
 namespace cppx::controller {
 
+struct PublishOptions {
+  std::chrono::milliseconds burst_interval{5};  ///< Between two snapshots, at least.
+  /// How long the very first snapshot waits for the names of ExternalName Services: a program that
+  /// starts anew should not answer 503 for what it is about to know.
+  std::chrono::milliseconds names_wait{2000};
+};
+
 /// Turns changes of the store into snapshots: the first one at once, those of a burst together
 /// every few milliseconds. Translations that come to the same parts are not published. Logs
 /// diagnostics when they appear and when they are gone. Belongs to the thread of the io_context.
@@ -26,7 +33,7 @@ class PublishLoop {
   PublishLoop(
       boost::asio::io_context& io, TranslateOptions options, const Store& store,
       std::shared_ptr<const tls::Certificate> self_made, routing::SnapshotSink& sink,
-      Translated translated
+      Translated translated, PublishOptions publish_options = {}
   );
 
   /// Something changed. `names` are those of the resolver, read when the translation runs.
@@ -42,6 +49,7 @@ class PublishLoop {
   using Clock = std::chrono::steady_clock;
 
   void run();
+  bool waits_for_names(const Translation& translation);
   void publish(std::shared_ptr<routing::Snapshot> snapshot, Clock::duration took);
   void log_diagnostics(std::vector<Diagnostic> now);
 
@@ -50,10 +58,14 @@ class PublishLoop {
   std::shared_ptr<const tls::Certificate> self_made_;
   routing::SnapshotSink& sink_;
   Translated translated_;
+  PublishOptions options_;
   boost::asio::steady_timer timer_;
+  boost::asio::steady_timer names_timer_;
   ResolvedNames no_names_;
   const ResolvedNames* names_ = &no_names_;
   bool pending_ = false;
+  bool waiting_for_names_ = false;
+  bool waited_for_names_ = false;
   bool stopped_ = false;
   Clock::time_point next_{};  // not before
   std::uint64_t generation_ = 0;

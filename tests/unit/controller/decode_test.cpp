@@ -60,7 +60,7 @@ metadata:
   creationTimestamp: 2026-11-23T10:00:00Z
   deletionTimestamp: 2026-11-24T10:00:00Z
   labels: {app: web}
-  annotations: {a/b: c}
+  annotations: {a/b: c, kubectl.kubernetes.io/last-applied-configuration: "{}"}
 spec:
   ingressClassName: cppx
   defaultBackend: {service: {name: fallback, port: {name: http}}}
@@ -83,7 +83,7 @@ spec:
   CHECK(ingress.meta.creation_timestamp == std::chrono::sys_days(2026y / 11 / 23) + 10h);
   CHECK(ingress.meta.deleting);
   CHECK(ingress.meta.labels.at("app") == "web");
-  CHECK(ingress.meta.annotations.at("a/b") == "c");
+  CHECK(ingress.meta.annotations == StringMap{{"a/b", "c"}});
   CHECK(ingress.ingress_class_name == "cppx");
   REQUIRE(ingress.default_backend.has_value());
   CHECK(ingress.default_backend->service == "fallback");

@@ -1,0 +1,123 @@
+#include "controller/translate/publish_loop.h"
+
+#include <chrono>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <catch2/catch_test_macros.hpp>
+
+#include "file_support.h"
+#include "translate_support.h"
+
+namespace cppx::controller {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::string_view kExternal = R"(
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web, annotations: {kubernetes.io/ingress.class: cppx}}
+spec:
+  rules:
+  - http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}
+---
+{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {type: ExternalName, externalName: a.example.net}}
+)";
+
+struct Fixture : routing::SnapshotSink {
+  explicit Fixture(PublishOptions options = {})
+      : loop(
+            io, {}, store, test::self_made_certificate(), *this,
+            [this](const Translation&) { ++translations; }, options
+        ) {
+    loop.set_names(names);
+  }
+  void publish(std::shared_ptr<const routing::Snapshot> snapshot) override {
+    published.push_back(std::move(snapshot));
+  }
+  bool run_until_translated(int count) {
+    return test::run_until(io, [&] { return translations >= count; });
+  }
+  bool run_until_published(std::size_t count) {
+    return test::run_until(io, [&] { return published.size() >= count; });
+  }
+  void add(std::string_view yaml) {
+    for (Object& object : test::objects_of(yaml)) store.apply(std::move(object));
+    loop.request();
+  }
+
+  boost::asio::io_context io;
+  Store store;
+  ResolvedNames names;
+  std::vector<std::shared_ptr<const routing::Snapshot>> published;
+  int translations = 0;
+  PublishLoop loop;
+};
+
+}  // namespace
+
+TEST_CASE(
+    "PublishLoop: requests of a burst come together, equal snapshots not at all", "[controller]"
+) {
+  Fixture fixture;
+  for (int i = 0; i < 10; ++i) fixture.loop.request();
+  REQUIRE(fixture.run_until_translated(1));
+  REQUIRE(fixture.published.size() == 1);
+  CHECK(fixture.published[0]->generation == 1);
+  for (int i = 0; i < 10; ++i) fixture.loop.request();
+  REQUIRE(fixture.run_until_translated(2));
+  CHECK(fixture.published.size() == 1);
+  CHECK(fixture.translations == 2);
+}
+
+TEST_CASE("PublishLoop: two snapshots are an interval apart", "[controller]") {
+  Fixture fixture({.burst_interval = 50ms});
+  fixture.loop.request();
+  REQUIRE(fixture.run_until_published(1));
+  const auto first = std::chrono::steady_clock::now();
+  fixture.names["a.example.net"] = {"192.0.2.1"};
+  fixture.add(kExternal);
+  REQUIRE(fixture.run_until_published(2));
+  CHECK(std::chrono::steady_clock::now() - first >= 49ms);
+}
+
+TEST_CASE("PublishLoop: the first snapshot waits for names", "[controller]") {
+  Fixture fixture({.names_wait = 1h});
+  fixture.add(kExternal);
+  REQUIRE(fixture.run_until_translated(1));
+  CHECK(fixture.published.empty());
+  fixture.names["a.example.net"] = {"192.0.2.1"};
+  fixture.loop.request();
+  REQUIRE(fixture.run_until_published(1));
+  CHECK(fixture.published[0]->pools[0]->status == routing::PoolStatus::kReady);
+  // Later ones do not.
+  fixture.names.clear();
+  fixture.loop.request();
+  REQUIRE(fixture.run_until_published(2));
+  CHECK(fixture.published[1]->pools[0]->status == routing::PoolStatus::kNotResolved);
+}
+
+TEST_CASE("PublishLoop: but not for ever", "[controller]") {
+  Fixture fixture({.names_wait = 1ms});
+  fixture.add(kExternal);
+  REQUIRE(fixture.run_until_published(1));
+  CHECK(fixture.published[0]->pools[0]->status == routing::PoolStatus::kNotResolved);
+}
+
+TEST_CASE("PublishLoop: diagnostics are those of the last translation", "[controller]") {
+  Fixture fixture;
+  fixture.names["a.example.net"] = {};
+  fixture.add(kExternal);
+  REQUIRE(fixture.run_until_translated(1));
+  REQUIRE(fixture.loop.diagnostics().size() == 1);
+  CHECK(fixture.loop.diagnostics()[0].reason == "NameNotResolved");
+  fixture.names["a.example.net"] = {"192.0.2.1"};
+  fixture.loop.request();
+  REQUIRE(fixture.run_until_published(2));
+  CHECK(fixture.loop.diagnostics().empty());
+}
+
+}  // namespace cppx::controller
