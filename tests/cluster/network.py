@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -12,6 +13,7 @@ POD_RANGE = "10.244.0.0/16"
 NODE_ADDRESSES = ("10.0.0.1", "10.0.0.2", "10.0.0.3")
 
 _CLONE_NEWNET = 0x40000000
+_SETTINGS = pathlib.Path("/etc/netns")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -27,12 +29,22 @@ def _enter(file):
         raise OSError(ctypes.get_errno(), "setns failed")
 
 
+def _remove_leftovers():
+    """Deletes the empty namespaces of runs that were killed before they could."""
+    for line in _ip("netns", "list").splitlines():
+        name = line.split()[0]
+        owner = re.fullmatch(r"cppx-(\d+)(-\w+)?", name)
+        if owner and not pathlib.Path("/proc", owner.group(1)).exists() and not _ip("netns", "pids", name).split():
+            _ip("netns", "delete", name)
+            shutil.rmtree(_SETTINGS / name, ignore_errors=True)
+
+
 class Network:
     """A network namespace. Names are resolved there by 127.0.0.1, whether somebody answers or not."""
 
     def __init__(self, part=None):
         self.name = f"cppx-{os.getpid()}" + (f"-{part}" if part else "")
-        self._settings = pathlib.Path("/etc/netns") / self.name
+        self._settings = _SETTINGS / self.name
 
     @staticmethod
     def why_not():
@@ -50,6 +62,7 @@ class Network:
         return None
 
     def create(self):
+        _remove_leftovers()
         _ip("netns", "add", self.name)
         _ip("-n", self.name, "link", "set", "lo", "up")
         _ip("-n", self.name, "route", "add", "local", POD_RANGE, "dev", "lo")
@@ -71,7 +84,7 @@ class Network:
             _ip("netns", "delete", self.name)
         shutil.rmtree(self._settings, ignore_errors=True)
         with contextlib.suppress(OSError):
-            self._settings.parent.rmdir()
+            _SETTINGS.rmdir()
         return left
 
     def add_host(self, name, address="127.0.0.1"):

@@ -119,6 +119,7 @@ def test_an_expired_resource_version_leads_to_a_new_list(web, cppx, cluster, hos
     control_plane = cluster.control_plane
     web.apply(ingress("gone", {f"gone.{host}": [path("web")]}))
     cppx.wait_for_status(f"gone.{host}", 200)
+    before = len(cppx.log)
     with paused(cppx.process):
         web.delete("ingress", "gone")
         for number in range(20):
@@ -129,6 +130,7 @@ def test_an_expired_resource_version_leads_to_a_new_list(web, cppx, cluster, hos
     cppx.wait_for_status(f"new-19.{host}", 200, seconds=30)
     cppx.wait_for_status(f"gone.{host}", 404, seconds=30)
     cppx.wait_for_status(f"new-0.{host}", 404)
+    assert "The watch of Ingresses is too far behind, listing again" in cppx.log[before:]
 
 
 def test_cppx_waits_for_an_api_server_that_is_not_there_yet(web, cluster, kubeconfig, host):
