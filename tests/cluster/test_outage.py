@@ -115,18 +115,23 @@ def test_changes_made_while_cppx_could_not_see_them_are_picked_up(web, cppx, clu
 
 
 def test_an_expired_resource_version_leads_to_a_new_list(web, cppx, cluster, host):
-    """Objects change while the API server is away for good: etcd forgets the revisions cppx knows of."""
+    """Objects change while cppx is cut off, and nobody can tell it what happened since it last listened."""
     control_plane = cluster.control_plane
+
+    def restart():
+        control_plane.api_server.kill()
+        control_plane.start_api_server()
+
     web.apply(ingress("gone", {f"gone.{host}": [path("web")]}))
     cppx.wait_for_status(f"gone.{host}", 200)
     before = len(cppx.log)
     with paused(cppx.process):
+        restart()
         web.delete("ingress", "gone")
         for number in range(20):
             web.apply(ingress("new", {f"new-{number}.{host}": [path("web")]}))
         control_plane.compact()
-        control_plane.api_server.kill()
-        control_plane.start_api_server()
+        restart()
     cppx.wait_for_status(f"new-19.{host}", 200, seconds=30)
     cppx.wait_for_status(f"gone.{host}", 404, seconds=30)
     cppx.wait_for_status(f"new-0.{host}", 404)
