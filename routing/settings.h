@@ -27,7 +27,7 @@ struct ProxySettings {
   Duration upstream_keepalive_timeout = std::chrono::seconds(60);
   std::uint32_t upstream_keepalive_requests = 10000;  ///< Requests per backend connection.
 
-  std::uint64_t proxy_body_size_bytes = 1024 * 1024;    ///< Request body; 0: no limit.
+  std::uint64_t proxy_body_size_bytes = std::uint64_t{1024} * 1024;  ///< Request body; 0: no limit.
   std::uint32_t large_client_header_bytes = 32 * 1024;  ///< Whole request head; more is 431.
   std::uint32_t client_request_line_bytes = 8 * 1024;   ///< Request line; more is 414.
   std::uint32_t proxy_header_bytes = 32 * 1024;         ///< Whole response head; more is 502.

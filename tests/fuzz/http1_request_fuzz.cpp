@@ -44,7 +44,15 @@ void judge(std::string_view text, std::size_t step, Judged& out) {
   out.refused = validate_request(parser, text.substr(0, out.head_bytes), out.head);
 }
 
+/// Where a head is wrong in two ways, which of them is seen first may depend on the pieces.
+bool refused_by_parser(const Judged& judged) {
+  return judged.status == HeadParser::Status::kMalformed ||
+         judged.status == HeadParser::Status::kTooManyFields;
+}
+
 void require_same(const Judged& whole, const Judged& pieces) {
+  require(refused_by_parser(whole) == refused_by_parser(pieces), "pieces: refused or not");
+  if (refused_by_parser(whole)) return;
   require(whole.status == pieces.status, "pieces: same status");
   require(whole.head_bytes == pieces.head_bytes, "pieces: same end");
   require(whole.refused == pieces.refused, "pieces: same judgement");
@@ -71,7 +79,9 @@ void require_request_of_backend(const RequestHead& client, std::string_view sent
   require(backend.refused == 0, "and finds nothing wrong with it: " + std::string(sent));
   require(backend.head_bytes == sent.size(), "and nothing behind it");
   const RequestHead& head = backend.head;
-  require(head.method == client.method && head.target == client.target, "same method and target");
+  const std::string target =
+      (client.target.starts_with('?') ? "/" : "") + std::string(client.target);
+  require(head.method == client.method && head.target == target, "same method and target");
   require(head.host == (client.host.empty() ? "_" : client.host), "same host");
   require(
       head.framing == client.framing && head.content_length == client.content_length, "same body"
@@ -99,7 +109,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   judge(text, 1 + data[0] % 32U, *pieces);
   require_same(*whole, *pieces);
   if (whole->status != HeadParser::Status::kDone || whole->refused != 0) return 0;
-  require(whole->head.target.starts_with('/') && whole->head.path.starts_with('/'), "origin form");
+  require(whole->head.path.starts_with('/'), "origin form");
 
   std::vector<char> memory(64 * 1024);
   HeadBuffer out({memory.data(), memory.size()});
