@@ -2,22 +2,31 @@
 
 #include <algorithm>
 #include <chrono>
-#include <iterator>
+#include <filesystem>
+#include <memory>
 #include <mutex>
+#include <set>
+#include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "controller/cache/store.h"
 #include "controller/dns/name_resolver.h"
 #include "controller/file/manifest_set.h"
 #include "controller/file/manifest_source.h"
 #include "controller/kube/kube_source.h"
+#include "controller/model/objects.h"
 #include "controller/translate/publish_loop.h"
+#include "controller/translate/resolved_names.h"
+#include "controller/translate/translate.h"
+#include "routing/snapshot.h"
 #include "tls/self_signed.h"
 
 namespace cppx::controller {
@@ -94,6 +103,8 @@ Result<void> Controller::Impl::start_kubernetes() {
   if (!config) return config.error();
   KubeSourceOptions source_options;
   source_options.namespaces = options.watch_namespaces;
+  if (options.translate.config_map)
+    source_options.config_map_namespaces.insert(options.translate.config_map->ns);
   auto source = KubeSource::create(io, *std::move(config), std::move(source_options), *this);
   if (!source) return source.error();
   kubernetes = *std::move(source);

@@ -1,9 +1,13 @@
 #include "controller/cache/store.h"
 
+#include <memory>
 #include <set>
-#include <type_traits>
+#include <string>
 #include <utility>
 #include <variant>
+#include <vector>
+
+#include "controller/model/objects.h"
 
 namespace cppx::controller {
 namespace {

@@ -1,8 +1,11 @@
 #include <algorithm>
+#include <cstddef>
+#include <ios>
 #include <optional>
 #include <sstream>
 #include <string>
-#include <utility>
+#include <string_view>
+#include <vector>
 
 #include "controller/file/document.h"
 

@@ -4,13 +4,23 @@
 #include <system_error>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
+#include <ios>
 #include <iterator>
-#include <optional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
+#include "base/error.h"
 #include "controller/file/document.h"
 #include "controller/model/decode.h"
+#include "controller/model/objects.h"
 
 namespace cppx::controller {
 namespace {

@@ -5,8 +5,16 @@
 #include <system_error>
 
 #include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <map>
 #include <set>
+#include <string>
 #include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "controller/file/manifest_file.h"
 
 namespace cppx::controller {
 namespace {

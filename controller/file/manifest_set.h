@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -10,6 +9,7 @@
 
 #include "base/error.h"
 #include "controller/file/manifest_file.h"
+#include "controller/model/objects.h"
 
 namespace cppx::controller {
 

@@ -1,9 +1,18 @@
 #include "controller/file/manifest_source.h"
 
 #include <sys/stat.h>
+#include <system_error>
 
-#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <functional>
 #include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "controller/cache/store.h"
+#include "controller/file/directory_watch.h"
+#include "controller/file/manifest_set.h"
 
 namespace cppx::controller {
 namespace {

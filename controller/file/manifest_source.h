@@ -4,7 +4,9 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <set>
+#include <string>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
@@ -13,7 +15,9 @@
 #include "base/error.h"
 #include "controller/cache/store.h"
 #include "controller/file/directory_watch.h"
+#include "controller/file/manifest_file.h"
 #include "controller/file/manifest_set.h"
+#include "controller/model/objects.h"
 
 namespace cppx::controller {
 

@@ -1,9 +1,11 @@
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
+#include <cstddef>
 #include <sstream>
 #include <string>
-#include <utility>
+#include <string_view>
+#include <vector>
 
 #include "controller/file/document.h"
 #include "controller/file/yaml_builder.h"

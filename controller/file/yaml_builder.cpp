@@ -2,6 +2,9 @@
 
 #include <yaml-cpp/exceptions.h>
 
+#include <cstddef>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "controller/file/document.h"

@@ -7,8 +7,10 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
 
 namespace cppx::controller {
 namespace {

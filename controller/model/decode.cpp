@@ -2,13 +2,20 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <iterator>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "controller/model/decode_parts.h"
 #include "controller/model/json_field.h"
+#include "controller/model/objects.h"
 #include "controller/model/timestamp.h"
 
 namespace cppx::controller {

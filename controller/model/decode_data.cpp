@@ -1,7 +1,10 @@
+#include <string>
 #include <utility>
 
 #include "controller/model/base64.h"
 #include "controller/model/decode_parts.h"
+#include "controller/model/json_field.h"
+#include "controller/model/objects.h"
 
 namespace cppx::controller {
 

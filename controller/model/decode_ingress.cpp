@@ -1,6 +1,12 @@
+#include <cstdint>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "controller/model/decode_parts.h"
+#include "controller/model/json_field.h"
+#include "controller/model/objects.h"
+#include "routing/match/route.h"
 
 namespace cppx::controller {
 namespace {

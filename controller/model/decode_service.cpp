@@ -1,9 +1,14 @@
 #include <algorithm>
-#include <array>
+#include <cstdint>
 #include <iterator>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "controller/model/decode_parts.h"
+#include "controller/model/json_field.h"
+#include "controller/model/objects.h"
 
 namespace cppx::controller {
 namespace {

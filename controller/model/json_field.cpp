@@ -1,9 +1,15 @@
 #include "controller/model/json_field.h"
 
+#include <cstddef>
+#include <cstdint>
 #include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/text.h"
+#include "controller/model/objects.h"
 
 namespace cppx::controller {
 namespace {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -20,7 +21,7 @@ class DecodeErrors {
     if (!text_) text_ = std::move(text);
   }
   [[nodiscard]] bool any() const noexcept { return text_.has_value(); }
-  [[nodiscard]] Error to_error() const { return config_error(Errc::kParse, *text_); }
+  [[nodiscard]] Error to_error() const { return config_error(Errc::kParse, text_.value_or(std::string())); }
 
  private:
   std::optional<std::string> text_;

@@ -1,5 +1,9 @@
 #include "controller/model/objects.h"
 
+#include <string>
+#include <string_view>
+#include <variant>
+
 namespace cppx::controller {
 
 std::string_view to_string(Kind kind) noexcept {

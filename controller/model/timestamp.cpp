@@ -1,7 +1,10 @@
 #include "controller/model/timestamp.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
+#include <optional>
+#include <string_view>
 
 namespace cppx::controller {
 namespace {

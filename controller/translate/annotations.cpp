@@ -3,9 +3,13 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/text.h"
+#include "controller/model/objects.h"
+#include "controller/translate/diagnostic_list.h"
 #include "controller/translate/text_values.h"
 
 namespace cppx::controller {

@@ -2,8 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <string>
 #include <string_view>
 #include <utility>
+
+#include "controller/cache/store.h"
+#include "controller/model/objects.h"
+#include "tls/certificate.h"
 
 namespace cppx::controller {
 namespace {

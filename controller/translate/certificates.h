@@ -5,6 +5,7 @@
 #include <string>
 
 #include "controller/cache/store.h"
+#include "controller/model/objects.h"
 #include "tls/certificate.h"
 
 namespace cppx::controller {

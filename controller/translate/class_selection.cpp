@@ -2,6 +2,10 @@
 
 #include <string_view>
 
+#include "controller/cache/store.h"
+#include "controller/model/objects.h"
+#include "controller/translate/class_options.h"
+
 namespace cppx::controller {
 namespace {
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "controller/cache/store.h"
+#include "controller/model/objects.h"
 #include "controller/translate/class_options.h"
 
 namespace cppx::controller {

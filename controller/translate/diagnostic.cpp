@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <string>
+#include <string_view>
+
 namespace cppx::controller {
 
 std::string Diagnostic::to_string() const {

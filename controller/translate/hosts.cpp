@@ -3,10 +3,18 @@
 #include <fmt/format.h>
 
 #include <cstddef>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
+#include "controller/model/objects.h"
+#include "controller/translate/diagnostic_list.h"
 #include "controller/translate/names.h"
 #include "controller/translate/paths.h"
+#include "controller/translate/pools.h"
+#include "routing/endpoint/endpoint.h"
+#include "routing/match/route.h"
 
 namespace cppx::controller {
 namespace {

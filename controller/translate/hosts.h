@@ -1,15 +1,16 @@
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "controller/model/objects.h"
 #include "controller/translate/annotations.h"
 #include "controller/translate/diagnostic_list.h"
 #include "controller/translate/pools.h"
-#include "controller/translate/proxy_settings.h"
 #include "routing/match/route.h"
 #include "tls/certificate.h"
 

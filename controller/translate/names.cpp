@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
 
 #include "base/text.h"
 #include "routing/endpoint/endpoint.h"

@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
+#include <string_view>
+
+#include "routing/match/route.h"
 
 namespace cppx::controller {
 namespace {

@@ -1,6 +1,14 @@
 #include "controller/translate/policies.h"
 
 #include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "controller/translate/proxy_settings.h"
+#include "features/https_redirect/policy.h"
+#include "features/strict_transport_security/policy.h"
+#include "routing/policy.h"
 
 namespace cppx::controller {
 namespace {

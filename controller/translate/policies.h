@@ -10,7 +10,7 @@
 #include "controller/translate/proxy_settings.h"
 #include "features/https_redirect/policy.h"
 #include "features/strict_transport_security/policy.h"
-#include "routing/match/route.h"
+#include "routing/policy.h"
 
 namespace cppx::controller {
 

@@ -3,12 +3,23 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <variant>
+#include <vector>
 
 #include "base/text.h"
+#include "controller/model/objects.h"
+#include "controller/translate/diagnostic_list.h"
 #include "controller/translate/names.h"
 #include "controller/translate/slice_endpoints.h"
+#include "controller/translate/translate.h"
+#include "routing/endpoint/endpoint.h"
+#include "routing/match/route.h"
 
 namespace cppx::controller {
 namespace {

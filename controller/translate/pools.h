@@ -1,13 +1,14 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
 
-#include "controller/cache/store.h"
+#include "controller/model/objects.h"
 #include "controller/translate/diagnostic_list.h"
 #include "controller/translate/translate.h"
 #include "routing/endpoint/endpoint.h"

@@ -4,12 +4,16 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
+#include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/text.h"
+#include "controller/model/objects.h"
+#include "controller/translate/diagnostic_list.h"
 #include "controller/translate/text_values.h"
+#include "routing/settings.h"
 
 namespace cppx::controller {
 namespace {

@@ -1,10 +1,20 @@
 #include "controller/translate/publish_loop.h"
 
 #include <algorithm>
+#include <chrono>
+#include <cstddef>
 #include <iterator>
+#include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "base/log.h"
+#include "controller/cache/store.h"
+#include "controller/translate/diagnostic.h"
+#include "controller/translate/translate.h"
+#include "routing/snapshot.h"
+#include "tls/certificate.h"
 
 namespace cppx::controller {
 namespace {

@@ -4,14 +4,17 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "controller/cache/store.h"
+#include "controller/translate/diagnostic.h"
+#include "controller/translate/resolved_names.h"
 #include "controller/translate/translate.h"
 #include "routing/snapshot.h"
+#include "tls/certificate.h"
 
 namespace cppx::controller {
 

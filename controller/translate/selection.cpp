@@ -4,10 +4,18 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <string>
+#include <vector>
 
+#include "controller/cache/store.h"
+#include "controller/model/objects.h"
+#include "controller/translate/annotations.h"
 #include "controller/translate/class_selection.h"
+#include "controller/translate/diagnostic_list.h"
+#include "controller/translate/hosts.h"
 #include "controller/translate/paths.h"
+#include "controller/translate/proxy_settings.h"
+#include "controller/translate/translate.h"
+#include "routing/match/route.h"
 
 namespace cppx::controller {
 namespace {

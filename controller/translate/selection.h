@@ -2,7 +2,10 @@
 
 #include <vector>
 
+#include "controller/cache/store.h"
+#include "controller/translate/diagnostic_list.h"
 #include "controller/translate/hosts.h"
+#include "controller/translate/proxy_settings.h"
 #include "controller/translate/translate.h"
 
 namespace cppx::controller {

@@ -1,6 +1,19 @@
 #include "controller/translate/sharing.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "controller/translate/hosts.h"
+#include "controller/translate/policies.h"
+#include "routing/match/route.h"
+#include "routing/match/routing_table.h"
+#include "routing/settings.h"
+#include "tls/certificate.h"
+#include "tls/sni_table.h"
 
 namespace cppx::controller {
 namespace {

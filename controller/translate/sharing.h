@@ -7,7 +7,9 @@
 
 #include "controller/translate/hosts.h"
 #include "controller/translate/policies.h"
-#include "routing/snapshot.h"
+#include "routing/match/routing_table.h"
+#include "routing/settings.h"
+#include "tls/certificate.h"
 #include "tls/sni_table.h"
 
 namespace cppx::controller {

@@ -2,8 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "controller/model/objects.h"
+#include "controller/translate/diagnostic_list.h"
+#include "routing/endpoint/endpoint.h"
 
 namespace cppx::controller {
 namespace {

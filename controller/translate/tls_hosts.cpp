@@ -4,12 +4,23 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/text.h"
+#include "controller/cache/store.h"
+#include "controller/model/objects.h"
+#include "controller/translate/certificates.h"
+#include "controller/translate/diagnostic.h"
+#include "controller/translate/diagnostic_list.h"
+#include "controller/translate/hosts.h"
 #include "controller/translate/names.h"
+#include "tls/certificate.h"
 
 namespace cppx::controller {
 namespace {

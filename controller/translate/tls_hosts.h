@@ -4,11 +4,16 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <string>
+#include <utility>
 #include <vector>
 
+#include "controller/cache/store.h"
+#include "controller/model/objects.h"
 #include "controller/translate/certificates.h"
 #include "controller/translate/diagnostic_list.h"
 #include "controller/translate/hosts.h"
+#include "tls/certificate.h"
 
 namespace cppx::controller {
 

@@ -2,15 +2,24 @@
 
 #include <fmt/format.h>
 
+#include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "controller/cache/store.h"
+#include "controller/model/objects.h"
 #include "controller/translate/certificates.h"
+#include "controller/translate/diagnostic_list.h"
 #include "controller/translate/hosts.h"
 #include "controller/translate/policies.h"
 #include "controller/translate/pools.h"
+#include "controller/translate/proxy_settings.h"
 #include "controller/translate/selection.h"
 #include "controller/translate/sharing.h"
 #include "controller/translate/tls_hosts.h"
+#include "routing/endpoint/endpoint.h"
+#include "routing/snapshot.h"
 
 namespace cppx::controller {
 namespace {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
 #include <memory>
 #include <optional>
 #include <set>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "controller/cache/store.h"
+#include "controller/model/objects.h"
 #include "controller/translate/class_options.h"
 #include "controller/translate/diagnostic.h"
 #include "controller/translate/resolved_names.h"
