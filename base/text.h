@@ -24,8 +24,8 @@ constexpr bool iequals(std::string_view a, std::string_view b) noexcept {
 
 std::string to_lower(std::string_view text);
 
-/// Without spaces and tabs (RFC 9110 OWS) and line ends at either side; a view into `text` even when
-/// nothing is left.
+/// Without spaces and tabs (RFC 9110 OWS) and line ends at either side; a view into `text` even
+/// when nothing is left.
 std::string_view trim(std::string_view text) noexcept;
 
 /// Items between `separator`, trimmed, empty ones left out.
