@@ -51,7 +51,9 @@ bool is_tls_secret(const json& secret) {
 
 }  // namespace
 
-class KubeSource::Impl {
+/// Stands between the reflectors and the sink, so that nothing passes any more once it is stopped:
+/// a coroutine may have an answer in hand then.
+class KubeSource::Impl final : public ObjectSink {
  public:
   Impl(std::unique_ptr<ApiClient> client, KubeSourceOptions options, ObjectSink& sink);
 
@@ -64,6 +66,19 @@ class KubeSource::Impl {
  private:
   using Timer = boost::asio::basic_waitable_timer<
       std::chrono::steady_clock, boost::asio::wait_traits<std::chrono::steady_clock>, Executor>;
+
+  void replaced(Kind kind, const std::string& ns, std::vector<Object> objects) override {
+    if (!tasks_.cancelled()) sink_.replaced(kind, ns, std::move(objects));
+  }
+  void upserted(Object object) override {
+    if (!tasks_.cancelled()) sink_.upserted(std::move(object));
+  }
+  void removed(Kind kind, const ObjectKey& key) override {
+    if (!tasks_.cancelled()) sink_.removed(kind, key);
+  }
+  void source_changed(const SourceState& state) override {
+    if (!tasks_.cancelled()) sink_.source_changed(state);
+  }
 
   void add_reflector(Kind kind, const std::string& ns);
   KeepObject keep_of(Kind kind);
@@ -101,7 +116,9 @@ KubeSource::Impl::Impl(
       add_reflector(followed.kind, {});
       continue;
     }
-    for (const std::string& ns : options_.namespaces) add_reflector(followed.kind, ns);
+    std::set<std::string> namespaces(options_.namespaces.begin(), options_.namespaces.end());
+    if (followed.kind == Kind::kConfigMap) namespaces.merge(options_.config_map_namespaces);
+    for (const std::string& ns : namespaces) add_reflector(followed.kind, ns);
   }
   state_ = computed_state();
 }
@@ -110,7 +127,7 @@ void KubeSource::Impl::add_reflector(Kind kind, const std::string& ns) {
   ListWatchOptions options = options_.list_watch;
   options.seed += static_cast<std::uint32_t>(reflectors_.size());
   reflectors_.push_back(std::make_unique<Reflector>(
-      *client_, kind, ns, sink_, keep_of(kind), [this] { update_state(); }, options
+      *client_, kind, ns, *this, keep_of(kind), [this] { update_state(); }, options
   ));
 }
 
@@ -205,7 +222,7 @@ void KubeSource::Impl::update_state() {
   if (next.synced) next.waiting_for.clear();
   if (next.synced && !state_.synced) log::info("Kubernetes API: all objects are known");
   state_ = std::move(next);
-  sink_.source_changed(state_);
+  source_changed(state_);
 }
 
 SourceState KubeSource::Impl::computed_state() const {

@@ -18,7 +18,10 @@ namespace cppx::controller {
 
 struct KubeSourceOptions {
   std::vector<std::string> namespaces;  ///< Empty: all.
-  bool watch_namespaces = false;        ///< Follow Namespace objects too.
+  /// Where ConfigMaps are followed too when `namespaces` is not empty: that of --configmap, as a
+  /// rule.
+  std::set<std::string> config_map_namespaces;
+  bool watch_namespaces = false;  ///< Follow Namespace objects too.
   ApiClientOptions client;
   ListWatchOptions list_watch;
 };

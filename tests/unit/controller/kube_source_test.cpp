@@ -122,6 +122,20 @@ TEST_CASE("KubeSource: namespaces are followed one by one", "[controller]") {
     );
 }
 
+TEST_CASE("KubeSource: ConfigMaps may come from one more namespace", "[controller]") {
+  KubeSourceOptions options;
+  options.namespaces = {"shop"};
+  options.config_map_namespaces = {"ingress", "shop"};
+  Setup test(options);
+  const json config_map = {{"metadata", {{"name", "settings"}, {"namespace", "ingress"}}}};
+  test.api.put(kConfigMaps, config_map);
+  test.api.put(kServices, service_json("ingress", "web"));
+  REQUIRE(test.start_and_sync());
+  CHECK(test.sink.has(Kind::kConfigMap, "ingress", "settings"));
+  CHECK(test.sink.count(Kind::kService) == 0);
+  CHECK(test.watches_are_open(7));
+}
+
 TEST_CASE("KubeSource: of the Secrets only TLS and wanted ones are kept", "[controller]") {
   Setup test;
   test.put_secret("cert", kTls);
