@@ -18,13 +18,15 @@ namespace cppx::controller {
 class DecodeErrors {
  public:
   void add(std::string text) {
-    if (!text_) text_ = std::move(text);
+    if (!any_) text_ = std::move(text);
+    any_ = true;
   }
-  [[nodiscard]] bool any() const noexcept { return text_.has_value(); }
-  [[nodiscard]] Error to_error() const { return config_error(Errc::kParse, text_.value_or(std::string())); }
+  [[nodiscard]] bool any() const noexcept { return any_; }
+  [[nodiscard]] Error to_error() const { return config_error(Errc::kParse, text_); }
 
  private:
-  std::optional<std::string> text_;
+  bool any_ = false;
+  std::string text_;
 };
 
 /// One value within a JSON object and the way that leads to it, read with its type checked. Absent

@@ -28,7 +28,7 @@ std::string_view to_string(Kind kind) noexcept {
 
 std::string ObjectKey::to_string() const { return ns.empty() ? name : ns + "/" + name; }
 
-const ObjectMeta& meta_of(const Object& object) noexcept {
+const ObjectMeta& meta_of(const Object& object) {
   return *std::visit([](const auto& value) { return &value.meta; }, object);
 }
 

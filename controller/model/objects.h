@@ -186,7 +186,7 @@ inline constexpr Kind kKindOf<ConfigMap> = Kind::kConfigMap;
 template <>
 inline constexpr Kind kKindOf<Namespace> = Kind::kNamespace;
 
-const ObjectMeta& meta_of(const Object& object) noexcept;
+const ObjectMeta& meta_of(const Object& object);
 Kind kind_of(const Object& object) noexcept;
 
 }  // namespace cppx::controller
