@@ -1,6 +1,7 @@
 // One try to have a request answered by one endpoint: connection, request head and body, response
 // head.
 
+#include <cerrno>
 #include <cstring>
 
 #include "proxy/codec/http1/head_validator.h"
@@ -75,6 +76,7 @@ Stream::Attempt Stream::attempt_of_upload() const noexcept {
 
 Task<IoStatus> Stream::send_request() {
   sent_bytes_ = 0;
+  reset_ = false;
   body_bytes_ = 0;
   ++upstream_->requests;
   state_.request_body.start(state_.request.framing, state_.request.content_length);
@@ -112,6 +114,7 @@ Task<IoStatus> Stream::send_body_pieces(std::string_view lead) {
     const auto written =
         co_await upstream_->transport().write_all(part.pieces, settings_.proxy_send_timeout);
     sent_bytes_ += written.bytes;
+    reset_ = reset_ || written.error == ECONNRESET;
     if (!written.ok()) co_return written.status;
     if (part.status == Status::kNeedMore || part.status == Status::kEnd) co_return IoStatus::kOk;
   }
@@ -195,6 +198,7 @@ Task<Stream::Attempt> Stream::read_response_head() {
           {response_in_.data() + response_end_, response_in_.size() - response_end_}
       );
       if (got.status == IoStatus::kTimeout) co_return Attempt::kTimeout;
+      reset_ = reset_ || got.error == ECONNRESET;
       if (!got.ok()) co_return Attempt::kNoResponse;
       response_end_ += got.bytes;
     }

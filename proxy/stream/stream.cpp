@@ -31,8 +31,10 @@ std::optional<LocalReply> Stream::decide() {
   const auto path = routing::normalize_path(request.path, state_.path_scratch);
   if (table == nullptr || !path)
     return LocalReply{.status = table == nullptr ? std::uint16_t{404} : std::uint16_t{400}};
-  const std::string_view host =
-      request.host.empty() ? "" : routing::host_without_port(request.host).value_or("");
+  // HTTP/1.0 without a Host field: nobody's host, and a name that is harmless in a redirect.
+  const std::string_view host = request.host.empty()
+                                    ? std::string_view("_")
+                                    : routing::host_without_port(request.host).value_or("_");
   const routing::RouteMatch match = table->routes->match(host, *path);
   route_ = match.route;
   // Load balancers probe by address: the answer for hosts nobody has configured.
@@ -149,7 +151,11 @@ bool Stream::may_try_again(Attempt last, std::uint32_t tries, bool reused) {
   if (!body_complete_) return false;
   if (last == Attempt::kTimeout) return !reused && state_.request.idempotent;
   if (last != Attempt::kNoResponse) return false;
-  return state_.request.idempotent || (upstream_ && upstream_->nothing_acknowledged(sent_bytes_));
+  if (state_.request.idempotent || sent_bytes_ == 0) return true;
+  // A backend that read the request and then reset the connection may not have acknowledged it yet.
+  // One that had closed before the request came has sent its FIN first (the error is then another:
+  // EPIPE).
+  return !reset_ && upstream_ && upstream_->nothing_acknowledged(sent_bytes_);
 }
 
 Task<StreamEnd> Stream::end_failed(Attempt last) {

@@ -134,6 +134,7 @@ class Stream {
   std::size_t sent_bytes_ = 0;  // to the upstream in this attempt
   UpstreamPtr upstream_;
   bool reused_ = false;
+  bool reset_ = false;  // the upstream connection was reset without having been ended before
   Buffer response_in_;
   std::size_t response_begin_ = 0;
   std::size_t response_end_ = 0;

@@ -20,7 +20,7 @@ constexpr std::size_t kRecord = 16 * 1024;
 
 IoResult from_errno() noexcept {
   if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return {IoStatus::kWantRead, 0};
-  return {IoStatus::kError, 0};
+  return {IoStatus::kError, 0, errno};
 }
 
 }  // namespace
@@ -131,7 +131,7 @@ Task<IoResult> Transport::write_all(std::span<iovec> pieces, std::chrono::millis
       continue;
     }
     if (result.status != IoStatus::kWantRead && result.status != IoStatus::kWantWrite)
-      co_return IoResult{result.status, total};
+      co_return IoResult{result.status, total, result.error};
     arm_write(idle);
     const auto ready =
         co_await wait(result.status == IoStatus::kWantRead ? Direction::kRead : Direction::kWrite);

@@ -30,6 +30,7 @@ enum class IoStatus : std::uint8_t {
 struct IoResult {
   IoStatus status = IoStatus::kOk;
   std::size_t bytes = 0;
+  int error = 0;  ///< errno of kError on the socket itself; 0 when it was TLS.
   [[nodiscard]] bool ok() const noexcept { return status == IoStatus::kOk; }
 };
 

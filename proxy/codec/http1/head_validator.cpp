@@ -20,11 +20,13 @@ bool has_control_character(std::string_view value) noexcept {
   return false;
 }
 
-/// Every line ends in CR LF, and none begins with white space (obs-fold, or a field before the first name). Looked
-/// at in the bytes themselves: a parser that is lenient about it no longer shows it in what it hands out.
+/// Every line ends in CR LF, and none begins with white space (obs-fold, or a field before the
+/// first name). Looked at in the bytes themselves: a parser that is lenient about it no longer
+/// shows it in what it hands out.
 bool well_formed_lines(std::string_view head) noexcept {
   while (head.starts_with("\r\n")) head.remove_prefix(2);  // RFC 9112 2.2
-  for (std::size_t end = head.find('\n'); end != std::string_view::npos; end = head.find('\n', end + 1)) {
+  for (std::size_t end = head.find('\n'); end != std::string_view::npos;
+       end = head.find('\n', end + 1)) {
     if (end == 0 || head[end - 1] != '\r') return false;
     if (end + 1 < head.size() && (head[end + 1] == ' ' || head[end + 1] == '\t')) return false;
   }
@@ -139,8 +141,7 @@ bool split_target(
   }
   head.target = target;
   // "http://host?query" has an empty path, which is sent as "/" (RFC 9112 3.2.1).
-  head.path =
-      target.starts_with('/') ? target.substr(0, target.find('?')) : std::string_view("/");
+  head.path = target.starts_with('/') ? target.substr(0, target.find('?')) : std::string_view("/");
   return true;
 }
 
@@ -207,7 +208,8 @@ bool validate_response(
     const HeadParser& parser, std::string_view buffer, bool to_head, routing::ResponseHead& head
 ) {
   head.clear();
-  if (!buffer.starts_with("HTTP/1.") || parser.major_version() != 1 || parser.minor_version() > 1) return false;
+  if (!buffer.starts_with("HTTP/1.") || parser.major_version() != 1 || parser.minor_version() > 1)
+    return false;
   if (!well_formed_lines(buffer)) return false;
   head.minor_version = parser.minor_version();
   head.status = parser.status();

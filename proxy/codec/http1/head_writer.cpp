@@ -47,6 +47,21 @@ std::string_view find_value(const routing::HeaderFields& fields, HeaderId id) no
   return {};
 }
 
+/// The values of a field that may come several times, as one list (RFC 9110 5.3).
+void write_joined(
+    HeadBuffer& out, std::string_view name, const routing::HeaderFields& fields, HeaderId id
+) {
+  bool first = true;
+  for (const HeaderField& field : fields) {
+    if (field.id != id || field.value.empty()) continue;
+    if (first) out.append(name);
+    out.append(first ? ": " : ", ");
+    out.append(field.value);
+    first = false;
+  }
+  if (!first) out.append("\r\n");
+}
+
 void write_forwarded(
     HeadBuffer& out, const routing::RequestHead& request, const ForwardedInfo& forwarded
 ) {
@@ -62,8 +77,7 @@ void write_forwarded(
   out.field("X-Forwarded-Proto", forwarded.scheme);
   out.field("X-Forwarded-Scheme", forwarded.scheme);
   out.field("X-Scheme", forwarded.scheme);
-  const auto client_for = find_value(request.fields, HeaderId::kXForwardedFor);
-  if (!client_for.empty()) out.field("X-Original-Forwarded-For", client_for);
+  write_joined(out, "X-Original-Forwarded-For", request.fields, HeaderId::kXForwardedFor);
   const auto client_host = find_value(request.fields, HeaderId::kXForwardedHost);
   if (!client_host.empty()) out.field("X-Original-Forwarded-Host", client_host);
 }
@@ -86,7 +100,7 @@ bool set_by_us_or_hop_by_hop(HeaderId id) noexcept {
 
 void HeadBuffer::append(std::string_view text) noexcept {
   if (text.size() > memory_.size() - used_) ok_ = false;
-  if (!ok_) return;
+  if (!ok_ || text.empty()) return;
   std::memcpy(memory_.data() + used_, text.data(), text.size());
   used_ += text.size();
 }
