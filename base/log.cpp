@@ -89,8 +89,9 @@ void stop() {
   least_level.store(static_cast<int>(Level::kError) + 1, std::memory_order_release);
   if (!sink) return;
   sink->logger->flush();
-  sink->logger.reset();
+  // First the thread, which ends when the queue is empty: nothing writes through the logger any more when it goes.
   sink->thread.reset();
+  sink->logger.reset();
   sink.reset();
 }
 
