@@ -126,7 +126,7 @@ bool wait_for(Condition condition) {
 TEST_CASE("ProxyServer: clients wait for the first snapshot instead of being refused", "[proxy]") {
   Backend backend;
   ProxyServer proxy(options(2), [](const auto&) {});
-  REQUIRE(proxy.start());
+  REQUIRE(proxy.start().has_value());
   asio::io_context io;
   tcp::socket client(io);
   client.connect({asio::ip::address_v4::loopback(), proxy.bound()[0].port});
@@ -146,7 +146,7 @@ TEST_CASE("ProxyServer: old snapshots come back once nobody uses them", "[proxy]
     CHECK(old);
     ++retired;
   });
-  REQUIRE(proxy.start());
+  REQUIRE(proxy.start().has_value());
   proxy.publish(snapshot_to(backend.port(), 1));
   asio::io_context io;
   tcp::socket client(io);
@@ -162,7 +162,7 @@ TEST_CASE("ProxyServer: old snapshots come back once nobody uses them", "[proxy]
 TEST_CASE("ProxyServer: draining closes idle connections and stop() ends", "[proxy]") {
   Backend backend;
   ProxyServer proxy(options(1), [](const auto&) {});
-  REQUIRE(proxy.start());
+  REQUIRE(proxy.start().has_value());
   proxy.publish(snapshot_to(backend.port(), 1));
   asio::io_context io;
   tcp::socket client(io);
@@ -185,7 +185,7 @@ TEST_CASE("ProxyServer: a port in use is one clear error", "[proxy]") {
   with_port.listeners[0].port = taken.local_endpoint().port();
   ProxyServer proxy(with_port, [](const auto&) {});
   const auto started = proxy.start();
-  REQUIRE_FALSE(started);
+  REQUIRE_FALSE(started.has_value());
   CHECK(started.error().detail.find("cannot listen on 127.0.0.1 port") != std::string::npos);
   CHECK(started.error().detail.find("Address already in use") != std::string::npos);
 }
