@@ -173,12 +173,16 @@ std::uint16_t validate_request(
   if (!well_formed_lines(buffer)) return 400;
   head.minor_version = parser.minor_version();
   head.method = parser.method();
+  // One space on either side of the target (3); protocol() has seen the second.
+  const std::string_view target = parser.target(buffer);
+  const std::string_view line = buffer.substr(buffer.find_first_not_of("\r\n"));
+  if (target.data() != line.data() + head.method.size() + 1) return 400;
   Gathered found;
   if (!take_fields(parser, buffer, head.fields, found)) return 400;
   if (head.method == "TRACE") return 405;
   if (head.method == "CONNECT") return 400;
   std::string_view authority;
-  if (!split_target(parser.target(buffer), head, authority)) return 400;
+  if (!split_target(target, head, authority)) return 400;
   if (!decide_host(found, authority, head)) return 400;
   head.has_content_length = found.content_lengths == 1;
   switch (decide_framing(found, head.minor_version, head.framing, head.content_length)) {

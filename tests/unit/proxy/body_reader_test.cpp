@@ -50,7 +50,7 @@ TEST_CASE("BodyReader: chunks, extensions and trailers", "[proxy]") {
   reader.start(BodyFraming::kChunked, 0);
   const auto read = read_all(
       reader,
-      "5\r\nhello\r\n00A;name=\"v\"\r\n, it's me. \r\n0;x\r\nX-Sum: abc \r\nContent-Length: "
+      "5\r\nhello\r\n00B;name=\"v\"\r\n, it's me. \r\n0;x\r\nX-Sum: abc \r\nContent-Length: "
       "9\r\n\r\nGET",
       step
   );
