@@ -9,10 +9,13 @@
 #include <cstring>
 #include <map>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
+
+#include "base/text.h"
 
 namespace cppx::controller::dns {
 namespace {
@@ -56,6 +59,26 @@ LookupStatus status_of(int code) noexcept {
     default:
       return LookupStatus::kFailed;
   }
+}
+
+/// Names that mean this machine whatever the name servers say: RFC 6761 section 6.3.
+bool is_localhost(std::string_view name) noexcept {
+  static constexpr std::string_view kLocalhost = "localhost";
+  if (name.ends_with('.')) name.remove_suffix(1);
+  if (name.size() < kLocalhost.size()) return false;
+  const auto rest = name.substr(0, name.size() - kLocalhost.size());
+  return iequals(name.substr(rest.size()), kLocalhost) && (rest.empty() || rest.ends_with('.'));
+}
+
+LookupResult loopback(Family family) {
+  LookupResult result;
+  result.status = LookupStatus::kFound;
+  result.ttl = std::chrono::hours(24);
+  if (family == Family::kIPv4)
+    result.addresses.emplace_back(asio::ip::address_v4::loopback());
+  else
+    result.addresses.emplace_back(asio::ip::address_v6::loopback());
+  return result;
 }
 
 LookupResult result_of(int code, const ares_addrinfo* info) {
@@ -144,6 +167,10 @@ AresChannel::Impl::~Impl() {
 }
 
 void AresChannel::Impl::lookup(const std::string& name, Family family, Callback done) {
+  if (is_localhost(name)) {
+    done(loopback(family));
+    return;
+  }
   ares_addrinfo_hints hints{};
   hints.ai_family = family == Family::kIPv4 ? AF_INET : AF_INET6;
   hints.ai_socktype = SOCK_STREAM;

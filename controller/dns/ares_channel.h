@@ -48,8 +48,8 @@ class AresChannel {
   AresChannel(const AresChannel&) = delete;
   AresChannel& operator=(const AresChannel&) = delete;
 
-  /// Resolves as the system does (/etc/hosts, then DNS with the search list). `done` is called
-  /// exactly once, possibly before this returns.
+  /// Resolves as the system does (/etc/hosts, then DNS with the search list; localhost is
+  /// loopback). `done` is called exactly once, possibly before this returns.
   void lookup(const std::string& name, Family family, std::function<void(LookupResult)> done);
 
  private:

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from support.client import request
+from support.cppx import measured_memory
 from support.manifests import ingress, rule, service_of
 from support.waiting import wait_for
 from support.wire import chunk, chunked
@@ -21,7 +22,7 @@ def streaming(start_cppx, make_backend):
     """A cppx without a limit on bodies, and its backend."""
     backend = make_backend("big")
     objects = [*service_of("big", backend), ingress("big", rule("site.test", "big:80"))]
-    cppx = start_cppx({"all.yaml": objects}, config={"proxy-body-size": "0"})
+    cppx = start_cppx({"all.yaml": objects}, config={"proxy-body-size": "0"}, environment=measured_memory())
     return cppx, backend
 
 

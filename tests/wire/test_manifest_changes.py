@@ -9,6 +9,7 @@ import pytest
 
 from support.certificates import make_certificate
 from support.client import Connection, request
+from support.cppx import measured_memory
 from support.manifests import config_map, endpoint_slice, ingress, rule, service, service_of, tls_secret, to_yaml
 from support.waiting import SLOW, scaled, wait_for
 
@@ -281,7 +282,8 @@ def test_a_change_does_not_touch_requests_in_flight(start_cppx, make_backend):
 
 def test_many_changes_leak_nothing(start_cppx, web):
     pairs = [make_certificate("one.test") for _ in range(2)]
-    cppx = start_cppx({"web.yaml": [*service_of("web", web), ingress("web", rule("one.test", "web:80"), tls=[("pair", "one.test")])]})
+    objects = [*service_of("web", web), ingress("web", rule("one.test", "web:80"), tls=[("pair", "one.test")])]
+    cppx = start_cppx({"web.yaml": objects}, environment=measured_memory())
 
     def change(count):
         for number in range(count):

@@ -14,8 +14,8 @@
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "file_support.h"
 #include "routing/dump.h"
+#include "tests/unit/controller/file_support.h"
 
 namespace cppx::controller {
 namespace {

@@ -1,4 +1,4 @@
-#include "file_support.h"
+#include "tests/unit/controller/file_support.h"
 
 #include <fmt/format.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -153,13 +154,26 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("NameResolver: literals and names in the hosts file need no server", "[controller]") {
+TEST_CASE("NameResolver: literals and names of this machine need no server", "[controller]") {
   Setup test;
-  test.resolver->set_names({"192.0.2.7", "localhost"});
+  test.resolver->set_names({"192.0.2.7", "localhost", "a.localhost"});
   REQUIRE(test.until([&] { return test.resolved("192.0.2.7", {"192.0.2.7"}); }));
-  REQUIRE(test.until([&] { return test.resolver->names().contains("localhost"); }));
-  CHECK(test.resolver->names().find("localhost")->second.front() == "127.0.0.1");
+  REQUIRE(test.until([&] { return test.resolved("localhost", {"127.0.0.1", "::1"}); }));
+  REQUIRE(test.until([&] { return test.resolved("a.localhost", {"127.0.0.1", "::1"}); }));
   CHECK(test.server.queries.empty());
+}
+
+TEST_CASE("NameResolver: the hosts file comes first", "[controller]") {
+  const TemporaryFolder folder;
+  const auto hosts =
+      folder.write("hosts", "192.0.2.9 web.example other.example\nfd00::9 web.example\n");
+  setenv("CARES_HOSTS", hosts.c_str(), 1);
+  Setup test;
+  test.server.records["web.example"] = {.ipv4 = {"10.0.0.1"}};
+  test.resolver->set_names({"web.example"});
+  CHECK(test.until([&] { return test.resolved("web.example", {"192.0.2.9", "fd00::9"}); }));
+  CHECK(test.server.queries.empty());
+  unsetenv("CARES_HOSTS");
 }
 
 TEST_CASE("NameResolver: may be destroyed while it waits for answers", "[controller]") {

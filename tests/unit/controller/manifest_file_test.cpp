@@ -5,7 +5,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "file_support.h"
+#include "tests/unit/controller/file_support.h"
 
 namespace cppx::controller {
 namespace {

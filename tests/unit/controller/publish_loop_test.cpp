@@ -8,8 +8,8 @@
 #include <boost/asio/io_context.hpp>
 #include <catch2/catch_test_macros.hpp>
 
-#include "file_support.h"
-#include "translate_support.h"
+#include "tests/unit/controller/file_support.h"
+#include "tests/unit/controller/translate_support.h"
 
 namespace cppx::controller {
 namespace {

@@ -11,8 +11,8 @@
 #include "controller/translate/text_values.h"
 #include "features/https_redirect/policy.h"
 #include "features/strict_transport_security/policy.h"
+#include "tests/unit/controller/translate_support.h"
 #include "tls/sni_table.h"
-#include "translate_support.h"
 
 namespace cppx::controller {
 namespace {
