@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "proxy/codec/http1/head_validator.h"
+#include "proxy/stream/http1/http1_downstream.h"
 #include "proxy/stream/local_reply.h"
 #include "proxy/worker/worker.h"
 
@@ -16,6 +17,8 @@ constexpr std::size_t kBodyRoom = 4 * 1024;
 // read and throw away so much and so long first.
 constexpr std::size_t kLingerBytes = 1024 * 1024;
 constexpr std::chrono::seconds kLingerTime{2};
+// For an answer to what was no request.
+constexpr std::chrono::seconds kReplyTime{10};
 // A client that has just connected is heard out while the worker drains: its first request is on
 // its way.
 constexpr std::chrono::seconds kFirstRequestWhileDraining{2};
@@ -50,33 +53,49 @@ void Connection::cut() noexcept {
 Task<void> Connection::serve() {
   const bool ready = co_await handshake();
   // After a failed handshake the client still gets the alert that says why: no reset.
-  StreamEnd end = ready ? StreamEnd::kKeepAlive : StreamEnd::kClose;
-  while (end == StreamEnd::kKeepAlive && !cut_) {
+  Next next = Next::kClose;
+  if (ready) next = co_await serve_http1();
+  co_await end(next);
+}
+
+Task<Connection::Next> Connection::serve_http1() {
+  Next next = Next::kRequest;
+  while (next == Next::kRequest && !cut_) {
     const bool incoming = co_await wait_for_request();
-    if (!incoming) {
-      end = StreamEnd::kClose;
-      break;
-    }
+    if (!incoming) co_return Next::kClose;
     state_ = worker_.stream_states().take();
-    const HeadResult head = co_await read_head();
-    if (head == HeadResult::kHead) {
-      Stream stream(worker_, downstream_, *state_);
-      stream_ = &stream;
-      end = co_await stream.run();
-      stream_ = nullptr;
-    } else {
-      end = head == HeadResult::kAnswered ? StreamEnd::kLinger : StreamEnd::kClose;
-    }
+    next = co_await serve_request();
     worker_.stream_states().give_back(std::move(state_));
     if (worker_.snapshots().has_old()) worker_.snapshots().release_unused();
-    if (draining_ && end == StreamEnd::kKeepAlive) end = StreamEnd::kClose;
+    if (draining_ && next == Next::kRequest) next = Next::kClose;
   }
-  if (end == StreamEnd::kAbort || cut_) {
-    downstream_.transport.abort();
+  co_return next;
+}
+
+Task<Connection::Next> Connection::serve_request() {
+  const HeadResult head = co_await read_head();
+  if (head == HeadResult::kClose) co_return Next::kClose;
+  if (head == HeadResult::kAnswered) co_return Next::kLinger;
+  SnapshotPin snapshot = worker_.snapshots().pin();
+  const routing::ProxySettings& settings = *snapshot->settings;
+  Http1Downstream request(worker_, downstream_, *state_, settings);
+  Stream stream(worker_, request, *state_, std::move(snapshot));
+  stream_ = &stream;
+  const StreamEnd end = co_await stream.run();
+  stream_ = nullptr;
+  if (end == StreamEnd::kAbort) co_return Next::kAbort;
+  if (end == StreamEnd::kLinger) co_return Next::kLinger;
+  co_return request.keep_alive() ? Next::kRequest : Next::kClose;
+}
+
+Task<void> Connection::end(Next how) {
+  Transport& transport = downstream_.transport;
+  if (how == Next::kAbort || cut_) {
+    transport.abort();
   } else {
-    downstream_.transport.shutdown_send();
-    if (end == StreamEnd::kLinger || !downstream_.unread().empty()) co_await linger();
-    downstream_.transport.close();
+    transport.shutdown_send();
+    if (how == Next::kLinger || !downstream_.unread().empty()) co_await linger();
+    transport.close();
   }
   downstream_.input.reset();
 }
@@ -95,7 +114,8 @@ Task<bool> Connection::handshake() {
   if (readable != IoStatus::kOk || ::recv(transport.native_handle(), &first, 1, MSG_PEEK) != 1)
     co_return false;
   if (first != kTlsHandshakeRecord) {
-    co_await write_plain_on_tls_reply(worker_, downstream_);
+    constexpr std::string_view kPlain = "The plain HTTP request was sent to HTTPS port";
+    co_await write_reply_and_close({.status = 400, .note = kPlain});
     co_await linger();
     co_return false;
   }
@@ -156,18 +176,30 @@ bool Connection::grow_input(std::uint32_t limit_bytes) {
 
 std::uint16_t Connection::head_error(http1::HeadParser::Status status) const noexcept {
   if (status == http1::HeadParser::Status::kTooManyFields) return 431;
-  return state_->request_parser.bad_version() ? 505 : 400;
+  return state_->downstream.parser.bad_version() ? 505 : 400;
 }
 
 Task<Connection::HeadResult> Connection::refuse(std::uint16_t status) {
   ++worker_.counters().requests;
-  co_await write_error_and_close(worker_, downstream_, status);
+  co_await write_reply_and_close({.status = status});
   co_return HeadResult::kAnswered;
+}
+
+Task<bool> Connection::write_reply_and_close(LocalReply reply) {
+  Buffer memory = worker_.buffers().take_small();
+  const auto text =
+      local_reply_text({memory.data(), memory.size()}, reply, {.date = worker_.date()});
+  ++worker_.counters().responses[reply.status / 100U];
+  iovec piece{
+      .iov_base = const_cast<char*>(text.data()), .iov_len = text.size()
+  };  // NOLINT: only read
+  const auto written = co_await downstream_.transport.write_all({&piece, 1}, kReplyTime);
+  co_return written.ok();
 }
 
 Task<Connection::HeadResult> Connection::read_head() {
   Downstream& down = downstream_;
-  http1::HeadParser& parser = state_->request_parser;
+  http1::HeadParser& parser = state_->downstream.parser;
   const SnapshotPin snapshot = worker_.snapshots().pin();
   const routing::ProxySettings& settings = *snapshot->settings;
   parser.reset();

@@ -5,6 +5,7 @@
 
 #include "proxy/coro/task.h"
 #include "proxy/stream/downstream.h"
+#include "proxy/stream/local_reply.h"
 #include "proxy/stream/stream.h"
 #include "proxy/stream/stream_state.h"
 
@@ -32,11 +33,22 @@ class Connection {
 
  private:
   enum class HeadResult : std::uint8_t { kHead, kClose, kAnswered };
+  /// What becomes of the connection after a request.
+  enum class Next : std::uint8_t {
+    kRequest,
+    kClose,   ///< In an orderly way.
+    kLinger,  ///< In an orderly way, after throwing away what the client still sends.
+    kAbort,   ///< With a reset: the response is not complete, and the client must notice.
+  };
 
   Task<bool> handshake();
+  Task<Next> serve_http1();
+  Task<Next> serve_request();
+  Task<void> end(Next how);
   Task<bool> wait_for_request();
   Task<HeadResult> read_head();
   Task<HeadResult> refuse(std::uint16_t status);
+  Task<bool> write_reply_and_close(LocalReply reply);
   Task<void> linger();
   /// Makes room for a longer head; false when it is as long as allowed.
   bool grow_input(std::uint32_t limit_bytes);
