@@ -1,0 +1,62 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "proxy/codec/http2/session.h"
+#include "proxy/coro/task.h"
+#include "proxy/stream/http2/http2_stream.h"
+#include "proxy/transport/transport.h"
+
+namespace cppx::proxy {
+
+class Worker;
+
+/// Moves bytes between an HTTP/2 session and its transport, and resumes the streams that the bytes
+/// were for. Either role. Streams are resumed only between calls of the session, so that what they
+/// do next never runs inside of it.
+class Http2Link {
+ public:
+  /// All must outlive the link; `send_timeout` is between two writes.
+  Http2Link(
+      Worker& worker, Transport& transport, http2::Session& session,
+      std::chrono::milliseconds send_timeout
+  );
+  Http2Link(const Http2Link&) = delete;
+  Http2Link& operator=(const Http2Link&) = delete;
+
+  /// Feeds `early`, then what is read, until the connection ends, is cancelled, times out (the
+  /// read deadline of the transport), or the session has nothing more to read. What the session
+  /// still has to say is written before it returns.
+  Task<void> run(std::span<const char> early);
+
+  /// Something was submitted to the session: written after what else the loop has to do now, so
+  /// that the frames of several streams go out together.
+  void flush();
+  /// `stream` has news; it is resumed when the session is left.
+  void wake(Http2Stream& stream) { woken_.push_back(&stream); }
+  /// A woken stream is about to go away.
+  void forget(const Http2Stream& stream) noexcept;
+  [[nodiscard]] bool failed() const noexcept { return failed_; }
+  [[nodiscard]] http2::Session& session() noexcept { return session_; }
+  [[nodiscard]] Worker& worker() noexcept { return worker_; }
+
+ private:
+  Task<void> write();
+  void resume_woken();
+  bool feed(std::span<const char> bytes);
+
+  Worker& worker_;
+  Transport& transport_;
+  http2::Session& session_;
+  std::chrono::milliseconds send_timeout_;
+  std::vector<Http2Stream*> woken_;
+  std::vector<Http2Stream*> resuming_;
+  Event written_;
+  bool writing_ = false;
+  bool failed_ = false;
+};
+
+}  // namespace cppx::proxy
