@@ -11,6 +11,7 @@
 #include <boost/asio/post.hpp>
 
 #include "proxy/worker/worker.h"
+#include "tls/client_context.h"
 #include "tls/server_context.h"
 
 namespace cppx::proxy {
@@ -30,8 +31,12 @@ Result<void> ProxyServer::start() {
   for (std::uint32_t i = 0; i < options_.workers; ++i) {
     auto tls = tls::ServerContext::create();
     if (!tls) return tls.error();
+    auto upstream_tls = tls::ClientContext::create();
+    if (!upstream_tls) return upstream_tls.error();
     auto slot = std::make_unique<Slot>();
-    slot->worker = std::make_unique<Worker>(i, options_.workers, std::move(*tls), retire_);
+    slot->worker = std::make_unique<Worker>(
+        i, options_.workers, std::move(*tls), std::move(*upstream_tls), retire_
+    );
     slots_.push_back(std::move(slot));
   }
   if (const auto opened = open_listeners(); !opened) return opened.error();

@@ -59,6 +59,8 @@ void append_route(const Snapshot& snapshot, const Route& route, std::string& out
       std::back_inserter(out), "  {} {} -> {}", to_string(route.path_type), route.path,
       pool_name(snapshot, route.pool)
   );
+  if (route.protocol != BackendProtocol::kHttp)
+    fmt::format_to(std::back_inserter(out), " over {}", to_string(route.protocol));
   if (!route.origin.ingress.empty())
     fmt::format_to(
         std::back_inserter(out), " [ns={} ingress={}]", route.origin.ns, route.origin.ingress

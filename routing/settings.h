@@ -32,6 +32,9 @@ struct ProxySettings {
   std::uint32_t client_request_line_bytes = 8 * 1024;   ///< Request line; more is 414.
   std::uint32_t proxy_header_bytes = 32 * 1024;         ///< Whole response head; more is 502.
 
+  bool use_http2 = true;  ///< Towards clients, over TLS (ALPN) and on the plain port.
+  std::uint32_t http2_max_concurrent_streams = 128;  ///< Per client connection.
+
   bool operator==(const ProxySettings&) const = default;
 };
 

@@ -14,14 +14,16 @@ constexpr int kMaxInterim = 16;
 
 Task<Stream::Attempt> Stream::attempt(const routing::EndpointAddress& address, bool may_reuse) {
   down_.watch(this);
-  up_ = &http1_.emplace(worker_, state_, settings_);
-  const auto connected = co_await up_->connect(address, may_reuse, settings_.proxy_connect_timeout);
+  const UpstreamKey key = start_upstream(address);
+  const auto connected = co_await up_->connect(key, may_reuse, settings_.proxy_connect_timeout);
   if (client_gone_) co_return Attempt::kClientGone;
   if (connected == IoStatus::kTimeout) co_return Attempt::kConnectTimeout;
   if (connected != IoStatus::kOk) co_return Attempt::kNotConnected;
   const auto sent = co_await send_request();
   if (sent == IoStatus::kTimeout) co_return Attempt::kTimeout;
   if (const Attempt refused = attempt_of_upload(); refused != Attempt::kHead) co_return refused;
+  if (sent != IoStatus::kOk && !up_->begun())
+    co_return sent == IoStatus::kCancelled ? Attempt::kHeadTooLarge : Attempt::kNotConnected;
   // After a failed write there may still be an answer: a backend may refuse a body without reading
   // it.
   if (upload_ != Upload::kRunning) up_->arm_read(settings_.proxy_read_timeout);
@@ -31,6 +33,19 @@ Task<Stream::Attempt> Stream::attempt(const routing::EndpointAddress& address, b
   if (client_gone_) co_return Attempt::kClientGone;
   const Attempt because_of_upload = attempt_of_upload();
   co_return because_of_upload == Attempt::kHead ? result : because_of_upload;
+}
+
+UpstreamKey Stream::start_upstream(const routing::EndpointAddress& address) {
+  using routing::BackendProtocol;
+  const BackendProtocol protocol = route_->protocol;
+  if (protocol == BackendProtocol::kGrpc || protocol == BackendProtocol::kGrpcs) {
+    up_ = &http2_.emplace(worker_, state_, settings_);
+    return {.address = address, .tls = protocol == BackendProtocol::kGrpcs};
+  }
+  up_ = &http1_.emplace(worker_, state_, settings_);
+  const bool tls = protocol == BackendProtocol::kHttps ||
+                   (protocol == BackendProtocol::kAuto && down_.origin().tls);
+  return {.address = address, .tls = tls};
 }
 
 Stream::Attempt Stream::attempt_of_upload() const noexcept {
@@ -76,7 +91,8 @@ Task<IoStatus> Stream::send_request() {
       {.client_address = origin.client_address,
        .scheme = origin.tls ? std::string_view("https") : std::string_view("http"),
        .port = origin.port,
-       .request_id = state_.request_id},
+       .request_id = state_.request_id,
+       .websocket_key = state_.websocket_key},
       part
   );
   while (sent == IoStatus::kOk && part.status == BodyPart::Status::kMore) {

@@ -4,7 +4,9 @@
 #include <cstring>
 
 #include "proxy/codec/http1/head_validator.h"
+#include "proxy/codec/http2/preface.h"
 #include "proxy/stream/http1/http1_downstream.h"
+#include "proxy/stream/http2/http2_server.h"
 #include "proxy/stream/local_reply.h"
 #include "proxy/worker/worker.h"
 
@@ -37,6 +39,7 @@ boost::system::error_code Connection::assign(int socket) {
 
 void Connection::drain() noexcept {
   draining_ = true;
+  if (http2_ != nullptr) http2_->drain();
   if (!idle_) return;
   if (downstream_.requests == 0)
     downstream_.transport.arm_read(kFirstRequestWhileDraining);
@@ -47,6 +50,7 @@ void Connection::drain() noexcept {
 void Connection::cut() noexcept {
   cut_ = true;
   if (stream_ != nullptr) stream_->cut();
+  if (http2_ != nullptr) http2_->cut();
   downstream_.transport.cancel();
 }
 
@@ -54,8 +58,23 @@ Task<void> Connection::serve() {
   const bool ready = co_await handshake();
   // After a failed handshake the client still gets the alert that says why: no reset.
   Next next = Next::kClose;
-  if (ready) next = co_await serve_http1();
+  if (ready) {
+    next = downstream_.transport.alpn() == "h2" ? Next::kHttp2 : Next::kRequest;
+    if (next == Next::kRequest) next = co_await serve_http1();
+    if (next == Next::kHttp2) next = co_await serve_http2();
+  }
   co_await end(next);
+}
+
+Task<Connection::Next> Connection::serve_http2() {
+  SnapshotPin snapshot = worker_.snapshots().pin();
+  auto server = std::make_unique<Http2Server>(worker_, downstream_, snapshot->settings);
+  snapshot = {};
+  http2_ = server.get();
+  if (draining_) server->drain();
+  co_await server->serve();
+  http2_ = nullptr;
+  co_return Next::kLinger;
 }
 
 Task<Connection::Next> Connection::serve_http1() {
@@ -75,6 +94,7 @@ Task<Connection::Next> Connection::serve_http1() {
 Task<Connection::Next> Connection::serve_request() {
   const HeadResult head = co_await read_head();
   if (head == HeadResult::kClose) co_return Next::kClose;
+  if (head == HeadResult::kHttp2) co_return Next::kHttp2;
   if (head == HeadResult::kAnswered) co_return Next::kLinger;
   SnapshotPin snapshot = worker_.snapshots().pin();
   const routing::ProxySettings& settings = *snapshot->settings;
@@ -119,7 +139,10 @@ Task<bool> Connection::handshake() {
     co_await linger();
     co_return false;
   }
-  auto ssl = worker_.tls().accept(transport.native_handle(), *table->certificates);
+  const tls::HandshakeOptions options{
+      .certificates = *table->certificates, .http2 = snapshot->settings->use_http2
+  };
+  auto ssl = worker_.tls().accept(transport.native_handle(), options);
   if (!ssl) co_return false;
   transport.start_tls(std::move(ssl));
   transport.arm_write(snapshot->settings->client_header_timeout);
@@ -211,8 +234,13 @@ Task<Connection::HeadResult> Connection::read_head() {
   }
   // One deadline for the whole head: a client that sends a byte now and then does not prolong it.
   down.transport.arm_read(settings.client_header_timeout);
+  // A connection without TLS may begin with HTTP/2 (RFC 9113 3.3).
+  bool maybe_http2 = down.requests == 0 && !down.transport.is_tls() && settings.use_http2;
   for (;;) {
-    const auto status = parser.parse(down.unread());
+    maybe_http2 = maybe_http2 && http2::could_be_preface(down.unread());
+    if (maybe_http2 && http2::is_preface(down.unread())) co_return HeadResult::kHttp2;
+    const auto status =
+        maybe_http2 ? http1::HeadParser::Status::kNeedMore : parser.parse(down.unread());
     const std::size_t head_so_far =
         status == http1::HeadParser::Status::kDone ? parser.head_bytes() : down.end;
     if (parser.start_line_bytes() > settings.client_request_line_bytes)

@@ -27,8 +27,8 @@ enum class BodyAtHand : std::uint8_t {
   kBad,  ///< Malformed.
 };
 
-/// What the stream decides about a response beside its head.
-struct ResponsePlan {
+/// What the stream changes about a response beside its head.
+struct ResponseChanges {
   std::string_view strict_transport_security{};  ///< Empty: leave the backend's as it is.
   /// False: the connection cannot go on after this response, its request was not heard out.
   bool keep_alive = true;
@@ -75,7 +75,7 @@ class DownstreamRequest {
   virtual Task<bool> write_interim(const routing::ResponseHead& response) = 0;
   /// The head of the final response (or 101) and the first part of its body.
   virtual Task<bool> write_response(
-      const routing::ResponseHead& response, const ResponsePlan& plan, const BodyPart& first
+      const routing::ResponseHead& response, const ResponseChanges& changes, const BodyPart& first
   ) = 0;
   virtual Task<bool> write_body(const BodyPart& part) = 0;
   /// An answer of our own. `body_read`: the request has been read to its end.

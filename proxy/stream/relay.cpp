@@ -15,11 +15,11 @@ Task<StreamEnd> Stream::relay_response() {
   // A client that is still sending when the response begins cannot be sure to be heard out.
   const bool heard_out =
       upload_ == Upload::kNone || upload_ == Upload::kDone || upload_ == Upload::kRunning;
-  const ResponsePlan plan{
+  const ResponseChanges changes{
       .strict_transport_security = strict_transport_security(), .keep_alive = heard_out
   };
   const BodyPart first = up_->next_body();
-  const bool begun = co_await down_.write_response(response, plan, first);
+  const bool begun = co_await down_.write_response(response, changes, first);
   bool complete = begun;
   if (begun && !first.end()) complete = co_await relay_body(first);
   co_await stop_upload();

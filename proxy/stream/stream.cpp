@@ -29,6 +29,12 @@ Task<StreamEnd> Stream::run() {
   co_return end;
 }
 
+Task<StreamEnd> Stream::refuse(std::uint16_t status) {
+  ++worker_.counters().requests;
+  const auto end = co_await answer({.status = status});
+  co_return end;
+}
+
 std::optional<LocalReply> Stream::decide() {
   const routing::RequestHead& request = state_.request;
   const auto* table = snapshot_->find_listener(down_.origin().listener);
@@ -94,6 +100,7 @@ Task<StreamEnd> Stream::forward() {
   }
   body_complete_ = body == BodyAtHand::kComplete;
   state_.request_id = worker_.request_ids().next();
+  if (state_.request.upgrade) state_.websocket_key = worker_.request_ids().next_websocket_key();
   const routing::EndpointPool& pool = *snapshot_->pools[route_->pool];
   bool may_reuse = body_complete_;
   for (std::uint32_t tries = 1;; ++tries) {
@@ -149,6 +156,9 @@ Task<StreamEnd> Stream::end_failed(Attempt last) {
       break;
     case Attempt::kBadBody:
       status = 400;
+      break;
+    case Attempt::kHeadTooLarge:
+      status = 431;
       break;
     default:
       break;

@@ -20,6 +20,7 @@
 #include "proxy/coro/task.h"
 #include "proxy/stream/downstream_request.h"
 #include "proxy/stream/http1/http1_upstream.h"
+#include "proxy/stream/http2/http2_upstream.h"
 #include "proxy/stream/local_reply.h"
 #include "proxy/stream/stream_state.h"
 #include "proxy/upstream/upstream_request.h"
@@ -47,6 +48,8 @@ class Stream final : private ClientWatcher {
   Stream& operator=(const Stream&) = delete;
 
   Task<StreamEnd> run();
+  /// Answers what was no valid request, instead of run().
+  Task<StreamEnd> refuse(std::uint16_t status);
   /// Makes run() end soon, whatever it waits for: the client is gone.
   void cut() noexcept;
 
@@ -58,7 +61,8 @@ class Stream final : private ClientWatcher {
     kConnectTimeout,
     kNoResponse,  ///< The connection ended before a complete head.
     kTimeout,
-    kBadResponse,  ///< Not HTTP, or refused by the validator.
+    kHeadTooLarge,  ///< The head does not fit what may be sent to a backend.
+    kBadResponse,   ///< Not HTTP, or refused by the validator.
     kClientGone,
     kTooLarge,     ///< The request's body grew over its limit.
     kBodyTimeout,  ///< The client stopped sending its body.
@@ -89,6 +93,8 @@ class Stream final : private ClientWatcher {
 
   // attempt.cpp: one try with one endpoint
   Task<Attempt> attempt(const routing::EndpointAddress& address, bool may_reuse);
+  /// `up_` for the protocol of the route, and the key of its connections.
+  UpstreamKey start_upstream(const routing::EndpointAddress& address);
   Task<IoStatus> send_request();
   Task<Attempt> read_response_head();
   Task<void> upload();
@@ -125,6 +131,7 @@ class Stream final : private ClientWatcher {
   bool body_complete_ = false;  // all of it is at hand: the request can be sent again
   std::uint64_t body_bytes_ = 0;
   std::optional<Http1Upstream> http1_;
+  std::optional<Http2Upstream> http2_;
   UpstreamRequest* up_ = nullptr;  // of the attempt in progress
   Upload upload_ = Upload::kNone;
   Event upload_ended_;

@@ -20,7 +20,8 @@ struct StreamState {
   routing::RequestHead request;
   routing::ResponseHead response;
   std::string path_scratch;
-  std::string request_id;  ///< Of our own making, for a request that came without one.
+  std::string request_id;     ///< Of our own making, for a request that came without one.
+  std::string websocket_key;  ///< For a WebSocket that came over HTTP/2, where there is none.
 };
 
 class StreamStatePool {

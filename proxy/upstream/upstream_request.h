@@ -4,11 +4,11 @@
 #include <cstdint>
 #include <string_view>
 
-#include "proxy/codec/forwarded_info.h"
+#include "proxy/codec/head_fields.h"
 #include "proxy/coro/task.h"
 #include "proxy/stream/body_part.h"
 #include "proxy/transport/transport.h"
-#include "routing/endpoint/endpoint.h"
+#include "proxy/upstream/upstream_connection.h"
 #include "routing/http/message.h"
 #include "routing/settings.h"
 
@@ -25,17 +25,18 @@ class UpstreamRequest {
   UpstreamRequest(const UpstreamRequest&) = delete;
   UpstreamRequest& operator=(const UpstreamRequest&) = delete;
 
-  /// A connection to `address`: one that is there already if `may_reuse`, or a new one.
-  virtual Task<IoStatus> connect(
-      const routing::EndpointAddress& address, bool may_reuse, Duration timeout
-  ) = 0;
+  /// A connection for `key`: one that is there already if `may_reuse`, or a new one.
+  virtual Task<IoStatus> connect(const UpstreamKey& key, bool may_reuse, Duration timeout) = 0;
   /// Whether the connection has served before: it may have been closed by now.
   [[nodiscard]] bool reused() const noexcept { return reused_; }
 
-  /// The head, and the first part of the body. kBad head (over the limit): kError.
+  /// The head, and the first part of the body. kCancelled with nothing begun(): the head is too
+  /// large to be sent.
   virtual Task<IoStatus> send_request(
       const routing::RequestHead& request, const ForwardedInfo& forwarded, const BodyPart& first
   ) = 0;
+  /// Whether anything has been sent.
+  [[nodiscard]] virtual bool begun() const noexcept = 0;
   virtual Task<IoStatus> send_body(const BodyPart& part) = 0;
   virtual void cancel_send() noexcept = 0;
   /// Whether the backend cannot have acted on what was sent, so that it may be sent again whatever

@@ -12,14 +12,17 @@
 namespace cppx::proxy {
 
 Worker::Worker(
-    std::uint32_t index, std::uint32_t count, std::unique_ptr<tls::ServerContext> tls, Retire retire
+    std::uint32_t index, std::uint32_t count, std::unique_ptr<tls::ServerContext> tls,
+    std::unique_ptr<tls::ClientContext> upstream_tls, Retire retire
 )
     : work_(io_.get_executor()),
       wheel_(io_),
       snapshots_(std::move(retire)),
       upstreams_(wheel_),
+      http2_upstreams_(*this),
       balancer_(index, count),
-      tls_(std::move(tls)) {}
+      tls_(std::move(tls)),
+      upstream_tls_(std::move(upstream_tls)) {}
 
 Worker::~Worker() = default;
 
@@ -70,11 +73,12 @@ void Worker::stop() {
   stopping_ = true;
   for (Connection& connection : connections_) connection.cut();
   upstreams_.close_all();
+  http2_upstreams_.close_all();
   end_if_idle();
 }
 
 void Worker::end_if_idle() {
-  if (!stopping_ || !connections_.empty()) return;
+  if (!stopping_ || !connections_.empty() || !http2_upstreams_.all_ended()) return;
   upstreams_.close_all();
   work_.reset();
   io_.stop();

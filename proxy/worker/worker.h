@@ -2,6 +2,7 @@
 
 #include <array>
 #include <chrono>
+#include <coroutine>
 #include <cstdint>
 #include <functional>
 #include <list>
@@ -11,8 +12,10 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 
 #include "base/error.h"
+#include "proxy/stream/http2/http2_pool.h"
 #include "proxy/stream/stream_state.h"
 #include "proxy/upstream/balancer.h"
 #include "proxy/upstream/upstream_pool.h"
@@ -22,6 +25,7 @@
 #include "proxy/worker/local_snapshot.h"
 #include "proxy/worker/request_id.h"
 #include "proxy/worker/timer_wheel.h"
+#include "tls/client_context.h"
 #include "tls/server_context.h"
 
 namespace cppx::proxy {
@@ -35,7 +39,7 @@ class Worker {
  public:
   Worker(
       std::uint32_t index, std::uint32_t count, std::unique_ptr<tls::ServerContext> tls,
-      Retire retire
+      std::unique_ptr<tls::ClientContext> upstream_tls, Retire retire
   );
   ~Worker();
   Worker(const Worker&) = delete;
@@ -64,21 +68,33 @@ class Worker {
   [[nodiscard]] TimerWheel& wheel() noexcept { return wheel_; }
   [[nodiscard]] BufferPool& buffers() noexcept { return buffers_; }
   [[nodiscard]] UpstreamPool& upstreams() noexcept { return upstreams_; }
+  [[nodiscard]] Http2Pool& http2_upstreams() noexcept { return http2_upstreams_; }
   [[nodiscard]] Balancer& balancer() noexcept { return balancer_; }
   [[nodiscard]] SnapshotHolder& snapshots() noexcept { return snapshots_; }
   [[nodiscard]] tls::ServerContext& tls() noexcept { return *tls_; }
+  [[nodiscard]] tls::ClientContext& upstream_tls() noexcept { return *upstream_tls_; }
   [[nodiscard]] Counters& counters() noexcept { return counters_; }
   [[nodiscard]] RequestIds& request_ids() noexcept { return request_ids_; }
   [[nodiscard]] StreamStatePool& stream_states() noexcept { return stream_states_; }
+  /// Awaitable: goes on after what else the loop has to do now.
+  struct Yield {
+    boost::asio::io_context& io;
+    static bool await_ready() noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> waiter) const { boost::asio::post(io, waiter); }
+    static void await_resume() noexcept {}
+  };
+  [[nodiscard]] Yield yield() noexcept { return {io_}; }
   [[nodiscard]] bool draining() const noexcept { return draining_; }
   /// The time as IMF-fixdate (RFC 9110 5.6.7); good until the next call.
   [[nodiscard]] std::string_view date();
+
+  /// While stopping: ends run() when nothing is left that runs.
+  void end_if_idle();
 
   void on_accept(int socket, const Listener& listener, const ClientAddress& client);
 
  private:
   void on_connection_end(std::list<Connection>::iterator connection);
-  void end_if_idle();
 
   boost::asio::io_context io_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
@@ -87,9 +103,11 @@ class Worker {
   StreamStatePool stream_states_;
   SnapshotHolder snapshots_;
   UpstreamPool upstreams_;
+  Http2Pool http2_upstreams_;
   Balancer balancer_;
   RequestIds request_ids_;
   std::unique_ptr<tls::ServerContext> tls_;
+  std::unique_ptr<tls::ClientContext> upstream_tls_;
   Counters counters_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::list<Connection> connections_;

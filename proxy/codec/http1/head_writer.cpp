@@ -148,7 +148,7 @@ void write_request_head(
 }
 
 void write_response_head(
-    HeadBuffer& out, const routing::ResponseHead& response, const ResponseFraming& plan
+    HeadBuffer& out, const routing::ResponseHead& response, const ResponsePlan& plan
 ) {
   out.append("HTTP/1.1 ");
   out.append_number(response.status);

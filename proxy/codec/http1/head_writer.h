@@ -5,7 +5,6 @@
 #include <span>
 #include <string_view>
 
-#include "proxy/codec/forwarded_info.h"
 #include "routing/http/message.h"
 
 namespace cppx::proxy::http1 {
@@ -31,6 +30,14 @@ class HeadBuffer {
   bool ok_ = true;
 };
 
+/// What the proxy tells the backend about the client (ingress-nginx's proxy_set_header lines).
+struct ForwardedInfo {
+  std::string_view client_address;  ///< Without port; IPv6 without brackets.
+  std::string_view scheme;          ///< "http" or "https".
+  std::string_view port;            ///< Of our listener, as users see it ("443" over TLS).
+  std::string_view request_id;      ///< Used when the client sent none.
+};
+
 /// The head of the request as the backend gets it: our own fields first, then the client's others
 /// in their order, case and number. Left out: what is between the client and us only (RFC
 /// 9110 7.6.1), what we set ourselves, names with characters other than letters, digits and '-'.
@@ -39,7 +46,7 @@ void write_request_head(
 );
 
 /// How the response goes to the client.
-struct ResponseFraming {
+struct ResponsePlan {
   std::uint8_t client_minor_version = 1;
   bool chunked = false;  ///< Transfer-Encoding: chunked towards the client.
   bool keep_alive = true;
@@ -49,7 +56,7 @@ struct ResponseFraming {
 };
 
 void write_response_head(
-    HeadBuffer& out, const routing::ResponseHead& response, const ResponseFraming& plan
+    HeadBuffer& out, const routing::ResponseHead& response, const ResponsePlan& plan
 );
 
 /// 1xx other than 101 (RFC 9110 15.2): status line and fields, no framing.

@@ -117,7 +117,7 @@ Task<bool> Http1Downstream::write_framed(std::string_view head, const BodyPart& 
 }
 
 Task<bool> Http1Downstream::write_response(
-    const routing::ResponseHead& response, const ResponsePlan& plan, const BodyPart& first
+    const routing::ResponseHead& response, const ResponseChanges& changes, const BodyPart& first
 ) {
   const bool http10 = state_.request.minor_version == 0;
   const bool unframed =
@@ -125,7 +125,7 @@ Task<bool> Http1Downstream::write_response(
   const bool upgrade = response.status == 101;
   raw_ = upgrade;
   chunked_ = unframed && !http10 && !upgrade;
-  keep_alive_ = may_keep_alive() && plan.keep_alive && !(unframed && http10) && !upgrade;
+  keep_alive_ = may_keep_alive() && changes.keep_alive && !(unframed && http10) && !upgrade;
   Buffer memory = worker_.buffers().take_large();
   http1::HeadBuffer out({memory.data(), memory.size()});
   http1::write_response_head(
@@ -135,7 +135,7 @@ Task<bool> Http1Downstream::write_response(
        .keep_alive = keep_alive_,
        .upgrade = upgrade,
        .date = worker_.date(),
-       .strict_transport_security = plan.strict_transport_security}
+       .strict_transport_security = changes.strict_transport_security}
   );
   if (!out.ok()) co_return false;
   if (upgrade) state_.downstream.body.start(BodyFraming::kUntilClose, 0);

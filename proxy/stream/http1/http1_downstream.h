@@ -33,7 +33,7 @@ class Http1Downstream final : public DownstreamRequest {
   Task<bool> write_continue() override;
   Task<bool> write_interim(const routing::ResponseHead& response) override;
   Task<bool> write_response(
-      const routing::ResponseHead& response, const ResponsePlan& plan, const BodyPart& first
+      const routing::ResponseHead& response, const ResponseChanges& changes, const BodyPart& first
   ) override;
   Task<bool> write_body(const BodyPart& part) override;
   Task<bool> write_local_reply(const LocalReply& reply, bool body_read) override;

@@ -18,21 +18,20 @@ Http1Upstream::Http1Upstream(
 )
     : worker_(worker), state_(state), settings_(settings) {}
 
-Task<IoStatus> Http1Upstream::connect(
-    const routing::EndpointAddress& address, bool may_reuse, Duration timeout
-) {
+Task<IoStatus> Http1Upstream::connect(const UpstreamKey& key, bool may_reuse, Duration timeout) {
   reused_ = false;
   if (may_reuse) {
-    connection_ = worker_.upstreams().take(address);
+    connection_ = worker_.upstreams().take(key);
     if (connection_) {
       reused_ = true;
       ++worker_.counters().upstream_reuses;
       co_return IoStatus::kOk;
     }
   }
-  connection_ = std::make_unique<UpstreamConnection>(worker_.io(), worker_.wheel(), address);
+  connection_ = std::make_unique<UpstreamConnection>(worker_.io(), worker_.wheel(), key);
   ++worker_.counters().upstream_connects;
-  const auto connected = co_await connection_->connect(timeout);
+  const auto connected =
+      co_await connection_->connect(timeout, worker_.upstream_tls(), tls::ClientAlpn::kHttp11);
   if (connected != IoStatus::kOk) ++worker_.counters().upstream_connect_failures;
   co_return connected;
 }
@@ -48,7 +47,7 @@ Task<IoStatus> Http1Upstream::send_request(
   Buffer memory = worker_.buffers().take_large();
   http1::HeadBuffer out({memory.data(), memory.size()});
   http1::write_request_head(out, request, forwarded);
-  if (!out.ok()) co_return IoStatus::kError;
+  if (!out.ok()) co_return IoStatus::kCancelled;
   const auto sent = co_await send_framed(out.text(), first);
   co_return sent;
 }

@@ -19,12 +19,12 @@ class Http1Upstream final : public UpstreamRequest {
   /// `settings` must outlive the request.
   Http1Upstream(Worker& worker, StreamState& state, const routing::ProxySettings& settings);
 
-  Task<IoStatus> connect(const routing::EndpointAddress& address, bool may_reuse, Duration timeout)
-      override;
+  Task<IoStatus> connect(const UpstreamKey& key, bool may_reuse, Duration timeout) override;
   Task<IoStatus> send_request(
       const routing::RequestHead& request, const ForwardedInfo& forwarded, const BodyPart& first
   ) override;
   Task<IoStatus> send_body(const BodyPart& part) override;
+  bool begun() const noexcept override { return sent_bytes_ != 0; }
   void cancel_send() noexcept override { transport().cancel(Direction::kWrite); }
   bool untouched() noexcept override;
   Task<HeadStatus> read_head(routing::ResponseHead& response) override;

@@ -6,20 +6,31 @@
 #include "proxy/worker/worker.h"
 
 namespace cppx::proxy {
+namespace {
+
+// Reads in a row before other work has its turn.
+constexpr int kTurns = 16;
+
+}  // namespace
 
 Http2Link::Http2Link(
-    Worker& worker, Transport& transport, http2::Session& session,
+    Worker& worker, Transport& transport, http2::Session& session, Http2LinkOwner& owner,
     std::chrono::milliseconds send_timeout
 )
-    : worker_(worker), transport_(transport), session_(session), send_timeout_(send_timeout) {
+    : worker_(worker),
+      transport_(transport),
+      session_(session),
+      owner_(owner),
+      send_timeout_(send_timeout) {
   written_.set();
+  resumed_.set();
 }
 
 void Http2Link::forget(const Http2Stream& stream) noexcept {
-  std::replace(woken_.begin(), woken_.end(), const_cast<Http2Stream*>(&stream), nullptr);  // NOLINT
-  std::replace(
-      resuming_.begin(), resuming_.end(), const_cast<Http2Stream*>(&stream), nullptr  // NOLINT
-  );
+  for (auto* list : {&woken_, &resuming_}) {
+    for (Http2Stream*& woken : *list)
+      if (woken == &stream) woken = nullptr;
+  }
 }
 
 void Http2Link::resume_woken() {
@@ -33,8 +44,31 @@ void Http2Link::resume_woken() {
   }
 }
 
+void Http2Link::resume_soon() {
+  if (resuming_soon_) return;
+  resuming_soon_ = true;
+  resumed_.reset();
+  spawn(resume_later(), [this] {
+    resuming_soon_ = false;
+    resumed_.set();
+  });
+}
+
+Task<void> Http2Link::resume_later() {
+  co_await worker_.yield();
+  resume_woken();
+}
+
+Task<void> Http2Link::settle() {
+  while (!idle()) {
+    co_await resumed_;
+    co_await written_;
+  }
+}
+
 bool Http2Link::feed(std::span<const char> bytes) {
-  const auto status = session_.receive(bytes);
+  const auto status = session_.receive(bytes, std::chrono::steady_clock::now());
+  owner_.on_fed();
   resume_woken();
   flush();
   return status == http2::Session::Status::kOk && !session_.finished();
@@ -43,7 +77,9 @@ bool Http2Link::feed(std::span<const char> bytes) {
 Task<void> Http2Link::run(std::span<const char> early) {
   flush();
   bool alive = early.empty() || feed(early);
-  while (alive && !failed_) {
+  for (int turn = 1; alive && !failed_; ++turn) {
+    // A peer that sends without a pause must not keep the others waiting.
+    if (turn % kTurns == 0) co_await worker_.yield();
     if (!transport_.has_buffered_input()) {
       // Nothing is held while nothing comes.
       const auto ready = co_await transport_.wait(Direction::kRead);
@@ -55,8 +91,9 @@ Task<void> Http2Link::run(std::span<const char> early) {
     if (!got.ok()) break;
     alive = feed({memory.data(), got.bytes});
   }
+  session_.goaway();
   flush();
-  co_await written_;
+  co_await settle();
 }
 
 void Http2Link::flush() {
@@ -78,8 +115,10 @@ Task<void> Http2Link::write() {
     const std::size_t size = session_.pull({memory.data(), memory.size()});
     if (size == 0) {
       resume_woken();
-      if (!session_.wants_write()) co_return;
-      continue;
+      if (session_.wants_write()) continue;
+      // The last stream of a connection that takes no more has ended.
+      if (session_.finished()) transport_.cancel(Direction::kRead);
+      co_return;
     }
     iovec piece{.iov_base = memory.data(), .iov_len = size};
     const auto written = co_await transport_.write_all({&piece, 1}, send_timeout_);

@@ -8,6 +8,12 @@
 #include "proxy/worker/worker.h"
 
 namespace cppx::proxy {
+namespace {
+
+// Of one section; the readers of both protocols let no more bytes than fields of this number pass.
+constexpr std::size_t kMaxTrailers = 64;
+
+}  // namespace
 
 Http2Stream::Http2Stream(Http2Link& link)
     : link_(link), read_(link.worker().wheel(), *this), write_(link.worker().wheel(), *this) {}
@@ -32,13 +38,20 @@ void Http2Stream::signal(Side& side) {
 }
 
 void Http2Stream::resume() {
-  // Reading may end the stream, and this object with it; the link then forgets it.
-  if (read_.news && read_.waiter && write_.news && write_.waiter) {
-    link_.wake(*this);
-    go_on(read_);
+  // One step at a time: each may end the stream and this object with it, which the link then
+  // forgets.
+  const bool reader = read_.news && read_.waiter;
+  const bool writer = write_.news && write_.waiter;
+  if (closed_ && !sent_end_ && watcher_ != nullptr) {
+    if (reader || writer) link_.wake(*this);
+    std::exchange(watcher_, nullptr)->on_client_gone();
     return;
   }
-  go_on(read_.news ? read_ : write_);
+  if (reader && writer) link_.wake(*this);
+  if (reader)
+    go_on(read_);
+  else if (writer)
+    go_on(write_);
 }
 
 void Http2Stream::on_data(std::span<const char> bytes) {
@@ -56,8 +69,9 @@ void Http2Stream::on_data(std::span<const char> bytes) {
   signal(read_);
 }
 
-void Http2Stream::on_trailer(std::string_view name, std::string_view value) {
-  trailers_.append(name).append(": ").append(value).append("\r\n");
+void Http2Stream::on_trailers(std::span<const http2::Field> fields) {
+  for (const http2::Field& field : fields)
+    trailers_.append(field.name).append(": ").append(field.value).append("\r\n");
 }
 
 void Http2Stream::on_end() {
@@ -72,6 +86,7 @@ void Http2Stream::on_head() {
 
 void Http2Stream::on_sent() {
   sent_ = true;
+  sent_end_ = sending_end_;
   signal(write_);
 }
 
@@ -79,8 +94,8 @@ void Http2Stream::on_closed(std::uint32_t error_code, bool refused) {
   closed_ = true;
   error_code_ = error_code;
   refused_ = refused;
-  signal(read_);
-  signal(write_);
+  read_.news = write_.news = true;
+  link_.wake(*this);
 }
 
 BodyPart Http2Stream::next_body() {
@@ -104,8 +119,6 @@ BodyPart Http2Stream::next_body() {
   }
   return part;
 }
-
-void Http2Stream::rewind() noexcept { taken_ = 0; }
 
 void Http2Stream::release_taken() {
   if (taken_ == 0 || taken_ != received_) return;
@@ -144,6 +157,7 @@ Task<IoStatus> Http2Stream::send(const BodyPart& part, std::chrono::milliseconds
   const bool end = part.end() && !trailers;
   if (part.bytes != 0 || end) {
     sent_ = false;
+    sending_end_ = end;
     link_.session().send_data(id_, part.pieces, end);
     link_.flush();
     write_.timed_out = false;
@@ -156,11 +170,23 @@ Task<IoStatus> Http2Stream::send(const BodyPart& part, std::chrono::milliseconds
     }
     write_.deadline.disarm();
   }
-  if (trailers) {
-    link_.session().send_trailers(id_, part.trailers);
-    link_.flush();
-  }
+  if (trailers) send_trailers(part.trailers);
+  sent_end_ = part.end();
   co_return IoStatus::kOk;
+}
+
+void Http2Stream::send_trailers(std::string_view lines) {
+  std::array<http2::Field, kMaxTrailers> fields;
+  std::size_t count = 0;
+  while (!lines.empty() && count < fields.size()) {
+    const std::string_view line = lines.substr(0, lines.find("\r\n"));
+    lines.remove_prefix(std::min(line.size() + 2, lines.size()));
+    const auto colon = line.find(": ");
+    if (colon == std::string_view::npos) continue;
+    fields[count++] = {.name = line.substr(0, colon), .value = line.substr(colon + 2)};
+  }
+  link_.session().send_trailers(id_, {fields.data(), count});
+  link_.flush();
 }
 
 void Http2Stream::arm_read(std::chrono::milliseconds after) noexcept {
@@ -171,7 +197,11 @@ void Http2Stream::arm_read(std::chrono::milliseconds after) noexcept {
 void Http2Stream::cancel(Direction direction) noexcept {
   Side& side = direction == Direction::kRead ? read_ : write_;
   side.cancelled = true;
-  go_on(side);
+  side.news = true;
+  if (!side.waiter) return;
+  // Not at once: who cancels is not to find the stream gone when this returns.
+  link_.wake(*this);
+  link_.resume_soon();
 }
 
 }  // namespace cppx::proxy

@@ -14,6 +14,7 @@
 #include "proxy/codec/http2/session.h"
 #include "proxy/coro/task.h"
 #include "proxy/stream/body_part.h"
+#include "proxy/stream/downstream_request.h"
 #include "proxy/transport/transport.h"
 #include "proxy/worker/buffer_pool.h"
 #include "proxy/worker/timer_wheel.h"
@@ -40,7 +41,7 @@ class Http2Stream {
 
   // What the session tells: called from within it.
   void on_data(std::span<const char> bytes);
-  void on_trailer(std::string_view name, std::string_view value);
+  void on_trailers(std::span<const http2::Field> fields);
   void on_end();
   void on_head();  ///< A head is there to be fetched.
   void on_sent();
@@ -48,15 +49,21 @@ class Http2Stream {
 
   // Receiving.
   BodyPart next_body();
-  /// kData is never empty.
   Task<BodyPart> read_body();
-  void rewind() noexcept;
+  void rewind() noexcept { taken_ = 0; }
+  /// The peer's message is complete.
   [[nodiscard]] bool ended() const noexcept { return ended_; }
   /// Waits for on_head(): kOk, kTimeout, kCancelled, or kEof when the stream is closed.
   Task<IoStatus> wait_for_head();
 
+  /// Hears of a stream that is closed before our message was complete; null: nobody does.
+  void watch(ClientWatcher* watcher) noexcept { watcher_ = watcher; }
+
   // Sending. kError: the stream is closed.
   Task<IoStatus> send(const BodyPart& part, std::chrono::milliseconds idle);
+
+  /// Our message was ended otherwise than by send(): with its head.
+  void message_ended() noexcept { sent_end_ = true; }
 
   void arm_read(std::chrono::milliseconds after) noexcept;
   void disarm_read() noexcept { read_.deadline.disarm(); }
@@ -99,6 +106,7 @@ class Http2Stream {
   void signal(Side& side);
   static void go_on(Side& side);
   void release_taken();
+  void send_trailers(std::string_view lines);
 
   Http2Link& link_;
   http2::StreamId id_ = 0;
@@ -107,11 +115,14 @@ class Http2Stream {
   std::size_t received_ = 0;  // bytes in buffers_
   std::size_t taken_ = 0;     // of them, handed out
   std::string trailers_;
+  ClientWatcher* watcher_ = nullptr;
   Side read_;
   Side write_;
   bool head_ = false;
   bool ended_ = false;
   bool sent_ = true;
+  bool sending_end_ = false;
+  bool sent_end_ = false;  // our message is complete
   bool closed_ = false;
   bool refused_ = false;
   std::uint32_t error_code_ = 0;

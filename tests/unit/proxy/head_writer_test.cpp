@@ -26,7 +26,7 @@ std::string rewritten_request(const std::string& text) {
   return std::string(out.text());
 }
 
-std::string rewritten_response(const std::string& text, const ResponseFraming& plan) {
+std::string rewritten_response(const std::string& text, const ResponsePlan& plan) {
   HeadParser parser(HeadParser::Kind::kResponse);
   routing::ResponseHead head;
   REQUIRE(parser.parse(text) == HeadParser::Status::kDone);
