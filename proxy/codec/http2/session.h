@@ -10,6 +10,7 @@
 
 #include <sys/uio.h>
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -19,6 +20,7 @@
 #include <string_view>
 
 #include "proxy/codec/http2/field.h"
+#include "proxy/codec/http2/field_store.h"
 #include "proxy/codec/http2/flood_guard.h"
 #include "proxy/codec/http2/stream_record.h"
 #include "routing/http/message.h"
@@ -98,7 +100,7 @@ class Session {
   using TimePoint = std::chrono::steady_clock::time_point;
 
   /// pull() is called with at least so much room.
-  static constexpr std::size_t kMinPullBytes = 1024;
+  static constexpr std::size_t kMinPullBytes = 2048;
 
   /// `events` outlives the session. The preface and SETTINGS are waiting in pull() at once.
   Session(Role role, const SessionOptions& options, SessionEvents& events);
@@ -107,6 +109,7 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   /// All of `bytes` is used up. `now` is the time by which floods are told from long connections.
+  /// Errors that nghttp2 answers itself show in finished(), once pull() has given the GOAWAY.
   Status receive(std::span<const char> bytes, TimePoint now);
   /// Fills `out` with frames, as many as fit; 0: nothing can be sent now. Payload is copied once,
   /// from the pieces given to send_data() into `out`.
@@ -115,7 +118,8 @@ class Session {
   [[nodiscard]] bool wants_write() const noexcept;
   /// False: whatever else comes on this connection means nothing.
   [[nodiscard]] bool wants_read() const noexcept;
-  /// Nothing more to read or write: close the connection. After each pull() that gave 0.
+  /// Nothing more to read or write: close the connection. To be asked after each pull() that gave
+  /// 0.
   [[nodiscard]] bool finished() const noexcept { return !wants_read() && !wants_write(); }
   /// Why the session failed, for the log; empty when it did not.
   [[nodiscard]] std::string_view failure() const noexcept { return failure_; }
@@ -134,12 +138,14 @@ class Session {
   bool submit_response(StreamId id, std::uint16_t status, std::span<const Field> fields, bool end);
   /// Server: 1xx, before the final head.
   bool submit_interim(StreamId id, std::uint16_t status, std::span<const Field> fields);
-  /// Body bytes. `pieces` (the array too) stay as they are until on_sent or on_closed; before that
-  /// nothing more of this stream is to be given. `end`: these are the last.
+  /// Body bytes, at least one unless `end`. `pieces` (the array too) stay as they are until on_sent
+  /// or on_closed; before that nothing more of this stream is to be given. `end`: these are the
+  /// last.
   bool send_data(StreamId id, std::span<const iovec> pieces, bool end);
   /// Ends our message with a trailer section. After on_sent of the last send_data().
   bool send_trailers(StreamId id, std::span<const Field> fields);
-  /// Ends the stream at once; on_closed follows from pull(), with this code.
+  /// Ends the stream at once: the pieces given to send_data() are the caller's again, and of its
+  /// calls only on_closed still comes, from pull(), with this code.
   void reset(StreamId id, std::uint32_t error_code);
   /// So many bytes of on_data have found their place: the peer may send as many again.
   void consume(StreamId id, std::size_t bytes);
@@ -164,10 +170,10 @@ class Session {
 
   void submit_settings();
   [[nodiscard]] StreamRecord* find(StreamId id) const noexcept;
-  StreamRecord* add_stream(StreamId id);
-  void remove_stream(StreamRecord* stream) noexcept;
+  StreamRecord& add_stream(StreamId id);
+  void remove_stream(StreamRecord& stream) noexcept;
   void resume(StreamRecord& stream) noexcept;
-  void report_sent();
+  void take_unsent() noexcept;
   void fail(std::uint32_t error_code, std::string_view reason) noexcept;
 
   Role role_;
@@ -181,7 +187,9 @@ class Session {
   std::span<const char> unsent_;
   std::span<char> out_;
   std::size_t out_used_ = 0;
-  StreamRecord* sent_ = nullptr;  // whose pieces have all been taken, to be told of
+  std::array<char, 17> last_frame_;  // the GOAWAY of a session that failed
+  bool last_frame_due_ = false;
+  FieldWriter writer_;  // the field section that is being received
   bool goaway_received_ = false;
   // Last: its destructor may still look at what is above.
   std::unique_ptr<nghttp2_session, Deleter> nghttp2_;
