@@ -1,7 +1,9 @@
 #include "proxy/stream/stream.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "base/text.h"
 #include "features/strict_transport_security/policy.h"
 #include "proxy/worker/worker.h"
 #include "routing/http/host.h"
@@ -10,6 +12,17 @@
 namespace cppx::proxy {
 
 using routing::BodyFraming;
+
+namespace {
+
+/// A WebSocket that came over HTTP/2 has none (RFC 8441 5); an HTTP/1.1 backend needs one.
+bool lacks_websocket_key(const routing::HeaderFields& fields) noexcept {
+  return std::ranges::none_of(fields, [](const routing::HeaderField& field) {
+    return iequals(field.name, "sec-websocket-key");
+  });
+}
+
+}  // namespace
 
 Stream::Stream(Worker& worker, DownstreamRequest& down, StreamState& state, SnapshotPin snapshot)
     : worker_(worker),
@@ -100,7 +113,9 @@ Task<StreamEnd> Stream::forward() {
   }
   body_complete_ = body == BodyAtHand::kComplete;
   state_.request_id = worker_.request_ids().next();
-  if (state_.request.upgrade) state_.websocket_key = worker_.request_ids().next_websocket_key();
+  state_.websocket_key.clear();
+  if (state_.request.upgrade && lacks_websocket_key(state_.request.fields))
+    state_.websocket_key = worker_.request_ids().next_websocket_key();
   const routing::EndpointPool& pool = *snapshot_->pools[route_->pool];
   bool may_reuse = body_complete_;
   for (std::uint32_t tries = 1;; ++tries) {
