@@ -32,7 +32,7 @@ Task<IoStatus> Stream::acquire(const routing::EndpointAddress& address, bool may
   }
   upstream_ = std::make_unique<UpstreamConnection>(worker_.io(), worker_.wheel(), address);
   ++worker_.counters().upstream_connects;
-  const auto connected = co_await upstream_->connect(settings_.proxy_connect_timeout);
+  const auto connected = co_await upstream_->connect(selector_.timeouts().connect);
   if (connected != IoStatus::kOk) ++worker_.counters().upstream_connect_failures;
   co_return connected;
 }
@@ -48,7 +48,7 @@ Task<Stream::Attempt> Stream::attempt(const routing::EndpointAddress& address, b
   if (const Attempt refused = attempt_of_upload(); refused != Attempt::kHead) co_return refused;
   // After a failed write there may still be an answer: a backend may refuse a body without reading
   // it.
-  if (upload_ != Upload::kRunning) upstream_->transport().arm_read(settings_.proxy_read_timeout);
+  if (upload_ != Upload::kRunning) upstream_->transport().arm_read(selector_.timeouts().read);
   Attempt result = co_await read_response_head();
   if (result == Attempt::kHead) co_return result;
   co_await stop_upload();
@@ -112,7 +112,7 @@ Task<IoStatus> Stream::send_body_pieces(std::string_view lead) {
       co_return IoStatus::kCancelled;
     }
     const auto written =
-        co_await upstream_->transport().write_all(part.pieces, settings_.proxy_send_timeout);
+        co_await upstream_->transport().write_all(part.pieces, selector_.timeouts().send);
     sent_bytes_ += written.bytes;
     reset_ = reset_ || written.error == ECONNRESET;
     if (!written.ok()) co_return written.status;
@@ -126,11 +126,11 @@ Task<void> Stream::upload() {
   downstream_.transport.disarm_read();
   upload_ = result;
   if (result == Upload::kDone) {
-    upstream_->transport().arm_read(settings_.proxy_read_timeout);
+    upstream_->transport().arm_read(selector_.timeouts().read);
     abort_check_.arm(kAbortCheckInterval);
   } else if (result == Upload::kUpstreamFailed) {
     // It may have answered without reading all.
-    upstream_->transport().arm_read(settings_.proxy_read_timeout);
+    upstream_->transport().arm_read(selector_.timeouts().read);
   } else {
     // Nothing sensible can come back for half a request.
     upstream_->transport().cancel();
@@ -212,7 +212,7 @@ Task<Stream::Attempt> Stream::read_response_head() {
       co_return state_.request.upgrade ? Attempt::kHead : Attempt::kBadResponse;
     if (state_.response.status >= 200) co_return Attempt::kHead;
     ++interim;
-    if (upload_ != Upload::kRunning) upstream_->transport().arm_read(settings_.proxy_read_timeout);
+    if (upload_ != Upload::kRunning) upstream_->transport().arm_read(selector_.timeouts().read);
     const bool passed_on = co_await forward_interim();
     if (!passed_on) co_return Attempt::kClientGone;
   }

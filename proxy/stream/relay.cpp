@@ -70,7 +70,7 @@ Task<bool> Stream::relay_body(std::string_view head, bool chunked) {
     if (response_in_.size() < BufferPool::kLarge && response_end_ == response_in_.size())
       response_in_ = worker_.buffers().take_large();
     response_begin_ = response_end_ = 0;
-    if (upload_ != Upload::kRunning) upstream.arm_read(settings_.proxy_read_timeout);
+    if (upload_ != Upload::kRunning) upstream.arm_read(selector_.timeouts().read);
     const auto got = co_await upstream.read_some({response_in_.data(), response_in_.size()});
     if (got.status == IoStatus::kEof) {
       if (state_.response_body.at_close() != BodyStatus::kEnd) co_return false;
@@ -120,7 +120,7 @@ Task<StreamEnd> Stream::tunnel() {
   iovec piece{
       .iov_base = const_cast<char*>(unread.data()), .iov_len = unread.size()
   };  // NOLINT: only read
-  const auto to_upstream = co_await upstream.write_all({&piece, 1}, settings_.proxy_send_timeout);
+  const auto to_upstream = co_await upstream.write_all({&piece, 1}, selector_.timeouts().send);
   if (!to_upstream.ok()) co_return StreamEnd::kAbort;
   downstream_.begin = downstream_.end = 0;
   upload_ = Upload::kRunning;
@@ -139,8 +139,8 @@ Task<StreamEnd> Stream::tunnel() {
 Task<void> Stream::pump(Transport& from, Transport& to, std::span<char> memory) {
   for (;;) {
     // Bytes in either direction keep the tunnel alive.
-    from.arm_read(settings_.proxy_read_timeout);
-    to.arm_read(settings_.proxy_read_timeout);
+    from.arm_read(selector_.timeouts().read);
+    to.arm_read(selector_.timeouts().read);
     const auto got = co_await from.read_some(memory);
     if (got.status == IoStatus::kEof) {
       to.shutdown_send();
@@ -148,7 +148,7 @@ Task<void> Stream::pump(Transport& from, Transport& to, std::span<char> memory) 
     }
     if (!got.ok()) break;
     iovec piece{.iov_base = memory.data(), .iov_len = got.bytes};
-    const auto written = co_await to.write_all({&piece, 1}, settings_.proxy_send_timeout);
+    const auto written = co_await to.write_all({&piece, 1}, selector_.timeouts().send);
     if (!written.ok()) break;
   }
   // Timed out, reset, or nobody reads any more: the other direction ends too.

@@ -17,6 +17,7 @@ Stream::Stream(Worker& worker, Downstream& downstream, StreamState& state)
       snapshot_(worker.snapshots().pin()),
       settings_(*snapshot_->settings),
       body_begin_(downstream.begin),
+      selector_(worker.balancer(), worker.retry_budget()),
       abort_check_(worker.wheel(), *this) {}
 
 Task<StreamEnd> Stream::run() {
@@ -126,36 +127,62 @@ Task<StreamEnd> Stream::forward() {
   // The head came in at most 32 KiB and at most doubles (X-Original-*): it always fits the large
   // buffer.
   if (upstream_head_.empty()) co_return co_await answer({.status = 431});
-  const routing::EndpointPool& pool = *snapshot_->pools[route_->pool];
-  bool may_reuse = body_complete_;
-  for (std::uint32_t tries = 1;; ++tries) {
-    const auto& address = pool.endpoints[worker_.balancer().next(pool)];
+  selector_.begin(*snapshot_, *route_);
+  for (bool may_reuse = body_complete_;;) {
+    const auto& address = selector_.next();
     Attempt last = co_await attempt(address, may_reuse);
-    if (last != Attempt::kHead && reused_ && may_try_again(last, 0, true)) {
+    if (last != Attempt::kHead && reused_ &&
+        selector_.may_retry_on_new_connection(ended_try(last))) {
       // A backend may close an idle connection at any moment: that try does not count, and the next
       // one is made on a connection of its own.
       may_reuse = false;
       ++worker_.counters().retries;
       last = co_await attempt(address, false);
     }
-    if (last == Attempt::kHead) co_return co_await relay_response();
-    if (!may_try_again(last, tries, false)) co_return co_await end_failed(last);
+    if (!selector_.may_retry(ended_try(last))) {
+      if (last == Attempt::kHead) co_return co_await relay_response();
+      co_return co_await end_failed(last);
+    }
     ++worker_.counters().retries;
   }
 }
 
-bool Stream::may_try_again(Attempt last, std::uint32_t tries, bool reused) {
-  if (!reused && tries >= settings_.proxy_next_upstream_tries) return false;
-  if (last == Attempt::kNotConnected || last == Attempt::kConnectTimeout)
-    return upload_ == Upload::kNone;
-  if (!body_complete_) return false;
-  if (last == Attempt::kTimeout) return !reused && state_.request.idempotent;
-  if (last != Attempt::kNoResponse) return false;
-  if (state_.request.idempotent || sent_bytes_ == 0) return true;
-  // A backend that read the request and then reset the connection may not have acknowledged it yet.
-  // One that had closed before the request came has sent its FIN first (the error is then another:
-  // EPIPE).
-  return !reset_ && upstream_ && upstream_->nothing_acknowledged(sent_bytes_);
+EndedTry Stream::ended_try(Attempt last) {
+  EndedTry ended{
+      .end = TryEnd::kOther,
+      .status = state_.response.status,
+      .idempotent = state_.request.idempotent,
+      .replayable = body_complete_,
+      .body_begun = upload_ != Upload::kNone
+  };
+  switch (last) {
+    case Attempt::kHead:
+      ended.end = TryEnd::kResponse;
+      break;
+    case Attempt::kNotConnected:
+      ended.end = TryEnd::kNotConnected;
+      break;
+    case Attempt::kConnectTimeout:
+      ended.end = TryEnd::kConnectTimeout;
+      break;
+    case Attempt::kTimeout:
+      ended.end = TryEnd::kTimeout;
+      break;
+    case Attempt::kBadResponse:
+      ended.end = TryEnd::kBadResponse;
+      break;
+    case Attempt::kNoResponse:
+      ended.end = TryEnd::kNoResponse;
+      // A backend that read the request and then reset the connection may not have acknowledged it
+      // yet. One that had closed before the request came has sent its FIN first (the error is then
+      // another: EPIPE).
+      ended.untouched = sent_bytes_ == 0 ||
+                        (!reset_ && upstream_ && upstream_->nothing_acknowledged(sent_bytes_));
+      break;
+    default:
+      break;
+  }
+  return ended;
 }
 
 Task<StreamEnd> Stream::end_failed(Attempt last) {

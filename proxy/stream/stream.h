@@ -22,6 +22,7 @@
 #include "proxy/stream/local_reply.h"
 #include "proxy/stream/stream_state.h"
 #include "proxy/upstream/upstream_connection.h"
+#include "proxy/upstream/upstream_selector.h"
 #include "proxy/worker/local_snapshot.h"
 #include "routing/snapshot.h"
 
@@ -83,7 +84,7 @@ class Stream {
   Task<StreamEnd> answer(LocalReply reply);
   Task<StreamEnd> forward();
   Task<StreamEnd> end_failed(Attempt last);
-  [[nodiscard]] bool may_try_again(Attempt last, std::uint32_t tries, bool reused);
+  [[nodiscard]] EndedTry ended_try(Attempt last);
   enum class Body : std::uint8_t { kComplete, kIncomplete, kBad };
   Body scan_body();
   void write_upstream_head();
@@ -132,6 +133,7 @@ class Stream {
   Buffer request_out_;
   std::string_view upstream_head_;
   std::size_t sent_bytes_ = 0;  // to the upstream in this attempt
+  UpstreamSelector selector_;
   UpstreamPtr upstream_;
   bool reused_ = false;
   bool reset_ = false;  // the upstream connection was reset without having been ended before

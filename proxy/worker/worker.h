@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "proxy/stream/stream_state.h"
 #include "proxy/upstream/balancer.h"
+#include "proxy/upstream/retry_budget.h"
 #include "proxy/upstream/upstream_pool.h"
 #include "proxy/worker/buffer_pool.h"
 #include "proxy/worker/counters.h"
@@ -65,6 +66,7 @@ class Worker {
   [[nodiscard]] BufferPool& buffers() noexcept { return buffers_; }
   [[nodiscard]] UpstreamPool& upstreams() noexcept { return upstreams_; }
   [[nodiscard]] Balancer& balancer() noexcept { return balancer_; }
+  [[nodiscard]] RetryBudget& retry_budget() noexcept { return retry_budget_; }
   [[nodiscard]] SnapshotHolder& snapshots() noexcept { return snapshots_; }
   [[nodiscard]] tls::ServerContext& tls() noexcept { return *tls_; }
   [[nodiscard]] Counters& counters() noexcept { return counters_; }
@@ -88,6 +90,7 @@ class Worker {
   SnapshotHolder snapshots_;
   UpstreamPool upstreams_;
   Balancer balancer_;
+  RetryBudget retry_budget_{std::chrono::steady_clock::now()};
   RequestIds request_ids_;
   std::unique_ptr<tls::ServerContext> tls_;
   Counters counters_;
