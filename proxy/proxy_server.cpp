@@ -31,7 +31,7 @@ Result<void> ProxyServer::start() {
     auto tls = tls::ServerContext::create();
     if (!tls) return tls.error();
     auto slot = std::make_unique<Slot>();
-    slot->worker = std::make_unique<Worker>(i, options_.workers, std::move(*tls), retire_);
+    slot->worker = std::make_unique<Worker>(i, options_.workers, std::move(*tls), retire_, health_);
     slots_.push_back(std::move(slot));
   }
   if (const auto opened = open_listeners(); !opened) return opened.error();

@@ -90,6 +90,7 @@ void append_pool(const EndpointPool& pool, std::string& out) {
   fmt::format_to(std::back_inserter(out), "pool {} {}", pool.name, to_string(pool.status));
   for (const EndpointAddress& endpoint : pool.endpoints)
     fmt::format_to(std::back_inserter(out), " {}", endpoint.to_string());
+  if (pool.hashes != nullptr) out.append(" +hashes");
   out.push_back('\n');
 }
 

@@ -14,6 +14,8 @@ std::string_view to_string(Feature feature) noexcept {
       return "upstream-timeouts";
     case Feature::kUpstreamRetries:
       return "upstream-retries";
+    case Feature::kLoadBalancing:
+      return "load-balancing";
     case Feature::kCount:
       break;
   }

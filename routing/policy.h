@@ -18,6 +18,7 @@ enum class Feature : std::uint8_t {
   kStrictTransportSecurity,
   kUpstreamTimeouts,
   kUpstreamRetries,
+  kLoadBalancing,
   kCount,
 };
 

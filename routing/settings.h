@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 
+#include "routing/balance/balance_policy.h"
 #include "routing/upstream/retry_policy.h"
 #include "routing/upstream/upstream_timeouts.h"
 
@@ -23,6 +24,11 @@ struct ProxySettings {
   UpstreamTimeouts upstream_timeouts;  ///< Routes may have others.
   RetryPolicy next_upstream;           ///< Routes may have others.
   RetryBudgetSettings retry_budget;    ///< For each worker.
+
+  BalanceAlgorithm load_balance = BalanceAlgorithm::kRoundRobin;  ///< Routes may have another.
+  EjectionSettings ejection;
+  Duration upstream_slow_start{0};  ///< Rising shares of endpoints that are added to others.
+  EndpointLimits endpoint_limits;   ///< For each worker.
 
   std::uint32_t upstream_keepalive_connections =
       320;  ///< Idle per worker over all backends; 0: no reuse.

@@ -10,7 +10,9 @@
 #include "base/text.h"
 #include "controller/translate/proxy_settings.h"
 #include "controller/translate/text_values.h"
+#include "features/load_balancing/policy.h"
 #include "features/upstream_retries/policy.h"
+#include "routing/balance/balance_policy.h"
 #include "routing/settings.h"
 #include "routing/upstream/retry_policy.h"
 #include "routing/upstream/upstream_timeouts.h"
@@ -49,14 +51,27 @@ bool next_upstream(GlobalSettings& out, std::string_view text) {
   return assign(out.proxy.next_upstream.conditions, features::parse_retry_conditions(text));
 }
 
+bool load_balance(GlobalSettings& out, std::string_view text) {
+  return assign(out.proxy.load_balance, features::parse_balance_algorithm(text));
+}
+
+bool slow_start(GlobalSettings& out, std::string_view text) {
+  return assign(out.proxy.upstream_slow_start, parse_duration(text));
+}
+
+using routing::EjectionSettings;
+using routing::EndpointLimits;
 using routing::RetryBudgetSettings;
 using routing::RetryPolicy;
 using routing::UpstreamTimeouts;
 constexpr auto kTimeouts = &ProxySettings::upstream_timeouts;
 constexpr auto kRetry = &ProxySettings::next_upstream;
 constexpr auto kBudget = &ProxySettings::retry_budget;
+constexpr auto kEjection = &ProxySettings::ejection;
+constexpr auto kLimits = &ProxySettings::endpoint_limits;
 
 constexpr std::array kReaders{
+    SettingsReader{"load-balance", load_balance},
     SettingsReader{"proxy-connect-timeout", positive_duration<kTimeouts, &UpstreamTimeouts::connect>},
     SettingsReader{"proxy-next-upstream", next_upstream},
     SettingsReader{"proxy-next-upstream-timeout", duration<kRetry, &RetryPolicy::total>},
@@ -65,6 +80,13 @@ constexpr std::array kReaders{
     SettingsReader{"proxy-send-timeout", positive_duration<kTimeouts, &UpstreamTimeouts::send>},
     SettingsReader{"retry-budget-least", count<kBudget, &RetryBudgetSettings::least_per_second>},
     SettingsReader{"retry-budget-percent", count<kBudget, &RetryBudgetSettings::percent>},
+    SettingsReader{"upstream-ejection-failures", count<kEjection, &EjectionSettings::failures>},
+    SettingsReader{"upstream-ejection-longest", positive_duration<kEjection, &EjectionSettings::longest>},
+    SettingsReader{"upstream-ejection-return", duration<kEjection, &EjectionSettings::return_time>},
+    SettingsReader{"upstream-ejection-time", positive_duration<kEjection, &EjectionSettings::first>},
+    SettingsReader{"upstream-max-connections", count<kLimits, &EndpointLimits::connections>},
+    SettingsReader{"upstream-max-pending", count<kLimits, &EndpointLimits::pending>},
+    SettingsReader{"upstream-slow-start", slow_start},
 };
 
 }  // namespace

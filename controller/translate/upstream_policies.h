@@ -2,6 +2,7 @@
 
 #include "controller/translate/policy_cache.h"
 #include "controller/translate/upstream_annotations.h"
+#include "features/load_balancing/policy.h"
 #include "features/upstream_retries/policy.h"
 #include "features/upstream_timeouts/policy.h"
 #include "routing/policy.h"
@@ -16,6 +17,7 @@ class UpstreamPolicyMaker {
   void begin() {
     timeouts_.drop_unused();
     retries_.drop_unused();
+    balancing_.drop_unused();
   }
 
   void add(
@@ -26,6 +28,7 @@ class UpstreamPolicyMaker {
  private:
   PolicyCache<features::UpstreamTimeoutsPolicy> timeouts_;
   PolicyCache<features::UpstreamRetriesPolicy> retries_;
+  PolicyCache<features::LoadBalancingPolicy> balancing_;
 };
 
 }  // namespace cppx::controller

@@ -32,7 +32,9 @@ Task<IoStatus> Stream::acquire(const routing::EndpointAddress& address, bool may
   }
   upstream_ = std::make_unique<UpstreamConnection>(worker_.io(), worker_.wheel(), address);
   ++worker_.counters().upstream_connects;
+  selector_.connecting();
   const auto connected = co_await upstream_->connect(selector_.timeouts().connect);
+  selector_.connected();
   if (connected != IoStatus::kOk) ++worker_.counters().upstream_connect_failures;
   co_return connected;
 }

@@ -127,19 +127,25 @@ Task<StreamEnd> Stream::forward() {
   // The head came in at most 32 KiB and at most doubles (X-Original-*): it always fits the large
   // buffer.
   if (upstream_head_.empty()) co_return co_await answer({.status = 431});
-  selector_.begin(*snapshot_, *route_);
+  selector_.begin(
+      {.snapshot = *snapshot_,
+       .route = *route_,
+       .head = state_.request,
+       .client_address = downstream_.address.view()}
+  );
   for (bool may_reuse = body_complete_;;) {
-    const auto& address = selector_.next();
-    Attempt last = co_await attempt(address, may_reuse);
+    const auto* address = selector_.next();
+    if (address == nullptr) co_return co_await answer({.status = 503});
+    Attempt last = co_await attempt(*address, may_reuse);
     if (last != Attempt::kHead && reused_ &&
         selector_.may_retry_on_new_connection(ended_try(last))) {
       // A backend may close an idle connection at any moment: that try does not count, and the next
       // one is made on a connection of its own.
       may_reuse = false;
       ++worker_.counters().retries;
-      last = co_await attempt(address, false);
+      last = co_await attempt(*address, false);
     }
-    if (!selector_.may_retry(ended_try(last))) {
+    if (!selector_.after_try(ended_try(last))) {
       if (last == Attempt::kHead) co_return co_await relay_response();
       co_return co_await end_failed(last);
     }
@@ -153,7 +159,8 @@ EndedTry Stream::ended_try(Attempt last) {
       .status = state_.response.status,
       .idempotent = state_.request.idempotent,
       .replayable = body_complete_,
-      .body_begun = upload_ != Upload::kNone
+      .body_begun = upload_ != Upload::kNone,
+      .new_connection = !reused_
   };
   switch (last) {
     case Attempt::kHead:

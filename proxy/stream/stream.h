@@ -3,7 +3,7 @@
 //
 //   Listener → Connection (TLS, one request after the other) → Stream (one request and its
 //   response)
-//     Stream: RequestHead → RoutingTable → filters → Balancer → UpstreamPool → UpstreamConnection
+//     Stream: RequestHead → RoutingTable → filters → UpstreamSelector → UpstreamPool
 //     bodies both ways through BodyReader and BodyGather; Upgrade through the tunnel; early answers
 //     through LocalReply
 //

@@ -53,6 +53,12 @@ bool may_retry_on_new_connection(
   return ended.untouched || (policy.conditions.has(RetryOn::kError) && may_repeat(policy, ended));
 }
 
+bool is_connection_failure(const EndedTry& ended) noexcept {
+  if (!ended.new_connection) return false;
+  return ended.end == TryEnd::kNotConnected || ended.end == TryEnd::kConnectTimeout ||
+         (ended.end == TryEnd::kNoResponse && ended.replayable);
+}
+
 std::uint32_t most_tries(const routing::RetryPolicy& policy, std::size_t endpoints) noexcept {
   if (policy.tries != 0) return policy.tries;
   return std::clamp(

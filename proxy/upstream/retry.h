@@ -25,7 +25,8 @@ struct EndedTry {
   bool idempotent = false;   ///< By its method (RFC 9110 9.2.2).
   bool replayable = false;   ///< The whole body is at hand.
   bool body_begun = false;  ///< A part that is not at hand any more has been taken from the client.
-  bool untouched = false;   ///< The backend cannot have read anything of the request.
+  bool new_connection = false;  ///< Nothing had been sent on it before.
+  bool untouched = false;       ///< The backend cannot have read anything of the request.
 };
 
 /// Whether the request may be sent to the next endpoint, as far as its nature and the policy's
@@ -38,6 +39,11 @@ bool may_retry(const routing::RetryPolicy& policy, const EndedTry& ended) noexce
 bool may_retry_on_new_connection(
     const routing::RetryPolicy& policy, const EndedTry& ended
 ) noexcept;
+
+/// Whether the try says something bad of the endpoint: it takes no connections, or ends them
+/// without an answer. Not one that had been idle, nor one that ended while the body was still
+/// coming, nor slowness: all of these a client can bring about.
+bool is_connection_failure(const EndedTry& ended) noexcept;
 
 /// The most tries for one request with a pool of `endpoints`: bounded also where the policy has no
 /// limit.

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "proxy/stream/stream_state.h"
 #include "proxy/upstream/balancer.h"
+#include "proxy/upstream/health_registry.h"
 #include "proxy/upstream/retry_budget.h"
 #include "proxy/upstream/upstream_pool.h"
 #include "proxy/worker/buffer_pool.h"
@@ -36,7 +37,7 @@ class Worker {
  public:
   Worker(
       std::uint32_t index, std::uint32_t count, std::unique_ptr<tls::ServerContext> tls,
-      Retire retire
+      Retire retire, HealthRegistry& health
   );
   ~Worker();
   Worker(const Worker&) = delete;

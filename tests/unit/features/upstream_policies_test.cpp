@@ -2,6 +2,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "features/load_balancing/policy.h"
 #include "features/upstream_retries/policy.h"
 #include "features/upstream_timeouts/policy.h"
 
@@ -37,8 +38,23 @@ TEST_CASE("parse_retry_conditions: words, in any order", "[features]") {
   }
 }
 
+TEST_CASE("parse_balance_algorithm: names", "[features]") {
+  using routing::BalanceAlgorithm;
+  CHECK(parse_balance_algorithm("round_robin") == BalanceAlgorithm::kRoundRobin);
+  CHECK(parse_balance_algorithm("ewma") == BalanceAlgorithm::kEwma);
+  CHECK(parse_balance_algorithm("least_request") == BalanceAlgorithm::kLeastRequest);
+  for (const std::string_view text : {"", "ip_hash", "EWMA", "unknown"})
+    CHECK_FALSE(parse_balance_algorithm(text).has_value());
+}
+
 TEST_CASE("Policies about upstreams say what they are", "[features]") {
   CHECK(UpstreamRetriesPolicy({}).describe() == "error timeout tries=3 total=0ms");
+  const routing::BalancePolicy balance{
+      .algorithm = routing::BalanceAlgorithm::kEwma,
+      .hash = *routing::HashPattern::parse("$host"),
+      .subset_size = 3
+  };
+  CHECK(LoadBalancingPolicy(balance).describe() == "ewma hash=$host subset=3");
   CHECK(UpstreamTimeoutsPolicy({}).describe() == "connect=5000ms send=60000ms read=60000ms");
 }
 
