@@ -35,7 +35,7 @@ Result<void> ProxyServer::start() {
     if (!upstream_tls) return upstream_tls.error();
     auto slot = std::make_unique<Slot>();
     slot->worker = std::make_unique<Worker>(
-        i, options_.workers, std::move(*tls), std::move(*upstream_tls), retire_
+        i, options_.workers, std::move(*tls), std::move(*upstream_tls), retire_, health_
     );
     slots_.push_back(std::move(slot));
   }

@@ -5,6 +5,7 @@
 
 #include "controller/model/objects.h"
 #include "controller/translate/diagnostic_list.h"
+#include "controller/translate/upstream_annotations.h"
 
 namespace cppx::controller {
 
@@ -13,6 +14,7 @@ struct IngressAnnotations {
   std::optional<bool> ssl_redirect;
   std::optional<bool> force_ssl_redirect;
   std::optional<bool> preserve_trailing_slash;
+  UpstreamAnnotations upstream;
 };
 
 /// Reads the annotations under `prefix` (without '/'). Bad values and annotations that are not

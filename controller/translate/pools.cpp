@@ -18,6 +18,8 @@
 #include "controller/translate/names.h"
 #include "controller/translate/slice_endpoints.h"
 #include "controller/translate/translate.h"
+#include "routing/balance/endpoint_hashes.h"
+#include "routing/balance/sip_hash.h"
 #include "routing/endpoint/endpoint.h"
 #include "routing/match/route.h"
 
@@ -72,6 +74,10 @@ bool equal(const EndpointPool& a, const EndpointPool& b) {
   return a.name == b.name && a.status == b.status && a.endpoints == b.endpoints;
 }
 
+bool has_hashes(const EndpointPool& pool, bool wanted, const routing::SipKey& key) {
+  return wanted ? pool.hashes != nullptr && pool.hashes->key() == key : pool.hashes == nullptr;
+}
+
 }  // namespace
 
 std::string to_string(const PortRef& port) {
@@ -93,7 +99,7 @@ PoolBuilder::PoolBuilder(
 }
 
 const PlannedPool& PoolBuilder::pool_of(
-    const std::string& ns, const std::string& service, const PortRef& port
+    const std::string& ns, const std::string& service, const PortRef& port, bool needs_hashes
 ) {
   std::string name = fmt::format("{}/{}:{}", ns, service, to_string(port));
   const auto [it, is_new] = pools_.try_emplace(std::move(name));
@@ -102,11 +108,12 @@ const PlannedPool& PoolBuilder::pool_of(
     it->second.pool.identity = hash64(it->first);
     fill(it->second.pool, ObjectKey{ns, service}, port);
   }
+  it->second.needs_hashes = it->second.needs_hashes || needs_hashes;
   return it->second;
 }
 
 std::vector<std::shared_ptr<const EndpointPool>> PoolBuilder::finish(
-    const std::vector<std::shared_ptr<const EndpointPool>>& last
+    const std::vector<std::shared_ptr<const EndpointPool>>& last, const routing::SipKey& hash_key
 ) {
   std::vector<std::shared_ptr<const EndpointPool>> out;
   out.reserve(pools_.size());
@@ -114,10 +121,15 @@ std::vector<std::shared_ptr<const EndpointPool>> PoolBuilder::finish(
   for (auto& [name, planned] : pools_) {
     planned.index = static_cast<routing::PoolIndex>(out.size());
     while (old != last.end() && (*old)->name < name) ++old;
-    if (old != last.end() && equal(**old, planned.pool))
+    const bool hashes = planned.needs_hashes && !planned.pool.endpoints.empty();
+    if (old != last.end() && equal(**old, planned.pool) && has_hashes(**old, hashes, hash_key)) {
       out.push_back(*old);
-    else
-      out.push_back(std::make_shared<const EndpointPool>(planned.pool));
+      continue;
+    }
+    if (hashes)
+      planned.pool.hashes =
+          std::make_shared<const routing::EndpointHashes>(planned.pool.endpoints, hash_key);
+    out.push_back(std::make_shared<const EndpointPool>(planned.pool));
   }
   return out;
 }

@@ -59,7 +59,7 @@ std::vector<Route> routes_of(
 
 bool equal(const Route& a, const Route& b) {
   return a.path == b.path && a.path_type == b.path_type && a.pool == b.pool &&
-         same_policies(a.policies, b.policies) && a.origin.ns == b.origin.ns &&
+         a.policies == b.policies && a.origin.ns == b.origin.ns &&
          a.origin.ingress == b.origin.ingress && a.origin.service == b.origin.service &&
          a.origin.service_port == b.origin.service_port;
 }

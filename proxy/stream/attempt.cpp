@@ -15,7 +15,9 @@ constexpr int kMaxInterim = 16;
 Task<Stream::Attempt> Stream::attempt(const routing::EndpointAddress& address, bool may_reuse) {
   down_.watch(this);
   const UpstreamKey key = start_upstream(address);
-  const auto connected = co_await up_->connect(key, may_reuse, settings_.proxy_connect_timeout);
+  selector_.connecting();
+  const auto connected = co_await up_->connect(key, may_reuse);
+  selector_.connected();
   if (client_gone_) co_return Attempt::kClientGone;
   if (connected == IoStatus::kTimeout) co_return Attempt::kConnectTimeout;
   if (connected != IoStatus::kOk) co_return Attempt::kNotConnected;
@@ -26,7 +28,7 @@ Task<Stream::Attempt> Stream::attempt(const routing::EndpointAddress& address, b
     co_return sent == IoStatus::kCancelled ? Attempt::kHeadTooLarge : Attempt::kNotConnected;
   // After a failed write there may still be an answer: a backend may refuse a body without reading
   // it.
-  if (upload_ != Upload::kRunning) up_->arm_read(settings_.proxy_read_timeout);
+  if (upload_ != Upload::kRunning) up_->arm_read(selector_.timeouts().read);
   const Attempt result = co_await read_response_head();
   if (result == Attempt::kHead) co_return result;
   co_await stop_upload();
@@ -39,10 +41,10 @@ UpstreamKey Stream::start_upstream(const routing::EndpointAddress& address) {
   using routing::BackendProtocol;
   const BackendProtocol protocol = route_->protocol;
   if (protocol == BackendProtocol::kGrpc || protocol == BackendProtocol::kGrpcs) {
-    up_ = &http2_.emplace(worker_, state_, settings_);
+    up_ = &http2_.emplace(worker_, state_, settings_, selector_.timeouts());
     return {.address = address, .tls = protocol == BackendProtocol::kGrpcs};
   }
-  up_ = &http1_.emplace(worker_, state_, settings_);
+  up_ = &http1_.emplace(worker_, state_, settings_, selector_.timeouts());
   const bool tls = protocol == BackendProtocol::kHttps ||
                    (protocol == BackendProtocol::kAuto && down_.origin().tls);
   return {.address = address, .tls = tls};
@@ -116,11 +118,11 @@ Task<void> Stream::upload() {
   const Upload result = co_await move_body();
   upload_ = result;
   if (result == Upload::kDone) {
-    up_->arm_read(settings_.proxy_read_timeout);
+    up_->arm_read(selector_.timeouts().read);
     down_.watch(this);
   } else if (result == Upload::kUpstreamFailed) {
     // It may have answered without reading all.
-    up_->arm_read(settings_.proxy_read_timeout);
+    up_->arm_read(selector_.timeouts().read);
   } else {
     // Nothing sensible can come back for half a request.
     up_->cancel();
@@ -158,7 +160,7 @@ Task<Stream::Attempt> Stream::read_response_head() {
       co_return state_.request.upgrade&& upload_ == Upload::kNone ? Attempt::kHead
                                                                   : Attempt::kBadResponse;
     if (state_.response.status >= 200) co_return Attempt::kHead;
-    if (upload_ != Upload::kRunning) up_->arm_read(settings_.proxy_read_timeout);
+    if (upload_ != Upload::kRunning) up_->arm_read(selector_.timeouts().read);
     // 100 is ours to send (RFC 9110 10.1.1).
     if (state_.response.status == 100) continue;
     const bool passed_on = co_await down_.write_interim(state_.response);

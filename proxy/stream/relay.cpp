@@ -33,7 +33,7 @@ Task<StreamEnd> Stream::relay_response() {
 Task<bool> Stream::relay_body(BodyPart part) {
   while (!part.end()) {
     if (part.failed()) co_return false;
-    if (upload_ != Upload::kRunning) up_->arm_read(settings_.proxy_read_timeout);
+    if (upload_ != Upload::kRunning) up_->arm_read(selector_.timeouts().read);
     part = co_await up_->read_body();
     if (part.failed() && part.bytes == 0) co_return false;
     const bool written = co_await down_.write_body(part);
@@ -48,7 +48,7 @@ Task<StreamEnd> Stream::tunnel() {
   const BodyPart first = up_->next_body();
   const bool begun = co_await down_.write_response(state_.response, {}, first);
   if (!begun) co_return StreamEnd::kAbort;
-  tunnel_idle_.arm(settings_.proxy_read_timeout);
+  tunnel_idle_.arm(selector_.timeouts().read);
   upload_ = Upload::kRunning;
   upload_ended_.reset();
   spawn(tunnel_up(), [this] { upload_ended_.set(); });
@@ -64,7 +64,7 @@ Task<void> Stream::tunnel_up() {
   for (;;) {
     const BodyPart part = co_await down_.read_body({});
     if (part.failed()) break;
-    tunnel_idle_.arm(settings_.proxy_read_timeout);
+    tunnel_idle_.arm(selector_.timeouts().read);
     const auto sent = co_await up_->send_body(part);
     if (sent != IoStatus::kOk) break;
     if (part.end()) co_return;
@@ -76,7 +76,7 @@ Task<void> Stream::tunnel_down() {
   for (;;) {
     const BodyPart part = co_await up_->read_body();
     if (part.failed()) break;
-    tunnel_idle_.arm(settings_.proxy_read_timeout);
+    tunnel_idle_.arm(selector_.timeouts().read);
     const bool written = co_await down_.write_body(part);
     if (!written) break;
     if (part.end()) co_return;

@@ -30,6 +30,7 @@ Stream::Stream(Worker& worker, DownstreamRequest& down, StreamState& state, Snap
       state_(state),
       snapshot_(std::move(snapshot)),
       settings_(*snapshot_->settings),
+      selector_(worker.balancer(), worker.retry_budget()),
       tunnel_idle_(worker.wheel(), *this) {}
 
 Task<StreamEnd> Stream::run() {
@@ -116,38 +117,78 @@ Task<StreamEnd> Stream::forward() {
   state_.websocket_key.clear();
   if (state_.request.upgrade && lacks_websocket_key(state_.request.fields))
     state_.websocket_key = worker_.request_ids().next_websocket_key();
-  const routing::EndpointPool& pool = *snapshot_->pools[route_->pool];
-  bool may_reuse = body_complete_;
-  for (std::uint32_t tries = 1;; ++tries) {
-    const auto& address = pool.endpoints[worker_.balancer().next(pool)];
-    Attempt last = co_await attempt(address, may_reuse);
-    if (last != Attempt::kHead && up_->reused() && may_try_again(last, 0, true)) {
+  selector_.begin(
+      {.snapshot = *snapshot_,
+       .route = *route_,
+       .head = state_.request,
+       .client_address = down_.origin().client_address}
+  );
+  for (bool may_reuse = body_complete_;;) {
+    const auto* address = selector_.next();
+    if (address == nullptr) {
+      const auto end = co_await answer({.status = 503});
+      co_return end;
+    }
+    Attempt last = co_await attempt(*address, may_reuse);
+    if (last != Attempt::kHead && up_->reused() &&
+        selector_.may_retry_on_new_connection(ended_try(last))) {
       // A backend may close an idle connection at any moment: that try does not count, and the next
       // one is made on a connection of its own.
       may_reuse = false;
       ++worker_.counters().retries;
-      last = co_await attempt(address, false);
+      last = co_await attempt(*address, false);
     }
-    if (last == Attempt::kHead) {
-      const auto end = co_await relay_response();
-      co_return end;
-    }
-    if (!may_try_again(last, tries, false)) {
-      const auto end = co_await end_failed(last);
+    if (!selector_.after_try(ended_try(last))) {
+      const auto end = co_await end_tries(last);
       co_return end;
     }
     ++worker_.counters().retries;
+    up_->finish(false);
   }
 }
 
-bool Stream::may_try_again(Attempt last, std::uint32_t tries, bool reused) {
-  if (!reused && tries >= settings_.proxy_next_upstream_tries) return false;
-  if (last == Attempt::kNotConnected || last == Attempt::kConnectTimeout)
-    return upload_ == Upload::kNone;
-  if (!body_complete_) return false;
-  if (last == Attempt::kTimeout) return !reused && state_.request.idempotent;
-  if (last != Attempt::kNoResponse) return false;
-  return state_.request.idempotent || up_->untouched();
+EndedTry Stream::ended_try(Attempt last) {
+  EndedTry ended{
+      .end = TryEnd::kOther,
+      .status = state_.response.status,
+      .idempotent = state_.request.idempotent,
+      .replayable = body_complete_,
+      .body_begun = upload_ != Upload::kNone,
+      .new_connection = !up_->reused()
+  };
+  switch (last) {
+    case Attempt::kHead:
+      ended.end = TryEnd::kResponse;
+      break;
+    case Attempt::kNotConnected:
+      ended.end = TryEnd::kNotConnected;
+      break;
+    case Attempt::kConnectTimeout:
+      ended.end = TryEnd::kConnectTimeout;
+      break;
+    case Attempt::kTimeout:
+      ended.end = TryEnd::kTimeout;
+      break;
+    case Attempt::kBadResponse:
+      ended.end = TryEnd::kBadResponse;
+      break;
+    case Attempt::kNoResponse:
+      ended.end = TryEnd::kNoResponse;
+      ended.untouched = up_->untouched();
+      break;
+    default:
+      break;
+  }
+  return ended;
+}
+
+Task<StreamEnd> Stream::end_tries(Attempt last) {
+  StreamEnd end = StreamEnd::kAbort;
+  if (last == Attempt::kHead)
+    end = co_await relay_response();
+  else
+    end = co_await end_failed(last);
+  co_return end;
 }
 
 Task<StreamEnd> Stream::end_failed(Attempt last) {

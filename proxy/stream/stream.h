@@ -3,7 +3,7 @@
 //
 //   Listener → Connection (TLS, one request after the other) → Stream (one request and its
 //   response)
-//     Stream: RequestHead → RoutingTable → filters → Balancer → UpstreamRequest
+//     Stream: RequestHead → RoutingTable → filters → UpstreamSelector → UpstreamRequest
 //     DownstreamRequest ⇄ Stream ⇄ UpstreamRequest: heads and body parts, whatever the protocols on
 //     the two sides; early answers through LocalReply
 //
@@ -24,6 +24,7 @@
 #include "proxy/stream/local_reply.h"
 #include "proxy/stream/stream_state.h"
 #include "proxy/upstream/upstream_request.h"
+#include "proxy/upstream/upstream_selector.h"
 #include "proxy/worker/local_snapshot.h"
 #include "proxy/worker/timer_wheel.h"
 #include "routing/snapshot.h"
@@ -87,8 +88,9 @@ class Stream final : private ClientWatcher {
   std::optional<LocalReply> add_slash_redirect(std::string_view host);
   Task<StreamEnd> answer(LocalReply reply);
   Task<StreamEnd> forward();
+  Task<StreamEnd> end_tries(Attempt last);
   Task<StreamEnd> end_failed(Attempt last);
-  [[nodiscard]] bool may_try_again(Attempt last, std::uint32_t tries, bool reused);
+  [[nodiscard]] EndedTry ended_try(Attempt last);
   [[nodiscard]] std::string_view strict_transport_security() const noexcept;
 
   // attempt.cpp: one try with one endpoint
@@ -130,6 +132,7 @@ class Stream final : private ClientWatcher {
   std::string location_;
   bool body_complete_ = false;  // all of it is at hand: the request can be sent again
   std::uint64_t body_bytes_ = 0;
+  UpstreamSelector selector_;
   std::optional<Http1Upstream> http1_;
   std::optional<Http2Upstream> http2_;
   UpstreamRequest* up_ = nullptr;  // of the attempt in progress

@@ -26,7 +26,7 @@ class UpstreamRequest {
   UpstreamRequest& operator=(const UpstreamRequest&) = delete;
 
   /// A connection for `key`: one that is there already if `may_reuse`, or a new one.
-  virtual Task<IoStatus> connect(const UpstreamKey& key, bool may_reuse, Duration timeout) = 0;
+  virtual Task<IoStatus> connect(const UpstreamKey& key, bool may_reuse) = 0;
   /// Whether the connection has served before: it may have been closed by now.
   [[nodiscard]] bool reused() const noexcept { return reused_; }
 

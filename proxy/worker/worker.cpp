@@ -5,22 +5,31 @@
 #include <chrono>
 #include <ctime>
 #include <iterator>
+#include <random>
 #include <utility>
 
 #include "proxy/stream/connection.h"
 
 namespace cppx::proxy {
+namespace {
+
+std::uint64_t random_seed() {
+  std::random_device device;
+  return std::uint64_t{device()} << 32 | device();
+}
+
+}  // namespace
 
 Worker::Worker(
     std::uint32_t index, std::uint32_t count, std::unique_ptr<tls::ServerContext> tls,
-    std::unique_ptr<tls::ClientContext> upstream_tls, Retire retire
+    std::unique_ptr<tls::ClientContext> upstream_tls, Retire retire, HealthRegistry& health
 )
     : work_(io_.get_executor()),
       wheel_(io_),
       snapshots_(std::move(retire)),
       upstreams_(wheel_),
       http2_upstreams_(*this),
-      balancer_(index, count),
+      balancer_(index, count, health, random_seed()),
       tls_(std::move(tls)),
       upstream_tls_(std::move(upstream_tls)) {}
 

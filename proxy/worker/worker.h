@@ -18,6 +18,8 @@
 #include "proxy/stream/http2/http2_pool.h"
 #include "proxy/stream/stream_state.h"
 #include "proxy/upstream/balancer.h"
+#include "proxy/upstream/health_registry.h"
+#include "proxy/upstream/retry_budget.h"
 #include "proxy/upstream/upstream_pool.h"
 #include "proxy/worker/buffer_pool.h"
 #include "proxy/worker/counters.h"
@@ -39,7 +41,7 @@ class Worker {
  public:
   Worker(
       std::uint32_t index, std::uint32_t count, std::unique_ptr<tls::ServerContext> tls,
-      std::unique_ptr<tls::ClientContext> upstream_tls, Retire retire
+      std::unique_ptr<tls::ClientContext> upstream_tls, Retire retire, HealthRegistry& health
   );
   ~Worker();
   Worker(const Worker&) = delete;
@@ -70,6 +72,7 @@ class Worker {
   [[nodiscard]] UpstreamPool& upstreams() noexcept { return upstreams_; }
   [[nodiscard]] Http2Pool& http2_upstreams() noexcept { return http2_upstreams_; }
   [[nodiscard]] Balancer& balancer() noexcept { return balancer_; }
+  [[nodiscard]] RetryBudget& retry_budget() noexcept { return retry_budget_; }
   [[nodiscard]] SnapshotHolder& snapshots() noexcept { return snapshots_; }
   [[nodiscard]] tls::ServerContext& tls() noexcept { return *tls_; }
   [[nodiscard]] tls::ClientContext& upstream_tls() noexcept { return *upstream_tls_; }
@@ -105,6 +108,7 @@ class Worker {
   UpstreamPool upstreams_;
   Http2Pool http2_upstreams_;
   Balancer balancer_;
+  RetryBudget retry_budget_{std::chrono::steady_clock::now()};
   RequestIds request_ids_;
   std::unique_ptr<tls::ServerContext> tls_;
   std::unique_ptr<tls::ClientContext> upstream_tls_;

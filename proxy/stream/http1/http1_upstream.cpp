@@ -14,11 +14,12 @@ namespace cppx::proxy {
 using routing::BodyFraming;
 
 Http1Upstream::Http1Upstream(
-    Worker& worker, StreamState& state, const routing::ProxySettings& settings
+    Worker& worker, StreamState& state, const routing::ProxySettings& settings,
+    const routing::UpstreamTimeouts& timeouts
 )
-    : worker_(worker), state_(state), settings_(settings) {}
+    : worker_(worker), state_(state), settings_(settings), timeouts_(timeouts) {}
 
-Task<IoStatus> Http1Upstream::connect(const UpstreamKey& key, bool may_reuse, Duration timeout) {
+Task<IoStatus> Http1Upstream::connect(const UpstreamKey& key, bool may_reuse) {
   reused_ = false;
   if (may_reuse) {
     connection_ = worker_.upstreams().take(key);
@@ -30,8 +31,9 @@ Task<IoStatus> Http1Upstream::connect(const UpstreamKey& key, bool may_reuse, Du
   }
   connection_ = std::make_unique<UpstreamConnection>(worker_.io(), worker_.wheel(), key);
   ++worker_.counters().upstream_connects;
-  const auto connected =
-      co_await connection_->connect(timeout, worker_.upstream_tls(), tls::ClientAlpn::kHttp11);
+  const auto connected = co_await connection_->connect(
+      timeouts_.connect, worker_.upstream_tls(), tls::ClientAlpn::kHttp11
+  );
   if (connected != IoStatus::kOk) ++worker_.counters().upstream_connect_failures;
   co_return connected;
 }
@@ -58,7 +60,7 @@ Task<IoStatus> Http1Upstream::send_framed(std::string_view head, const BodyPart&
       {.pieces = part.pieces, .bytes = part.bytes, .end = part.end(), .trailers = part.trailers},
       chunked_
   );
-  const auto written = co_await transport().write_all(pieces, settings_.proxy_send_timeout);
+  const auto written = co_await transport().write_all(pieces, timeouts_.send);
   sent_bytes_ += written.bytes;
   reset_ = reset_ || written.error == ECONNRESET;
   sent_end_ = written.ok() && part.end();

@@ -16,10 +16,13 @@ class Worker;
 /// One try over HTTP/1.1: a connection of its own for as long as it lasts.
 class Http1Upstream final : public UpstreamRequest {
  public:
-  /// `settings` must outlive the request.
-  Http1Upstream(Worker& worker, StreamState& state, const routing::ProxySettings& settings);
+  /// `settings` and `timeouts` must outlive the request.
+  Http1Upstream(
+      Worker& worker, StreamState& state, const routing::ProxySettings& settings,
+      const routing::UpstreamTimeouts& timeouts
+  );
 
-  Task<IoStatus> connect(const UpstreamKey& key, bool may_reuse, Duration timeout) override;
+  Task<IoStatus> connect(const UpstreamKey& key, bool may_reuse) override;
   Task<IoStatus> send_request(
       const routing::RequestHead& request, const ForwardedInfo& forwarded, const BodyPart& first
   ) override;
@@ -50,6 +53,7 @@ class Http1Upstream final : public UpstreamRequest {
   Worker& worker_;
   StreamState& state_;
   const routing::ProxySettings& settings_;
+  const routing::UpstreamTimeouts& timeouts_;
   UpstreamPtr connection_;
   Buffer input_;  // received: [begin_, end_) is not used yet
   std::size_t begin_ = 0;

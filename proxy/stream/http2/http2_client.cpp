@@ -18,18 +18,20 @@ http2::SessionOptions options_of(const routing::ProxySettings& settings) noexcep
 }  // namespace
 
 Http2Client::Http2Client(
-    Worker& worker, const UpstreamKey& key, const routing::ProxySettings& settings
+    Worker& worker, const UpstreamKey& key, const routing::ProxySettings& settings,
+    const routing::UpstreamTimeouts& timeouts
 )
     : worker_(worker),
       settings_(settings),
+      connect_timeout_(timeouts.connect),
       connection_(worker.io(), worker.wheel(), key),
       session_(http2::Role::kClient, options_of(settings), *this),
-      link_(worker, connection_.transport(), session_, *this, settings.proxy_send_timeout) {}
+      link_(worker, connection_.transport(), session_, *this, timeouts.send) {}
 
 Task<void> Http2Client::run() {
   ++worker_.counters().upstream_connects;
   const auto connected = co_await connection_.connect(
-      settings_.proxy_connect_timeout, worker_.upstream_tls(), tls::ClientAlpn::kHttp2
+      connect_timeout_, worker_.upstream_tls(), tls::ClientAlpn::kHttp2
   );
   if (connected != IoStatus::kOk) {
     ++worker_.counters().upstream_connect_failures;

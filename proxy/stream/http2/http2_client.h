@@ -22,7 +22,11 @@ class Worker;
 /// an Http2Pool; alive until its run() has ended and the last stream has let go of it.
 class Http2Client final : private http2::SessionEvents, private Http2LinkOwner {
  public:
-  Http2Client(Worker& worker, const UpstreamKey& key, const routing::ProxySettings& settings);
+  /// `timeouts` are those of the first one who needs the connection.
+  Http2Client(
+      Worker& worker, const UpstreamKey& key, const routing::ProxySettings& settings,
+      const routing::UpstreamTimeouts& timeouts
+  );
   Http2Client(const Http2Client&) = delete;
   Http2Client& operator=(const Http2Client&) = delete;
 
@@ -75,6 +79,7 @@ class Http2Client final : private http2::SessionEvents, private Http2LinkOwner {
 
   Worker& worker_;
   routing::ProxySettings settings_;
+  std::chrono::milliseconds connect_timeout_;
   UpstreamConnection connection_;
   http2::Session session_;
   Http2Link link_;

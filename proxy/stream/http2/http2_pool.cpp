@@ -4,12 +4,15 @@
 
 namespace cppx::proxy {
 
-Http2Client& Http2Pool::take(const UpstreamKey& key, const routing::ProxySettings& settings) {
+Http2Client& Http2Pool::take(
+    const UpstreamKey& key, const routing::ProxySettings& settings,
+    const routing::UpstreamTimeouts& timeouts
+) {
   sweep();
   for (Entry& entry : clients_) {
     if (entry.key == key && entry.client.takes_streams()) return entry.client;
   }
-  Entry& entry = clients_.emplace_back(worker_, key, settings);
+  Entry& entry = clients_.emplace_back(worker_, key, settings, timeouts);
   spawn(entry.client.run(), [this, &entry] {
     entry.ended = true;
     if (closing_) worker_.end_if_idle();

@@ -18,7 +18,10 @@ class Http2Pool {
 
   /// A connection that takes a stream, or is being made. Good until the stream, or the wait, has
   /// been released and sweep() has run.
-  Http2Client& take(const UpstreamKey& key, const routing::ProxySettings& settings);
+  Http2Client& take(
+      const UpstreamKey& key, const routing::ProxySettings& settings,
+      const routing::UpstreamTimeouts& timeouts
+  );
 
   /// No more streams; all_ended() soon.
   void close_all();
@@ -26,8 +29,11 @@ class Http2Pool {
 
  private:
   struct Entry {
-    Entry(Worker& worker, const UpstreamKey& k, const routing::ProxySettings& settings)
-        : key(k), client(worker, k, settings) {}
+    Entry(
+        Worker& worker, const UpstreamKey& k, const routing::ProxySettings& settings,
+        const routing::UpstreamTimeouts& timeouts
+    )
+        : key(k), client(worker, k, settings, timeouts) {}
     UpstreamKey key;
     Http2Client client;
     bool ended = false;  // its coroutine is over

@@ -22,16 +22,15 @@ struct Http2Upstream::ConnectWait {
 };
 
 Http2Upstream::Http2Upstream(
-    Worker& worker, StreamState& state, const routing::ProxySettings& settings
+    Worker& worker, StreamState& state, const routing::ProxySettings& settings,
+    const routing::UpstreamTimeouts& timeouts
 )
-    : worker_(worker), state_(state), settings_(settings) {}
+    : worker_(worker), state_(state), settings_(settings), timeouts_(timeouts) {}
 
 Http2Upstream::~Http2Upstream() { finish(false); }
 
-Task<IoStatus> Http2Upstream::connect(
-    const UpstreamKey& key, bool /*may_reuse*/, Duration /*timeout*/
-) {
-  client_ = &worker_.http2_upstreams().take(key, settings_);
+Task<IoStatus> Http2Upstream::connect(const UpstreamKey& key, bool /*may_reuse*/) {
+  client_ = &worker_.http2_upstreams().take(key, settings_, timeouts_);
   reused_ = client_->used();
   if (reused_) ++worker_.counters().upstream_reuses;
   co_await ConnectWait{*client_, waiter_};
@@ -68,7 +67,7 @@ IoStatus Http2Upstream::open(
 }
 
 Task<IoStatus> Http2Upstream::send_body(const BodyPart& part) {
-  return stream_->send(part, settings_.proxy_send_timeout);
+  return stream_->send(part, timeouts_.send);
 }
 
 Task<UpstreamRequest::HeadStatus> Http2Upstream::read_head(routing::ResponseHead& response) {

@@ -16,11 +16,14 @@ class Worker;
 /// One try over HTTP/2: a stream of a connection that it shares with others.
 class Http2Upstream final : public UpstreamRequest {
  public:
-  /// `settings` must outlive the request.
-  Http2Upstream(Worker& worker, StreamState& state, const routing::ProxySettings& settings);
+  /// `settings` and `timeouts` must outlive the request.
+  Http2Upstream(
+      Worker& worker, StreamState& state, const routing::ProxySettings& settings,
+      const routing::UpstreamTimeouts& timeouts
+  );
   ~Http2Upstream() override;
 
-  Task<IoStatus> connect(const UpstreamKey& key, bool may_reuse, Duration timeout) override;
+  Task<IoStatus> connect(const UpstreamKey& key, bool may_reuse) override;
   Task<IoStatus> send_request(
       const routing::RequestHead& request, const ForwardedInfo& forwarded, const BodyPart& first
   ) override;
@@ -48,6 +51,7 @@ class Http2Upstream final : public UpstreamRequest {
   Worker& worker_;
   StreamState& state_;
   const routing::ProxySettings& settings_;
+  const routing::UpstreamTimeouts& timeouts_;
   Http2Client* client_ = nullptr;
   std::optional<Http2Stream> stream_;
   Http2Client::Waiter waiter_;
