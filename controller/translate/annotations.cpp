@@ -23,7 +23,18 @@ std::string_view boolean(IngressAnnotations& out, std::string_view text) {
   return assign_or(out.*kMember, parse_go_bool(text), "is neither true nor false");
 }
 
+std::string_view backend_protocol(IngressAnnotations& out, std::string_view text) {
+  using routing::BackendProtocol;
+  std::optional<BackendProtocol> found;
+  for (const auto protocol :
+       {BackendProtocol::kHttp, BackendProtocol::kHttps, BackendProtocol::kAuto,
+        BackendProtocol::kGrpc, BackendProtocol::kGrpcs})
+    if (iequals(text, routing::to_string(protocol))) found = protocol;
+  return assign_or(out.backend_protocol, found, "is none of HTTP, HTTPS, AUTO_HTTP, GRPC, GRPCS");
+}
+
 constexpr std::array kReaders{
+    AnnotationReader{"backend-protocol", backend_protocol},
     AnnotationReader{"ssl-redirect", boolean<&IngressAnnotations::ssl_redirect>},
     AnnotationReader{"force-ssl-redirect", boolean<&IngressAnnotations::force_ssl_redirect>},
     AnnotationReader{"preserve-trailing-slash", boolean<&IngressAnnotations::preserve_trailing_slash>},

@@ -6,6 +6,7 @@
 #include "controller/model/objects.h"
 #include "controller/translate/diagnostic_list.h"
 #include "controller/translate/upstream_annotations.h"
+#include "routing/match/route.h"
 
 namespace cppx::controller {
 
@@ -14,6 +15,7 @@ struct IngressAnnotations {
   std::optional<bool> ssl_redirect;
   std::optional<bool> force_ssl_redirect;
   std::optional<bool> preserve_trailing_slash;
+  std::optional<routing::BackendProtocol> backend_protocol;
   UpstreamAnnotations upstream;
 };
 

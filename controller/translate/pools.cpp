@@ -106,7 +106,7 @@ const PlannedPool& PoolBuilder::pool_of(
   if (is_new) {
     it->second.pool.name = it->first;
     it->second.pool.identity = hash64(it->first);
-    fill(it->second.pool, ObjectKey{ns, service}, port);
+    fill(it->second, ObjectKey{ns, service}, port);
   }
   it->second.needs_hashes = it->second.needs_hashes || needs_hashes;
   return it->second;
@@ -134,7 +134,8 @@ std::vector<std::shared_ptr<const EndpointPool>> PoolBuilder::finish(
   return out;
 }
 
-void PoolBuilder::fill(EndpointPool& pool, const ObjectKey& key, const PortRef& port) {
+void PoolBuilder::fill(PlannedPool& planned, const ObjectKey& key, const PortRef& port) {
+  EndpointPool& pool = planned.pool;
   const auto it = input_.store.services().find(key);
   if (it == input_.store.services().end()) {
     pool.status = PoolStatus::kNoService;
@@ -145,10 +146,15 @@ void PoolBuilder::fill(EndpointPool& pool, const ObjectKey& key, const PortRef& 
     fill_external(pool, service, port);
     return;
   }
-  if (const ServicePort* service_port = find_port(service, port))
-    fill_from_slices(pool, service, *service_port);
-  else
+  const ServicePort* service_port = find_port(service, port);
+  if (service_port == nullptr) {
     pool.status = PoolStatus::kNoPort;
+    return;
+  }
+  // The standard name (KEP-3726), and the one that other ingress controllers took before.
+  if (service_port->app_protocol == "kubernetes.io/h2c" || service_port->app_protocol == "grpc")
+    planned.protocol = routing::BackendProtocol::kGrpc;
+  fill_from_slices(pool, service, *service_port);
 }
 
 void PoolBuilder::fill_from_slices(

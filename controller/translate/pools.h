@@ -22,6 +22,8 @@ struct PlannedPool {
   routing::EndpointPool pool;
   routing::PoolIndex index = routing::kDefaultBackend;
   bool needs_hashes = false;  ///< A route asks for them.
+  /// By `appProtocol` of the Service's port, where no annotation says otherwise.
+  routing::BackendProtocol protocol = routing::BackendProtocol::kHttp;
 };
 
 /// "80" or "http": as the Ingress has it.
@@ -55,7 +57,7 @@ class PoolBuilder {
  private:
   using Slices = std::vector<const EndpointSlice*>;
 
-  void fill(routing::EndpointPool& pool, const ObjectKey& key, const PortRef& port);
+  void fill(PlannedPool& planned, const ObjectKey& key, const PortRef& port);
   void fill_from_slices(
       routing::EndpointPool& pool, const Service& service, const ServicePort& port
   );

@@ -74,6 +74,15 @@ bool redirect_code(GlobalSettings& out, std::string_view text) {
          assign(out.http_redirect_code, code);
 }
 
+bool use_http2(GlobalSettings& out, std::string_view text) {
+  return assign(out.proxy.use_http2, parse_go_bool(text));
+}
+
+bool concurrent_streams(GlobalSettings& out, std::string_view text) {
+  const auto value = parse_int<std::uint32_t>(text);
+  return value && *value > 0 && assign(out.proxy.http2_max_concurrent_streams, value);
+}
+
 bool hsts_max_age(GlobalSettings& out, std::string_view text) {
   return assign(out.hsts_max_age_seconds, parse_int<std::uint64_t>(text));
 }
@@ -93,6 +102,7 @@ constexpr std::array kKeys{
     SettingsReader{"hsts-max-age", hsts_max_age},
     SettingsReader{"hsts-preload", boolean<&GlobalSettings::hsts_preload>},
     SettingsReader{"http-redirect-code", redirect_code},
+    SettingsReader{"http2-max-concurrent-streams", concurrent_streams},
     SettingsReader{"keep-alive", duration<&ProxySettings::keep_alive>},
     SettingsReader{"keep-alive-requests", count<&ProxySettings::keep_alive_requests>},
     SettingsReader{"large-client-header-buffers", header_buffers},
@@ -104,6 +114,7 @@ constexpr std::array kKeys{
     SettingsReader{"upstream-keepalive-connections", count<&ProxySettings::upstream_keepalive_connections>},
     SettingsReader{"upstream-keepalive-requests", count<&ProxySettings::upstream_keepalive_requests>},
     SettingsReader{"upstream-keepalive-timeout", duration<&ProxySettings::upstream_keepalive_timeout>},
+    SettingsReader{"use-http2", use_http2},
 };
 
 const SettingsReader* find_reader(std::string_view name) {

@@ -7,6 +7,7 @@
 #include <new>
 
 #include "proxy/codec/http2/head_writer.h"
+#include "proxy/codec/http2/preface.h"
 #include "proxy/codec/http2/request_head.h"
 #include "proxy/codec/http2/response_head.h"
 #include "proxy/codec/http2/session_callbacks.h"
@@ -24,6 +25,8 @@ constexpr std::uint32_t kFirstStreams = 100;
 // sends.
 constexpr std::size_t kMaxQueuedFrames = 4096;
 constexpr std::size_t kMaxQueuedFramesPerStream = 8;
+// SETTINGS are answered, and may change the window of each stream.
+constexpr std::uint32_t kSettingsCost = 5;
 constexpr std::size_t kMaxSentFields = FieldList::kMaxFields + 1;
 
 std::uint32_t code_of(int nghttp2_error) noexcept {
@@ -113,7 +116,11 @@ void Session::Deleter::operator()(nghttp2_session* session) const noexcept {
 }
 
 Session::Session(Role role, const SessionOptions& options, SessionEvents& events)
-    : role_(role), options_(options), events_(events), nghttp2_(make_session(role, this)) {
+    : role_(role),
+      options_(options),
+      events_(events),
+      meter_(role == Role::kServer ? kPreface.size() : 0),
+      nghttp2_(make_session(role, this)) {
   submit_settings();
 }
 
@@ -162,19 +169,35 @@ void Session::fail(std::uint32_t error_code, std::string_view reason) noexcept {
   last_frame_due_ = true;
 }
 
-Session::Status Session::receive(std::span<const char> bytes, TimePoint now) {
-  if (!failure_.empty()) return Status::kFailed;
-  guard_.advance(now);
-  const auto used = nghttp2_session_mem_recv(
-      nghttp2_.get(), reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()
-  );
-  if (used < 0) {
-    const int error = static_cast<int>(used);
-    fail(code_of(error), nghttp2_strerror(error));
-  } else if (nghttp2_session_get_outbound_queue_size(nghttp2_.get()) >
-             kMaxQueuedFrames + kMaxQueuedFramesPerStream * std::size_t{open_streams_}) {
-    fail(kEnhanceYourCalm, "the peer does not read");
+/// Before it is looked at: what turns out to be useful is paid back then.
+bool Session::pay_for_frame(std::uint8_t type, std::uint8_t flags) noexcept {
+  if (type == NGHTTP2_PUSH_PROMISE) {  // our SETTINGS forbid it (RFC 9113 8.4)
+    fail(kProtocolError, "PUSH_PROMISE");
+    return false;
   }
+  const bool settings = type == NGHTTP2_SETTINGS && (flags & NGHTTP2_FLAG_ACK) == 0;
+  if (guard_.overhead(settings ? kSettingsCost : 1)) return true;
+  fail(kEnhanceYourCalm, "flood of frames that carry nothing");
+  return false;
+}
+
+Session::Status Session::receive(std::span<const char> bytes, TimePoint now) {
+  guard_.advance(now);
+  while (!bytes.empty() && failure_.empty()) {
+    const FrameMeter::Part part = meter_.next(bytes);
+    if (part.begins && !pay_for_frame(part.type, part.flags)) break;
+    const auto used = nghttp2_session_mem_recv(
+        nghttp2_.get(), reinterpret_cast<const std::uint8_t*>(bytes.data()), part.bytes
+    );
+    if (used < 0) {
+      const int error = static_cast<int>(used);
+      fail(code_of(error), nghttp2_strerror(error));
+    }
+    bytes = bytes.subspan(part.bytes);
+  }
+  if (failure_.empty() && nghttp2_session_get_outbound_queue_size(nghttp2_.get()) >
+                              kMaxQueuedFrames + kMaxQueuedFramesPerStream * open_streams_)
+    fail(kEnhanceYourCalm, "the peer does not read");
   return failure_.empty() ? Status::kOk : Status::kFailed;
 }
 
@@ -364,6 +387,7 @@ void Session::reset(StreamId id, std::uint32_t error_code) {
   StreamRecord* stream = find(id);
   if (stream == nullptr || stream->reset_asked) return;
   stream->reset_asked = stream->discard = true;
+  stream->reset_code = error_code;
   stream->pieces = {};
   stream->pending_bytes = 0;
   nghttp2_submit_rst_stream(nghttp2_.get(), NGHTTP2_FLAG_NONE, id, error_code);

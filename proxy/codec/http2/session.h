@@ -22,6 +22,7 @@
 #include "proxy/codec/http2/field.h"
 #include "proxy/codec/http2/field_store.h"
 #include "proxy/codec/http2/flood_guard.h"
+#include "proxy/codec/http2/frame_meter.h"
 #include "proxy/codec/http2/stream_record.h"
 #include "routing/http/message.h"
 
@@ -174,6 +175,7 @@ class Session {
   void remove_stream(StreamRecord& stream) noexcept;
   void resume(StreamRecord& stream) noexcept;
   void take_unsent() noexcept;
+  [[nodiscard]] bool pay_for_frame(std::uint8_t type, std::uint8_t flags) noexcept;
   void fail(std::uint32_t error_code, std::string_view reason) noexcept;
 
   Role role_;
@@ -181,6 +183,7 @@ class Session {
   SessionEvents& events_;
   StreamRecord* streams_ = nullptr;  // all, newest first
   std::uint32_t open_streams_ = 0;
+  FrameMeter meter_;
   FloodGuard guard_;
   std::string_view failure_;
   // The frame pull() is in the middle of, in nghttp2's memory; the buffer pull() fills.

@@ -17,8 +17,8 @@ constexpr std::size_t kFrameHeadBytes = 9;
 constexpr std::size_t kSmallPayload = 1024;
 // So many times max_head_bytes is no mistake any more but an attack on our time and memory.
 constexpr std::uint64_t kHeadBomb = 8;
-// SETTINGS are answered, and may change the window of each stream.
-constexpr std::uint32_t kSettingsCost = 5;
+// Each frame was paid for when it came.
+constexpr std::uint32_t kPaidBack = 1;
 // A useful frame pays for the WINDOW_UPDATE of its stream and that of its connection.
 constexpr std::uint32_t kUsefulCredit = 2;
 
@@ -33,24 +33,9 @@ bool has_flag(const nghttp2_frame_hd& head, std::uint8_t flag) noexcept {
   return (head.flags & flag) != 0;
 }
 
-/// Frames that carry nothing, or nothing that must be: what they cost.
-std::uint32_t overhead_of(const nghttp2_frame_hd& head, bool stream_known) noexcept {
-  switch (head.type) {
-    case NGHTTP2_DATA:
-      return stream_known ? 0 : 1;
-    case NGHTTP2_SETTINGS:
-      return has_flag(head, NGHTTP2_FLAG_ACK) ? 1 : kSettingsCost;
-    case NGHTTP2_RST_STREAM:
-      return stream_known ? 0 : 1;
-    default:  // HEADERS too, until they turn out to be useful
-      return 1;
-  }
-}
-
 }  // namespace
 
 void SessionCallbacks::install(nghttp2_session_callbacks* callbacks) {
-  nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
   nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
   nghttp2_session_callbacks_set_on_header_callback2(callbacks, on_header);
   nghttp2_session_callbacks_set_on_invalid_header_callback2(callbacks, on_invalid_header);
@@ -66,20 +51,6 @@ nghttp2_data_provider SessionCallbacks::body_of(StreamRecord& stream) noexcept {
   provider.source.ptr = &stream;
   provider.read_callback = read_body;
   return provider;
-}
-
-int SessionCallbacks::on_begin_frame(
-    nghttp2_session* /*session*/, const nghttp2_frame_hd* head, void* user
-) noexcept {
-  Session& self = session_of(user);
-  if (head->type == NGHTTP2_PUSH_PROMISE) {  // our SETTINGS forbid it (RFC 9113 8.4)
-    self.fail(kProtocolError, "PUSH_PROMISE");
-    return NGHTTP2_ERR_CALLBACK_FAILURE;
-  }
-  const std::uint32_t cost = overhead_of(*head, self.find(head->stream_id) != nullptr);
-  if (cost == 0 || self.guard_.overhead(cost)) return 0;
-  self.fail(kEnhanceYourCalm, "flood of frames that carry nothing");
-  return NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
 int SessionCallbacks::on_begin_headers(
@@ -144,7 +115,7 @@ int SessionCallbacks::after_request_head(Session& self, StreamRecord& stream, bo
     refused = judge_request(stream.head, ended, stream.tunnel);
   }
   if (refused == 0) {
-    self.guard_.useful(kUsefulCredit + 1);
+    self.guard_.useful(kPaidBack + kUsefulCredit);
     self.events_.on_request(stream.id, ended);
     return 0;
   }
@@ -164,13 +135,14 @@ int SessionCallbacks::after_response_head(Session& self, StreamRecord& stream, b
     return 0;
   }
   stream.final_head = head.status >= 200;
-  self.guard_.useful(kUsefulCredit + 1);
+  self.guard_.useful(kPaidBack + kUsefulCredit);
   self.events_.on_response(stream.id, ended);
   return 0;
 }
 
 int SessionCallbacks::after_trailers(Session& self, StreamRecord& stream) {
   const StreamId id = stream.id;
+  self.guard_.useful(kPaidBack);
   if (self.writer_.too_large()) {
     // What came before has gone on already: there is nothing to answer any more.
     self.reset(id, kCancel);
@@ -217,18 +189,16 @@ int SessionCallbacks::on_frame(
       return stream == nullptr ? 0 : after_headers(self, *stream, ended);
     case NGHTTP2_DATA:
       if (stream == nullptr) return 0;
-      if (frame->hd.length > frame->data.padlen) {
-        self.guard_.useful(1);
-      } else if (!ended && !self.guard_.overhead()) {
-        self.fail(kEnhanceYourCalm, "flood of empty DATA");
-        return NGHTTP2_ERR_CALLBACK_FAILURE;
-      }
+      // Empty ones stay paid for (CVE-2019-9518).
+      if (frame->hd.length > frame->data.padlen) self.guard_.useful(kPaidBack + 1);
       if (!ended) return 0;
       stream->peer_ended = true;
       if (!stream->discard) self.events_.on_end(stream->id);
       return 0;
     case NGHTTP2_RST_STREAM:
-      return stream == nullptr ? 0 : after_reset(self, stream);
+      if (stream == nullptr) return 0;
+      self.guard_.useful(kPaidBack);
+      return after_reset(self, stream);
     case NGHTTP2_GOAWAY:
       if (self.role_ == Role::kServer || self.goaway_received_) return 0;
       self.goaway_received_ = true;
@@ -252,6 +222,9 @@ int SessionCallbacks::on_stream_close(
   stream->unsent = false;  // find() finds it no more
   const bool refused = self.role_ == Role::kClient && error_code == kRefusedStream &&
                        !stream->reset_asked && stream->head.empty();
+  // The stream may have ended both ways before the reset was sent: what counts is that it was asked
+  // for.
+  if (stream->reset_asked) error_code = stream->reset_code;
   if (stream->told) self.events_.on_closed(id, error_code, refused);
   self.remove_stream(*stream);
   return 0;
@@ -301,7 +274,7 @@ int SessionCallbacks::send_data(
   char* out = self.out_.data() + self.out_used_;
   std::memcpy(out, head, kFrameHeadBytes);
   out += kFrameHeadBytes;
-  for (std::size_t left = size; left > 0;) {
+  for (std::size_t left = size; left > 0 && !stream.pieces.empty();) {
     const iovec& piece = stream.pieces.front();
     const std::size_t taken = std::min(left, piece.iov_len - stream.first_offset);
     if (taken > 0)

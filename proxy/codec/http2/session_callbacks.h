@@ -21,9 +21,6 @@ struct SessionCallbacks {
 
  private:
   // received
-  static int on_begin_frame(
-      nghttp2_session* session, const nghttp2_frame_hd* head, void* user
-  ) noexcept;
   static int on_begin_headers(
       nghttp2_session* session, const nghttp2_frame* frame, void* user
   ) noexcept;

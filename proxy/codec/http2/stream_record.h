@@ -20,6 +20,7 @@ struct StreamRecord {
   std::size_t first_offset = 0;     ///< In the first of the pieces.
   std::uint64_t pending_bytes = 0;  ///< Of all pieces.
   std::uint32_t unconsumed_bytes = 0;
+  std::uint32_t reset_code = 0;  ///< Given to reset().
   std::int32_t id = 0;
 
   bool told = false;         ///< The listener knows the stream.

@@ -9,7 +9,7 @@
 namespace cppx::test {
 namespace {
 
-std::string number(std::uint64_t value) { return std::to_string(value); }
+std::string number(std::int64_t value) { return std::to_string(value); }
 
 void append_integer(std::string& out, std::size_t value) {  // RFC 7541 5.1, prefix of 7 bits
   if (value < 127) {
@@ -24,7 +24,7 @@ void append_integer(std::string& out, std::size_t value) {  // RFC 7541 5.1, pre
 
 std::uint32_t read_u32(std::string_view bytes) {
   std::uint32_t value = 0;
-  for (int i = 0; i < 4; ++i) value = value << 8U | static_cast<unsigned char>(bytes[i]);
+  for (std::size_t i = 0; i < 4; ++i) value = value << 8U | static_cast<unsigned char>(bytes[i]);
   return value;
 }
 
@@ -81,8 +81,7 @@ void Http2Peer::on_trailers(http2::StreamId id, std::span<const http2::Field> fi
 void Http2Peer::on_end(http2::StreamId id) { log.push_back("end " + number(id)); }
 void Http2Peer::on_sent(http2::StreamId id) {
   log.push_back("sent " + number(id));
-  // Written over, so that a use after this is seen.
-  sending_[id].text.assign(sending_[id].text.size(), '!');
+  sending_.erase(id);
 }
 void Http2Peer::on_closed(http2::StreamId id, std::uint32_t error_code, bool refused) {
   log.push_back("closed " + number(id) + " " + number(error_code) + (refused ? " refused" : ""));
@@ -91,10 +90,12 @@ void Http2Peer::on_closed(http2::StreamId id, std::uint32_t error_code, bool ref
 void Http2Peer::on_goaway() { log.emplace_back("goaway"); }
 
 bool Http2Peer::send(http2::StreamId id, const std::string& text, bool end) {
-  Sending& sending = sending_[id];
-  sending.text = text;
-  sending.piece = {.iov_base = sending.text.data(), .iov_len = sending.text.size()};
-  return session.send_data(id, {&sending.piece, 1}, end);
+  auto sending = std::make_unique<Sending>();
+  sending->text = text;
+  sending->piece = {.iov_base = sending->text.data(), .iov_len = sending->text.size()};
+  if (!session.send_data(id, {&sending->piece, 1}, end)) return false;
+  sending_[id] = std::move(sending);
+  return true;
 }
 
 std::size_t Http2Peer::count(std::string_view kind) const {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,10 +19,14 @@ namespace cppx::test {
 namespace http2 = proxy::http2;
 
 /// A session and its listener. What it is told stands in `log`, a line a call.
-class Http2Peer final : public http2::SessionEvents {
+class Http2Peer : public http2::SessionEvents {
  public:
   explicit Http2Peer(http2::Role role, const http2::SessionOptions& options = {})
       : session(role, options, *this) {}
+  Http2Peer(const Http2Peer&) = delete;
+  Http2Peer& operator=(const Http2Peer&) = delete;
+
+  virtual ~Http2Peer() = default;
 
   /// All that can be sent now.
   std::string sent(std::size_t room = 16 * 1024);
@@ -55,7 +60,7 @@ class Http2Peer final : public http2::SessionEvents {
     std::string text;
     iovec piece{};
   };
-  std::map<http2::StreamId, Sending> sending_;
+  std::map<http2::StreamId, std::unique_ptr<Sending>> sending_;
 };
 
 /// Carries bytes in pieces of `step` until neither side has any more to say. 0: all at once.

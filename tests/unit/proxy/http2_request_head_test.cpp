@@ -207,10 +207,10 @@ TEST_CASE("Http2 request head: cookies become one, all else keeps its place", "[
       ),
       true, out
   );
-  CHECK(text_of(out.head) == "GET /\nhost a.b\na: 1\ncookie: x=1; ; y=2\nb: 2\nb: 3\n");
+  CHECK(test::text_of(out.head) == "GET /\nhost a.b\na: 1\ncookie: x=1; ; y=2\nb: 2\nb: 3\n");
   Read one;
   read(get({{"cookie", "x=1"}}), true, one);
-  CHECK(text_of(one.head) == "GET /\nhost a.b\ncookie: x=1\n");
+  CHECK(test::text_of(one.head) == "GET /\nhost a.b\ncookie: x=1\n");
 }
 
 TEST_CASE("Http2 request head: too many fields or bytes are 431", "[proxy]") {
