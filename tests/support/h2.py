@@ -26,10 +26,10 @@ from support.wire import Headers, Truncated
 
 
 class Reset(Exception):
-    """The peer ended a stream by RST_STREAM before its message was complete."""
+    """The peer ended a stream by RST_STREAM before a message was complete; no code: by an early answer."""
 
     def __init__(self, stream):
-        super().__init__(f"stream {stream.id} reset with error code {stream.reset}, head {stream.headers}")
+        super().__init__(f"stream {stream.id} ended with error code {stream.reset}, head {stream.headers}")
         self.code = stream.reset
 
 
@@ -165,10 +165,10 @@ class H2Client:
         return self.h2.local_flow_control_window(stream.id)
 
     def send(self, stream, data=b"", end=False):
-        """Sends data as the windows allow; Reset when the server ends the stream meanwhile."""
+        """Sends data as the windows allow; Reset when the server has answered or ended the stream meanwhile."""
         rest = memoryview(data)
         while rest:
-            if self.window(stream) <= 0:
+            if not stream.over and self.window(stream) <= 0:
                 self.wait_until(lambda: stream.over or self.window(stream) > 0, "the window to open")
             if stream.over:
                 raise Reset(stream)
@@ -177,6 +177,8 @@ class H2Client:
             self.flush()
             rest = rest[size:]
         if end:
+            if stream.reset is not None:
+                raise Reset(stream)
             self.h2.end_stream(stream.id)
             self.flush()
 
