@@ -133,7 +133,7 @@ class _Connection:
         self.ended = False
         self.goaways = []
         self.exchanges = {}
-        self.h2 = library_connection(False, backend.settings)
+        self.h2 = library_connection(False)
 
     def flush(self):
         try:
@@ -163,6 +163,8 @@ class _Connection:
         with self.changed:
             self.h2.initiate_connection()
             self.h2.receive_data(preface)
+            if self.backend.settings:  # Counts once the proxy has acknowledged it.
+                self.h2.update_settings(self.backend.settings)
             self.flush()
         try:
             while (raw := next_frame(self.wire)) is not None:
