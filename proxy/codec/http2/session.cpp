@@ -295,6 +295,22 @@ void Session::fill_response(StreamId id, routing::ResponseHead& head) const {
     read_response(stream->head, stream->head_ended, stream->head_method, head);
 }
 
+PeerHead Session::take_head(StreamId id) {
+  StreamRecord* stream = find(id);
+  if (stream == nullptr) return {};
+  return {
+      .fields = std::move(stream->head),
+      .ended = stream->head_ended,
+      .head_method = stream->head_method
+  };
+}
+
+void PeerHead::fill(routing::RequestHead& head) const { read_request(fields, ended, head); }
+
+void PeerHead::fill(routing::ResponseHead& head) const {
+  read_response(fields, ended, head_method, head);
+}
+
 std::optional<StreamId> Session::submit_request(std::span<const Field> fields, bool end) {
   const NvList list(fields);
   if (!can_open_stream() || !list.ok()) return std::nullopt;

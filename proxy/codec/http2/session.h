@@ -55,6 +55,17 @@ struct SessionOptions {
   bool connect_protocol = true;  ///< Server: clients may ask for WebSocket (RFC 8441).
 };
 
+/// A peer's head for as long as it is needed: a stream may be over before what it was for is done.
+struct PeerHead {
+  FieldStore fields;
+  bool ended = false;        ///< It was the whole message.
+  bool head_method = false;  ///< Of a response: the request was HEAD.
+
+  /// What it means; views live as long as `fields`.
+  void fill(routing::RequestHead& head) const;
+  void fill(routing::ResponseHead& head) const;
+};
+
 /// What a session finds in received bytes. Called from within receive(); on_sent and on_closed from
 /// within pull() too. The listener may call the session's other functions at any time, but neither
 /// receive(), pull() nor the destructor from within a call. Each of a stream's calls comes before
@@ -130,6 +141,10 @@ class Session {
   /// The head that on_response told of. Its views live until the next on_response of this stream,
   /// or on_closed.
   void fill_response(StreamId id, routing::ResponseHead& head) const;
+
+  /// Within on_request or on_response: the same head for the caller to keep. The stream has it no
+  /// more.
+  [[nodiscard]] PeerHead take_head(StreamId id);
 
   /// Client: opens a stream. `fields` begins with the pseudo fields. Nothing when
   /// !can_open_stream(). Fields given to any function are copied before it returns.

@@ -134,6 +134,7 @@ int SessionCallbacks::after_response_head(Session& self, StreamRecord& stream, b
     self.reset(stream.id, fits ? kProtocolError : kCancel);
     return 0;
   }
+  stream.answered = true;
   stream.final_head = head.status >= 200;
   self.guard_.useful(kPaidBack + kUsefulCredit);
   self.events_.on_response(stream.id, ended);
@@ -221,7 +222,7 @@ int SessionCallbacks::on_stream_close(
   nghttp2_session_set_stream_user_data(session, id, nullptr);
   stream->unsent = false;  // find() finds it no more
   const bool refused = self.role_ == Role::kClient && error_code == kRefusedStream &&
-                       !stream->reset_asked && stream->head.empty();
+                       !stream->reset_asked && !stream->answered;
   // The stream may have ended both ways before the reset was sent: what counts is that it was asked
   // for.
   if (stream->reset_asked) error_code = stream->reset_code;

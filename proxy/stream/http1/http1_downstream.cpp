@@ -45,7 +45,13 @@ BodyAtHand Http1Downstream::body_at_hand() {
     const BodyPart part = next_body();
     if (part.status == BodyPart::Status::kMore) continue;
     if (part.end()) return BodyAtHand::kComplete;
-    return part.failed() ? BodyAtHand::kBad : BodyAtHand::kIncomplete;
+    if (part.failed()) return BodyAtHand::kBad;
+    // What lies in the socket already is taken as well: a request that is whole can be sent again,
+    // and so may go on a connection that has been idle.
+    if (downstream_.free_space().empty()) return BodyAtHand::kIncomplete;
+    const auto got = transport().try_read(downstream_.free_space());
+    if (!got.ok()) return BodyAtHand::kIncomplete;
+    downstream_.end += got.bytes;
   }
 }
 
