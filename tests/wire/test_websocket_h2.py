@@ -188,7 +188,7 @@ def test_requests_go_on_beside_it(site, h2):
     for number in range(10):
         h2.send(stream, b"ping")
         exactly(h2.ask(path="/other"), 200, b"plain")
-        h2.wait_until(lambda: len(stream.body) == 4 * (number + 1), "the echo")  # noqa: B023
+        h2.wait_until(lambda: len(stream.body) == 4 * (number + 1), "the echo")
 
 
 def test_a_refusal_of_the_backend_is_passed(site, h2):
