@@ -114,7 +114,7 @@ def test_the_servers_settings(site, tls):
     with site.raw_h2(tls) as client:
         first = client.read()
         assert isinstance(first, SettingsFrame) and "ACK" not in first.flags
-        acknowledged = lambda frame: isinstance(frame, SettingsFrame) and "ACK" in frame.flags  # noqa: E731
+        acknowledged = lambda frame: isinstance(frame, SettingsFrame) and "ACK" in frame.flags
         client.read_until(acknowledged, "the acknowledgement of SETTINGS")
         assert first.settings.get(SettingCodes.MAX_CONCURRENT_STREAMS, 0) >= 100
         assert first.settings.get(SettingCodes.ENABLE_CONNECT_PROTOCOL) == 1
