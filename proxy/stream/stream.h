@@ -7,7 +7,7 @@
 //     bodies both ways through BodyReader and BodyGather; Upgrade through the tunnel; early answers
 //     through LocalReply
 //
-// Asio, llhttp and OpenSSL live here. May include: tls, features, routing, base. Never: controller.
+// Asio, llhttp, nghttp2 and OpenSSL live here. May include: tls, features, routing, base. Never: controller.
 
 #include <cstddef>
 #include <cstdint>
