@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "controller/model/objects.h"
+#include "controller/translate/affinity_annotations.h"
 #include "controller/translate/diagnostic_list.h"
 #include "controller/translate/upstream_annotations.h"
 
@@ -15,6 +16,12 @@ struct IngressAnnotations {
   std::optional<bool> force_ssl_redirect;
   std::optional<bool> preserve_trailing_slash;
   UpstreamAnnotations upstream;
+  AffinityAnnotations affinity;
+
+  /// Whether the pools of the Ingress need EndpointHashes.
+  [[nodiscard]] bool needs_hashes() const {
+    return upstream.hash_by.has_value() || affinity.cookie.value_or(false);
+  }
 };
 
 /// Reads the annotations under `prefix` (without '/'). Bad values and annotations that are not

@@ -5,6 +5,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -22,6 +23,7 @@ struct PlannedPool {
   routing::EndpointPool pool;
   routing::PoolIndex index = routing::kDefaultBackend;
   bool needs_hashes = false;  ///< A route asks for them.
+  routing::SipKey hash_key;   ///< Of EndpointHashes.
 };
 
 /// "80" or "http": as the Ingress has it.
@@ -43,10 +45,9 @@ class PoolBuilder {
   );
 
   /// Gives every pool its index and returns them sorted by name; those equal to one of `last` are
-  /// that one. `hash_key` is that of EndpointHashes.
+  /// that one.
   std::vector<std::shared_ptr<const routing::EndpointPool>> finish(
-      const std::vector<std::shared_ptr<const routing::EndpointPool>>& last,
-      const routing::SipKey& hash_key
+      const std::vector<std::shared_ptr<const routing::EndpointPool>>& last
   );
 
   /// Names of ExternalName Services that need an address.
@@ -65,6 +66,7 @@ class PoolBuilder {
       std::uint16_t port
   );
   const Slices& slices_of(const ObjectKey& service) const;
+  routing::SipKey hash_key_of(const ObjectKey& key, std::string_view pool) const;
 
   const TranslateInput& input_;
   const TranslateOptions& options_;

@@ -30,7 +30,8 @@ Task<StreamEnd> Stream::relay_response() {
       .chunked = chunked,
       .keep_alive = keep_alive,
       .date = worker_.date(),
-      .strict_transport_security = strict_transport_security()
+      .strict_transport_security = strict_transport_security(),
+      .set_cookie = selector_.set_cookie(downstream_.transport.is_tls(), state_.set_cookie)
   };
   Buffer memory = worker_.buffers().take_large();
   http1::HeadBuffer out({memory.data(), memory.size()});
@@ -104,7 +105,12 @@ Task<StreamEnd> Stream::tunnel() {
   abort_check_.disarm();
   Buffer memory = worker_.buffers().take_large();
   http1::HeadBuffer out({memory.data(), memory.size()});
-  http1::write_response_head(out, state_.response, {.upgrade = true, .date = worker_.date()});
+  http1::write_response_head(
+      out, state_.response,
+      {.upgrade = true,
+       .date = worker_.date(),
+       .set_cookie = selector_.set_cookie(client.is_tls(), state_.set_cookie)}
+  );
   ++worker_.counters().responses[1];
   const std::string_view head = out.text();
   const std::string_view early{

@@ -55,6 +55,7 @@ struct StreamState {
   BodyGather request_gather;
   BodyGather response_gather;
   std::string path_scratch;
+  std::string set_cookie;
 };
 
 class StreamStatePool {

@@ -43,8 +43,8 @@ class Balancer {
   std::optional<Choice> choose(const BalanceRequest& request);
   /// That very endpoint, fit or not; nothing when it is at its limit.
   std::optional<Choice> take(const BalanceRequest& request, std::uint32_t index);
-  /// Whether the endpoint is, for what is known, as good as any. For keys that shall last.
-  bool fit(const BalanceRequest& request, std::uint32_t index);
+  /// Whether the endpoint is fit for a request that belongs to it, be it as the probe.
+  bool may_serve(const BalanceRequest& request, std::uint32_t index);
 
   /// A request was answered.
   void on_success(LocalEndpoint& endpoint, const routing::ProxySettings& settings);

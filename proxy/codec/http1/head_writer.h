@@ -53,6 +53,7 @@ struct ResponsePlan {
   bool upgrade = false;                          ///< 101: Connection and Upgrade are passed on.
   std::string_view date{};                       ///< IMF-fixdate.
   std::string_view strict_transport_security{};  ///< Empty: leave the backend's as it is.
+  std::string_view set_cookie{};                 ///< One more Set-Cookie field; empty: none.
 };
 
 void write_response_head(
