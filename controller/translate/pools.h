@@ -65,8 +65,8 @@ class PoolBuilder {
       routing::EndpointPool& pool, const Service& service, const std::string& name,
       std::uint16_t port
   );
-  const Slices& slices_of(const ObjectKey& service) const;
-  routing::SipKey hash_key_of(const ObjectKey& key, std::string_view pool) const;
+  [[nodiscard]] const Slices& slices_of(const ObjectKey& service) const;
+  [[nodiscard]] routing::SipKey hash_key_of(const ObjectKey& key, std::string_view pool) const;
 
   const TranslateInput& input_;
   const TranslateOptions& options_;

@@ -64,7 +64,8 @@ void Balancer::on_success(LocalEndpoint& endpoint, const routing::ProxySettings&
 }
 
 void Balancer::on_failure(LocalEndpoint& endpoint, const routing::ProxySettings& settings) {
-  endpoint.health->on_failure(settings.ejection, in_milliseconds(clock_()), random_.unit());
+  if (endpoint.health->on_failure(settings.ejection, in_milliseconds(clock_()), random_.unit()))
+    ++ejections_;
 }
 
 PoolBalance& Balancer::balance_of(const BalanceRequest& request) {
