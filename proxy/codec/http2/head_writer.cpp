@@ -100,6 +100,7 @@ void write_response_head(
   }
   if (!plan.strict_transport_security.empty())
     out.field("strict-transport-security", plan.strict_transport_security);
+  if (!plan.set_cookie.empty()) out.field("set-cookie", plan.set_cookie);
   if (!plan.upgrade && sends_length(response, plan))
     out.number("content-length", response.content_length);
 }

@@ -141,7 +141,8 @@ Task<bool> Http1Downstream::write_response(
        .keep_alive = keep_alive_,
        .upgrade = upgrade,
        .date = worker_.date(),
-       .strict_transport_security = changes.strict_transport_security}
+       .strict_transport_security = changes.strict_transport_security,
+       .set_cookie = changes.set_cookie}
   );
   if (!out.ok()) co_return false;
   if (upgrade) state_.downstream.body.start(BodyFraming::kUntilClose, 0);
