@@ -154,16 +154,6 @@ class RawClient:
         self.send(PingFrame(0, b"alive???"))
         self.read_until(lambda frame: isinstance(frame, PingFrame) and "ACK" in frame.flags, "an answer to PING")
 
-    def expect_alive_or_calmed(self):
-        """The same, unless the connection ends with GOAWAY ENHANCE_YOUR_CALM."""
-        self.send(PingFrame(0, b"alive???"))
-
-        def answered(frame):
-            calmed = isinstance(frame, GoAwayFrame) and frame.error_code == ENHANCE_YOUR_CALM
-            return calmed or (isinstance(frame, PingFrame) and "ACK" in frame.flags)
-
-        self.read_until(answered, "an answer to PING, or GOAWAY")
-
     def status_of(self, number):
         """The status of the first head on a stream."""
         self.read_until(lambda frame: number in self.heads or (frame.stream_id == number and ends(frame)), "a response")
