@@ -1,10 +1,13 @@
 #include "proxy/codec/http2/request_head.h"
 
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
 #include "base/text.h"
+#include "proxy/codec/http2/field_store.h"
 #include "routing/http/host.h"
+#include "routing/http/message.h"
 
 namespace cppx::proxy::http2 {
 namespace {

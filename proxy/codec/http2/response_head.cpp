@@ -1,9 +1,12 @@
 #include "proxy/codec/http2/response_head.h"
 
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
 #include "base/text.h"
+#include "proxy/codec/http2/field_store.h"
+#include "routing/http/message.h"
 
 namespace cppx::proxy::http2 {
 

@@ -1,13 +1,18 @@
 #include "proxy/codec/http2/session_callbacks.h"
 
-#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstring>
+#include <string_view>
 
 #include "proxy/codec/http1/head_validator.h"
+#include "proxy/codec/http2/field.h"
+#include "proxy/codec/http2/field_store.h"
 #include "proxy/codec/http2/request_head.h"
 #include "proxy/codec/http2/response_head.h"
 #include "proxy/codec/http2/session.h"
+#include "proxy/codec/http2/stream_record.h"
+#include "routing/http/message.h"
 
 namespace cppx::proxy::http2 {
 namespace {
