@@ -121,14 +121,14 @@ int SessionCallbacks::after_request_head(Session& self, StreamRecord& stream, bo
 
 int SessionCallbacks::after_response_head(Session& self, StreamRecord& stream, bool ended) {
   stream.head_ended = ended;
-  routing::ResponseHead head;
   const bool fits = !self.writer_.too_large();
   if (fits) stream.head = self.writer_.finish();
-  if (!fits || !read_response(stream.head, ended, stream.head_method, head)) {
+  const std::uint16_t status = fits ? judge_response(stream.head) : 0;
+  if (status == 0) {
     self.reset(stream.id, fits ? kProtocolError : kCancel);
     return 0;
   }
-  stream.final_head = head.status >= 200;
+  stream.final_head = status >= 200;
   self.guard_.useful(kPaidBack + kUsefulCredit);
   self.events_.on_response(stream.id, ended);
   return 0;

@@ -1,6 +1,6 @@
 // The part of nghttp2's callbacks that sends.
 
-#include <sys/types.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
