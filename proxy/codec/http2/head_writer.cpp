@@ -1,9 +1,12 @@
 #include "proxy/codec/http2/head_writer.h"
 
 #include <charconv>
+#include <cstdint>
 #include <cstring>
 
 #include "base/text.h"
+#include "proxy/codec/head_fields.h"
+#include "routing/http/message.h"
 
 namespace cppx::proxy::http2 {
 namespace {

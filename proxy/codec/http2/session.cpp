@@ -3,11 +3,16 @@
 #include <nghttp2/nghttp2.h>
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 #include <cstring>
+#include <memory>
 #include <new>
+#include <span>
 
 #include "proxy/codec/http2/preface.h"
 #include "proxy/codec/http2/session_callbacks.h"
+#include "proxy/codec/http2/stream_record.h"
 
 namespace cppx::proxy::http2 {
 namespace {

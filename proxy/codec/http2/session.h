@@ -35,7 +35,7 @@ enum class Role : std::uint8_t { kServer, kClient };
 using StreamId = std::int32_t;
 
 /// Of RFC 9113 7; the ones the proxy itself uses.
-enum ErrorCode : std::uint32_t {
+enum ErrorCode : std::uint8_t {
   kNoError = 0,
   kProtocolError = 1,
   kInternalError = 2,

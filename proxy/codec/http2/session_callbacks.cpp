@@ -1,13 +1,18 @@
 #include "proxy/codec/http2/session_callbacks.h"
 
-#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstring>
+#include <string_view>
 
 #include "proxy/codec/http1/head_validator.h"
+#include "proxy/codec/http2/field.h"
+#include "proxy/codec/http2/field_store.h"
 #include "proxy/codec/http2/request_head.h"
 #include "proxy/codec/http2/response_head.h"
 #include "proxy/codec/http2/session.h"
+#include "proxy/codec/http2/stream_record.h"
+#include "routing/http/message.h"
 
 namespace cppx::proxy::http2 {
 namespace {
@@ -116,15 +121,15 @@ int SessionCallbacks::after_request_head(Session& self, StreamRecord& stream, bo
 
 int SessionCallbacks::after_response_head(Session& self, StreamRecord& stream, bool ended) {
   stream.head_ended = ended;
-  routing::ResponseHead head;
   const bool fits = !self.writer_.too_large();
   if (fits) stream.head = self.writer_.finish();
-  if (!fits || !read_response(stream.head, ended, stream.head_method, head)) {
+  const std::uint16_t status = fits ? judge_response(stream.head) : 0;
+  if (status == 0) {
     self.reset(stream.id, fits ? kProtocolError : kCancel);
     return 0;
   }
   stream.answered = true;
-  stream.final_head = head.status >= 200;
+  stream.final_head = status >= 200;
   self.guard_.useful(kPaidBack + kUsefulCredit);
   self.events_.on_response(stream.id, ended);
   return 0;

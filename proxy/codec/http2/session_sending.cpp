@@ -1,11 +1,17 @@
 // The part of nghttp2's callbacks that sends.
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstring>
 
+#include "proxy/codec/http2/field_store.h"
 #include "proxy/codec/http2/session.h"
 #include "proxy/codec/http2/session_callbacks.h"
+#include "proxy/codec/http2/stream_record.h"
+#include "routing/http/message.h"
 
 namespace cppx::proxy::http2 {
 namespace {

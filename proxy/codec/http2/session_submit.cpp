@@ -4,12 +4,20 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
 
+#include "proxy/codec/http2/field.h"
+#include "proxy/codec/http2/field_store.h"
 #include "proxy/codec/http2/head_writer.h"
 #include "proxy/codec/http2/request_head.h"
 #include "proxy/codec/http2/response_head.h"
 #include "proxy/codec/http2/session.h"
 #include "proxy/codec/http2/session_callbacks.h"
+#include "proxy/codec/http2/stream_record.h"
+#include "routing/http/message.h"
 
 namespace cppx::proxy::http2 {
 namespace {
