@@ -129,10 +129,14 @@ Task<bool> Connection::handshake() {
   const auto* table = snapshot->find_listener(downstream_.listener.config().name);
   if (table == nullptr || !table->certificates) co_return false;
   transport.arm_read(snapshot->settings->client_header_timeout);
-  const auto readable = co_await transport.wait(Direction::kRead);
+  // The kernel may say "readable" when there is nothing (yet).
   unsigned char first = 0;
-  if (readable != IoStatus::kOk || ::recv(transport.native_handle(), &first, 1, MSG_PEEK) != 1)
-    co_return false;
+  for (auto seen = IoStatus::kWantRead; seen != IoStatus::kOk;) {
+    const auto readable = co_await transport.wait(Direction::kRead);
+    if (readable != IoStatus::kOk) co_return false;
+    seen = transport.peek(first).status;
+    if (seen != IoStatus::kOk && seen != IoStatus::kWantRead) co_return false;
+  }
   if (first != kTlsHandshakeRecord) {
     constexpr std::string_view kPlain = "The plain HTTP request was sent to HTTPS port";
     co_await write_reply_and_close({.status = 400, .note = kPlain});

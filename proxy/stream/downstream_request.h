@@ -51,6 +51,8 @@ class DownstreamRequest {
     std::string_view client_address;  ///< Without port; IPv6 without brackets.
     std::string_view port;            ///< Of our listener, as users see it.
     bool tls = false;
+    /// The request asks for a tunnel, and any 2xx would be taken for one (RFC 8441 5).
+    bool tunnel_only = false;
   };
   [[nodiscard]] const Origin& origin() const noexcept { return origin_; }
 
