@@ -87,7 +87,12 @@ void Worker::stop() {
 }
 
 void Worker::end_if_idle() {
-  if (!stopping_ || !connections_.empty() || !http2_upstreams_.all_ended()) return;
+  if (!stopping_ || !connections_.empty()) return;
+  if (!http2_upstreams_.all_ended()) {
+    // They have been cut: what they still have under way ends within a turn or two of the loop.
+    boost::asio::post(io_, [this] { end_if_idle(); });
+    return;
+  }
   upstreams_.close_all();
   work_.reset();
   io_.stop();

@@ -94,6 +94,7 @@ Task<void> Http2Link::run(std::span<const char> early) {
   session_.goaway();
   flush();
   co_await settle();
+  failed_ = true;  // there is nothing to write to any more
 }
 
 void Http2Link::flush() {

@@ -57,6 +57,7 @@ class Http2Link {
   [[nodiscard]] bool idle() const noexcept { return !writing_ && !resuming_soon_; }
   /// Waits until idle().
   Task<void> settle();
+  /// Writing has failed, or run() has ended.
   [[nodiscard]] bool failed() const noexcept { return failed_; }
   [[nodiscard]] http2::Session& session() noexcept { return session_; }
   [[nodiscard]] Worker& worker() noexcept { return worker_; }
