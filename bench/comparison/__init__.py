@@ -1,0 +1,1 @@
+"""How bench/compare measures: machine, proxies, workloads, loads, rounds, report."""
