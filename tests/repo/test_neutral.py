@@ -5,7 +5,7 @@ import re
 from repo.repository import relative, text_files
 
 # Hosts that documents may point a reader to; everything else must be a name reserved for tests.
-DOCUMENT_HOSTS = ("apache.org", "kubernetes.io", "k8s.io", "rfc-editor.org", "ietf.org", "json-schema.org")
+DOCUMENT_HOSTS = ("apache.org", "kubernetes.io", "k8s.io", "rfc-editor.org", "ietf.org", "json-schema.org", "w3.org")
 TEST_HOSTS = re.compile(
     r"(localhost|[\d.]+|\[[^\]]*\]|.*\.(test|local|localhost|example|invalid|svc|internal|com\.cn)|"
     r"(.*\.)?example\.(com|org|net)|(.*\.)?kxyctl\.com|\w(\.\w)*|[^.]*)$"
