@@ -4,10 +4,14 @@
 
 namespace cppx::bench {
 
-/// RoutingTable::match at several numbers of hosts and paths. Look-ups depend on each other, as
-/// those of one worker do: this is the time to an answer, not the rate of overlapping ones.
+/// RoutingTable::match from one host to a million, and with many paths. Look-ups depend on each
+/// other, as those of one worker do: this is the time to an answer, not the rate of overlapping
+/// ones.
 void bench_routes();
 /// normalize_path and host_without_port.
 void bench_paths();
+/// HeadParser and validate_request of a small and a browser's request head, and of a response;
+/// write_request_head and write_response_head of the same.
+void bench_heads();
 
 }  // namespace cppx::bench

@@ -3,5 +3,6 @@
 int main() {
   cppx::bench::bench_routes();
   cppx::bench::bench_paths();
+  cppx::bench::bench_heads();
   return 0;
 }

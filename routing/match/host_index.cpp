@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <string_view>
-#include <vector>
 
 #include "base/text.h"
 #include "routing/match/name_hash.h"
@@ -13,7 +11,13 @@
 namespace cppx::routing {
 namespace {
 
-constexpr std::size_t kFirstSlots = 16;
+constexpr std::size_t kFewestSlots = 8;
+
+// At most a third of the slots are taken: most searches end where they begin. One that goes on
+// waits for memory again, after the processor had guessed that it would not.
+constexpr std::size_t slots_for(std::size_t names) noexcept {
+  return std::max(kFewestSlots, names * 3);
+}
 
 std::uint64_t hash_host(std::string_view name, bool wildcard) noexcept {
   return hash_name<LetterCase::kLowered>(name, wildcard ? 1 : 0);
@@ -23,81 +27,115 @@ constexpr std::uint64_t depth_bit(std::size_t labels) noexcept {
   return 1ULL << std::min<std::size_t>(labels, 63);
 }
 
+/// Never zero, which is the tag of an empty slot.
 constexpr std::uint32_t tag_of(std::uint64_t hash) noexcept {
-  return static_cast<std::uint32_t>(hash >> 32);
+  return static_cast<std::uint32_t>(hash >> 32) | 1;
 }
 
 }  // namespace
 
 std::string_view HostIndex::name_of(const Slot& slot) const noexcept {
-  return std::string_view(names_).substr(slot.offset, slot.length);
+  if (slot.length <= Slot::kLongestInside) return {slot.name.data(), slot.length};
+  return {long_names_.data() + slot.offset, slot.length};
 }
 
-const HostIndex::Slot* HostIndex::find_slot(std::string_view name, bool wildcard) const noexcept {
-  if (slots_.empty()) return nullptr;
-  const std::uint64_t hash = hash_host(name, wildcard);
-  const std::size_t mask = slots_.size() - 1;
-  for (std::size_t i = hash & mask;; i = (i + 1) & mask) {
+std::size_t HostIndex::first_slot(std::uint64_t hash) const noexcept {
+  // The lower half as a share of the number of slots, which is less than 2^32.
+  return static_cast<std::size_t>(((hash & 0xffffffffU) * slots_.size()) >> 32);
+}
+
+std::size_t HostIndex::next_slot(std::size_t slot) const noexcept {
+  return slot + 1 == slots_.size() ? 0 : slot + 1;
+}
+
+std::uint32_t HostIndex::find_name(std::string_view name, std::uint64_t hash, bool wildcard)
+    const noexcept {
+  if (slots_.empty()) return kNone;
+  for (std::size_t i = first_slot(hash); slots_[i].tag != 0; i = next_slot(i)) {
     const Slot& slot = slots_[i];
-    if (slot.value == kNone) return nullptr;
     if (slot.tag == tag_of(hash) && (slot.kind != Kind::kExact) == wildcard &&
         equals_lowered(name, name_of(slot)))
-      return &slot;
+      return static_cast<std::uint32_t>(i);
   }
+  return kNone;
 }
 
-void HostIndex::insert(std::uint64_t hash, Slot slot) noexcept {
-  const std::size_t mask = slots_.size() - 1;
-  std::size_t i = hash & mask;
-  while (slots_[i].value != kNone) i = (i + 1) & mask;
+void HostIndex::insert(std::uint64_t hash, const Slot& slot) noexcept {
+  std::size_t i = first_slot(hash);
+  while (slots_[i].tag != 0) i = next_slot(i);
   slots_[i] = slot;
 }
 
-void HostIndex::grow() {
-  std::vector<Slot> old(std::max(kFirstSlots, slots_.size() * 2));
+void HostIndex::rehash(std::size_t slots) {
+  decltype(slots_) old(slots);
   old.swap(slots_);
   for (const Slot& slot : old)
-    if (slot.value != kNone) insert(hash_host(name_of(slot), slot.kind != Kind::kExact), slot);
+    if (slot.tag != 0) insert(hash_host(name_of(slot), slot.kind != Kind::kExact), slot);
+}
+
+void HostIndex::reserve(std::size_t names) {
+  if (slots_for(names) > slots_.size()) rehash(slots_for(names));
 }
 
 bool HostIndex::add(std::string_view name, std::uint32_t value, WildcardLabels labels) {
   const bool wildcard = name.starts_with("*.");
   if (wildcard) name.remove_prefix(1);
   if (name.size() <= (wildcard ? 1U : 0U) || name.size() > kLongestName || value == kNone ||
-      names_.size() + name.size() > std::numeric_limits<std::uint32_t>::max())
+      slots_for(count_ + 1) > kNone || long_names_.size() + name.size() > kNone)
     return false;
-  if (find_slot(name, wildcard) != nullptr) return false;
+  const std::uint64_t hash = hash_host(name, wildcard);
+  if (find_name(name, hash, wildcard) != kNone) return false;
 
-  // At most five of eight slots are taken: a search for what is not there stays short.
-  if ((count_ + 1) * 8 > slots_.size() * 5) grow();
-  Slot slot{
-      .tag = tag_of(hash_host(name, wildcard)),
-      .value = value,
-      .offset = static_cast<std::uint32_t>(names_.size()),
-      .length = static_cast<std::uint8_t>(name.size()),
-      .kind = Kind::kExact,
-  };
+  if (slots_for(count_ + 1) > slots_.size()) rehash(slots_for(count_ * 2));
+  Slot slot;
+  slot.tag = tag_of(hash);
+  slot.value = value;
+  slot.length = static_cast<std::uint8_t>(name.size());
+  if (name.size() > Slot::kLongestInside) {
+    slot.offset = static_cast<std::uint32_t>(long_names_.size());
+    long_names_ += to_lower(name);
+  } else {
+    std::ranges::transform(name, slot.name.begin(), [](char c) { return to_lower(c); });
+  }
   if (wildcard) {
     slot.kind = labels == WildcardLabels::kOne ? Kind::kOneLabel : Kind::kOneOrMoreLabels;
     has_wildcards_ = true;
     if (slot.kind == Kind::kOneOrMoreLabels)
       deep_wildcards_ |= depth_bit(static_cast<std::size_t>(std::ranges::count(name, '.')));
   }
-  names_ += to_lower(name);
-  insert(hash_host(name, wildcard), slot);
+  insert(hash, slot);
   ++count_;
   return true;
 }
 
-std::uint32_t HostIndex::find(std::string_view host) const noexcept {
+HostIndex::Search HostIndex::begin(std::string_view host) const noexcept {
   if (host.ends_with('.')) host.remove_suffix(1);
-  if (host.empty() || host.size() > kLongestName) return kNone;
-  if (const Slot* slot = find_slot(host, false)) return slot->value;
-  if (!has_wildcards_) return kNone;
+  // What cannot be found is not hashed: it may be of any length.
+  if (host.empty() || host.size() > kLongestName || slots_.empty()) return {};
+  const std::uint64_t hash = hash_host(host, false);
+  return {.host = host, .hash = hash, .first_slot = first_slot(hash)};
+}
 
+std::uint32_t HostIndex::find(std::string_view host) const noexcept {
+  const std::uint32_t slot = find_slot(begin(host));
+  return slot == kNone ? kNone : value_at(slot);
+}
+
+std::uint32_t HostIndex::find_slot(const Search& search) const noexcept {
+  const std::string_view host = search.host;
+  if (host.empty()) return kNone;
+  if (const std::uint32_t slot = find_name(host, search.hash, false); slot != kNone) return slot;
+  return has_wildcards_ ? find_wildcard(host) : kNone;
+}
+
+std::uint32_t HostIndex::find_wildcard(std::string_view host) const noexcept {
+  const auto find_suffix = [&](std::size_t dot) {
+    const std::string_view suffix = host.substr(dot);
+    return find_name(suffix, hash_host(suffix, true), true);
+  };
   std::size_t dot = host.find('.');
   if (dot == 0 || dot == std::string_view::npos) return kNone;
-  if (const Slot* slot = find_slot(host.substr(dot), true)) return slot->value;
+  if (const std::uint32_t slot = find_suffix(dot); slot != kNone) return slot;
   if (deep_wildcards_ == 0) return kNone;
 
   auto labels = static_cast<std::size_t>(std::ranges::count(host, '.'));  // of the suffix at `dot`
@@ -105,8 +143,8 @@ std::uint32_t HostIndex::find(std::string_view host) const noexcept {
        dot = host.find('.', dot + 1)) {
     --labels;
     if ((deep_wildcards_ & depth_bit(labels)) == 0) continue;
-    const Slot* slot = find_slot(host.substr(dot), true);
-    if (slot != nullptr && slot->kind == Kind::kOneOrMoreLabels) return slot->value;
+    const std::uint32_t slot = find_suffix(dot);
+    if (slot != kNone && slots_[slot].kind == Kind::kOneOrMoreLabels) return slot;
   }
   return kNone;
 }

@@ -37,6 +37,11 @@ class PathTrie {
   /// in order of precedence.
   bool add(PathType type, std::string_view path, RouteIndex route);
 
+  /// The route that takes every path because the only rule is Prefix "/"; else kNoRoute.
+  [[nodiscard]] RouteIndex takes_all() const noexcept {
+    return nodes_.empty() && root_.exact == kNoRoute ? root_.prefix : kNoRoute;
+  }
+
   [[nodiscard]] PathMatch match(std::string_view normalized_path) const noexcept;
 
  private:

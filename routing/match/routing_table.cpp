@@ -44,25 +44,45 @@ RoutingTable::RoutingTable(std::vector<std::shared_ptr<const VirtualHost>> hosts
     made->name = kCatchAll;
     catch_all = hosts_.insert(catch_all, std::move(made));
   }
-  catch_all_ = catch_all->get();
+  catch_all_ = entry_of(**catch_all);
 
+  index_.reserve(hosts_.size());
   for (std::size_t i = 0; i < hosts_.size(); ++i)
-    if (hosts_[i].get() != catch_all_) index_.add(hosts_[i]->name, static_cast<std::uint32_t>(i));
+    if (hosts_[i].get() != catch_all_.host)
+      index_.add(hosts_[i]->name, static_cast<std::uint32_t>(i));
+
+  entries_.resize(index_.slots());
+  for (std::size_t slot = 0; slot < entries_.size(); ++slot)
+    if (const std::uint32_t value = index_.value_at(slot); value != HostIndex::kNone)
+      entries_[slot] = entry_of(*hosts_[value]);
+}
+
+RoutingTable::Entry RoutingTable::entry_of(const VirtualHost& host) noexcept {
+  const RouteIndex all = host.paths.takes_all();
+  return {.host = &host, .takes_all = all == kNoRoute ? nullptr : &host.routes[all]};
+}
+
+RoutingTable::Entry RoutingTable::find_entry(std::string_view host) const noexcept {
+  const HostIndex::Search search = index_.begin(host);
+  // Together with the slot, which says whether it is this one.
+  __builtin_prefetch(entries_.data() + search.first_slot);
+  const std::uint32_t slot = index_.find_slot(search);
+  return slot == HostIndex::kNone ? catch_all_ : entries_[slot];
 }
 
 const VirtualHost& RoutingTable::find_host(std::string_view host) const noexcept {
-  const std::uint32_t found = index_.find(host);
-  return found == HostIndex::kNone ? *catch_all_ : *hosts_[found];
+  return *find_entry(host).host;
 }
 
 RouteMatch RoutingTable::match(std::string_view host, std::string_view normalized_path)
     const noexcept {
-  const VirtualHost& virtual_host = find_host(host);
-  const PathMatch match = virtual_host.paths.match(normalized_path);
-  if (match.route == kNoRoute) return {.host = &virtual_host, .route = nullptr, .add_slash = false};
+  const auto [virtual_host, takes_all] = find_entry(host);
+  if (takes_all != nullptr) return {.host = virtual_host, .route = takes_all, .add_slash = false};
+  const PathMatch match = virtual_host->paths.match(normalized_path);
+  if (match.route == kNoRoute) return {.host = virtual_host, .route = nullptr, .add_slash = false};
   return {
-      .host = &virtual_host,
-      .route = &virtual_host.routes[match.route],
+      .host = virtual_host,
+      .route = &virtual_host->routes[match.route],
       .add_slash = match.add_slash
   };
 }

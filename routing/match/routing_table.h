@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/huge_pages.h"
 #include "routing/match/host_index.h"
 #include "routing/match/path_trie.h"
 #include "routing/match/route.h"
@@ -50,9 +51,20 @@ class RoutingTable {
   }
 
  private:
+  /// What is known of a host without looking into it: with very many hosts each look would have to
+  /// wait for memory once more.
+  struct Entry {
+    const VirtualHost* host = nullptr;
+    const Route* takes_all = nullptr;  // for whatever path
+  };
+
+  [[nodiscard]] Entry find_entry(std::string_view host) const noexcept;
+  static Entry entry_of(const VirtualHost& host) noexcept;
+
   std::vector<std::shared_ptr<const VirtualHost>> hosts_;
   HostIndex index_;
-  const VirtualHost* catch_all_ = nullptr;
+  std::vector<Entry, HugePageAllocator<Entry>> entries_;  // one for each slot of index_
+  Entry catch_all_;
 };
 
 }  // namespace cppx::routing

@@ -160,5 +160,61 @@ TEST_CASE("HostIndex: stays right while it grows", "[routing]") {
   }
 }
 
+TEST_CASE("HostIndex: names of every length, each differing in one byte", "[routing]") {
+  HostIndex index;
+  std::uint32_t value = 0;
+  for (std::size_t size = 1; size <= HostIndex::kLongestName; ++size)
+    REQUIRE(index.add(std::string(size, 'a'), value++));
+  for (std::size_t size = 1; size <= HostIndex::kLongestName; ++size) {
+    CAPTURE(size);
+    REQUIRE(index.find(std::string(size, 'A')) == size - 1);
+    for (std::size_t at = 0; at < size; ++at) {
+      std::string other(size, 'a');
+      other[at] = 'b';
+      REQUIRE(index.find(other) == HostIndex::kNone);
+    }
+  }
+}
+
+TEST_CASE("HostIndex: a slot for each name, mostly where its search begins", "[routing]") {
+  HostIndex index;
+  CHECK(index.find_slot(index.begin("a.example.com")) == HostIndex::kNone);
+  constexpr std::uint32_t kHosts = 1'000;
+  index.reserve(kHosts);
+  const std::size_t slots = index.slots();
+  for (std::uint32_t i = 0; i < kHosts; ++i)
+    REQUIRE(index.add("h" + std::to_string(i) + ".example.com", i));
+  REQUIRE(index.add("*.example.org", kHosts));
+  CHECK(index.slots() >= slots);
+
+  std::size_t taken = 0;
+  for (std::size_t slot = 0; slot < index.slots(); ++slot)
+    if (index.value_at(slot) != HostIndex::kNone) ++taken;
+  CHECK(taken == index.size());
+
+  std::size_t at_once = 0;
+  for (std::uint32_t i = 0; i < kHosts; ++i) {
+    const std::string name = "h" + std::to_string(i) + ".Example.com.";
+    const HostIndex::Search search = index.begin(name);
+    const std::uint32_t slot = index.find_slot(search);
+    REQUIRE(slot < index.slots());
+    REQUIRE(index.value_at(slot) == i);
+    if (slot == search.first_slot) ++at_once;
+  }
+  CHECK(at_once * 2 > kHosts);
+  const std::uint32_t wildcard = index.find_slot(index.begin("www.example.org"));
+  REQUIRE(wildcard != HostIndex::kNone);
+  CHECK(index.value_at(wildcard) == kHosts);
+}
+
+TEST_CASE("HostIndex: with room made beforehand nothing moves", "[routing]") {
+  HostIndex index;
+  index.reserve(5'000);
+  const std::size_t slots = index.slots();
+  for (std::uint32_t i = 0; i < 5'000; ++i) REQUIRE(index.add("h" + std::to_string(i), i));
+  CHECK(index.slots() == slots);
+  CHECK(index.find("h4999") == 4'999);
+}
+
 }  // namespace
 }  // namespace cppx::routing

@@ -141,5 +141,36 @@ TEST_CASE("VirtualHost: says which routes it took", "[routing]") {
   CHECK(host.routes.size() == 2);
 }
 
+TEST_CASE("RoutingTable: a host whose only rule takes all paths", "[routing]") {
+  const auto add_root = [](VirtualHost& host, PathType type) {
+    Route route;
+    route.path_type = type;
+    return host.add_route(std::move(route));
+  };
+  auto exact = std::make_shared<VirtualHost>();
+  exact->name = "exact.example.com";
+  REQUIRE(add_root(*exact, PathType::kExact));
+  auto both = std::make_shared<VirtualHost>();
+  both->name = "both.example.com";
+  REQUIRE(add_root(*both, PathType::kPrefix));
+  REQUIRE(add_root(*both, PathType::kExact));
+  const RoutingTable table(HostList{
+      exact, both, make_host("all.example.com", {"/"}), make_host("foo.example.com", {"/foo"})
+  });
+  for (const std::string_view path : {"/", "/a", "/a/b/", "//"}) {
+    const RouteMatch match = table.match("all.example.com", path);
+    REQUIRE(match.route != nullptr);
+    CHECK(match.route->path == "/");
+    CHECK(match.host->name == "all.example.com");
+    CHECK_FALSE(match.add_slash);
+  }
+  CHECK(table.match("exact.example.com", "/").route == exact->routes.data());
+  CHECK(table.match("exact.example.com", "/a").route == nullptr);
+  CHECK(table.match("both.example.com", "/").route == &both->routes[1]);
+  CHECK(table.match("both.example.com", "/a").route == both->routes.data());
+  CHECK(table.match("foo.example.com", "/").route == nullptr);
+  CHECK(table.match("nobody.example.com", "/").route == nullptr);
+}
+
 }  // namespace
 }  // namespace cppx::routing
