@@ -145,3 +145,12 @@ def ask(port, raw, **options):
     """One request on a connection of its own."""
     with Connection(port, **options) as connection:
         return connection.ask(raw)
+
+
+def refused(port):
+    """Whether nobody listens there any more. A connection that comes while the listener closes may be reset."""
+    try:
+        Connection(port).close()
+    except (ConnectionRefusedError, ConnectionResetError):
+        return True
+    return False

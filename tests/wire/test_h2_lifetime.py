@@ -6,7 +6,7 @@ import time
 import pytest
 from hyperframe.frame import GoAwayFrame
 
-from support.client import Connection
+from support.client import refused
 from support.h2 import Reset, exactly
 from support.manifests import ingress, rule, service_of
 from support.waiting import scaled, wait_for
@@ -144,14 +144,6 @@ def test_a_head_that_does_not_end_in_time_ends_the_connection(limited, part):
         client.read_to_end(5)
     assert 0.1 < time.monotonic() - start < scaled(4)
     assert backend.requests == []
-
-
-def refused(port):
-    try:
-        Connection(port).close()
-    except ConnectionRefusedError:
-        return True
-    return False
 
 
 @BOTH

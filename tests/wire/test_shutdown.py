@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from support.client import Connection, request
+from support.client import refused, request
 from support.manifests import ingress, rule, service_of
 from support.waiting import scaled, wait_for
 from support.wire import Truncated
@@ -29,14 +29,6 @@ class Held:
 
 def objects(backend):
     return [*service_of("web", backend), ingress("web", rule("site.test", "web:80"))]
-
-
-def refused(port):
-    try:
-        Connection(port).close()
-    except ConnectionRefusedError:
-        return True
-    return False
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
