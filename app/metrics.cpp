@@ -70,6 +70,11 @@ std::string render_metrics(
           MetricType::Counter, {{number(counters.tls_handshakes_failed), {}}}
       ),
       family(
+          "cppx_proxy_protocol_refused_total",
+          "Connections ended for want of a PROXY header that may be believed", MetricType::Counter,
+          {{number(counters.proxy_headers_refused), {}}}
+      ),
+      family(
           "cppx_upstream_connects_total", "Connections opened to backends", MetricType::Counter,
           {{number(counters.upstream_connects), {}}}
       ),

@@ -3,6 +3,8 @@
 #include <chrono>
 #include <cstdint>
 
+#include "routing/client/client_trust.h"
+
 namespace cppx::routing {
 
 /// Settings of the proxy as a whole (the ConfigMap and flags); immutable part of the snapshot.
@@ -31,6 +33,11 @@ struct ProxySettings {
   std::uint32_t large_client_header_bytes = 32 * 1024;  ///< Whole request head; more is 431.
   std::uint32_t client_request_line_bytes = 8 * 1024;   ///< Request line; more is 414.
   std::uint32_t proxy_header_bytes = 32 * 1024;         ///< Whole response head; more is 502.
+
+  ClientTrust client_trust;
+
+  std::uint32_t max_worker_connections = 16384;  ///< Of clients; 0: as descriptors allow.
+  std::uint32_t max_worker_open_files = 0;       ///< 0: its share of what the process may open.
 
   bool operator==(const ProxySettings&) const = default;
 };

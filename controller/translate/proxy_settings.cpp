@@ -6,12 +6,15 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "base/text.h"
 #include "controller/model/objects.h"
+#include "controller/translate/client_keys.h"
 #include "controller/translate/diagnostic_list.h"
+#include "controller/translate/settings_reader.h"
 #include "controller/translate/text_values.h"
 #include "routing/settings.h"
 
@@ -19,9 +22,6 @@ namespace cppx::controller {
 namespace {
 
 using routing::ProxySettings;
-
-// A reader takes the trimmed value and says whether it is good; it changes nothing when it is not.
-using Reader = bool (*)(GlobalSettings&, std::string_view);
 
 template <class T>
 bool assign(T& to, const std::optional<T>& value) {
@@ -85,37 +85,39 @@ bool no_tls_redirect_locations(GlobalSettings& out, std::string_view text) {
   return true;
 }
 
-struct Key {
-  std::string_view name;
-  Reader read;
+constexpr std::array kKeys{
+    SettingsReader{"client-body-timeout", positive_duration<&ProxySettings::client_body_timeout>},
+    SettingsReader{"client-header-timeout", positive_duration<&ProxySettings::client_header_timeout>},
+    SettingsReader{"force-ssl-redirect", boolean<&GlobalSettings::force_ssl_redirect>},
+    SettingsReader{"hsts", boolean<&GlobalSettings::hsts>},
+    SettingsReader{"hsts-include-subdomains", boolean<&GlobalSettings::hsts_include_subdomains>},
+    SettingsReader{"hsts-max-age", hsts_max_age},
+    SettingsReader{"hsts-preload", boolean<&GlobalSettings::hsts_preload>},
+    SettingsReader{"http-redirect-code", redirect_code},
+    SettingsReader{"keep-alive", duration<&ProxySettings::keep_alive>},
+    SettingsReader{"keep-alive-requests", count<&ProxySettings::keep_alive_requests>},
+    SettingsReader{"large-client-header-buffers", header_buffers},
+    SettingsReader{"no-tls-redirect-locations", no_tls_redirect_locations},
+    SettingsReader{"preserve-trailing-slash", boolean<&GlobalSettings::preserve_trailing_slash>},
+    SettingsReader{"proxy-body-size", body_size},
+    SettingsReader{"proxy-connect-timeout", positive_duration<&ProxySettings::proxy_connect_timeout>},
+    SettingsReader{"proxy-next-upstream-tries", count<&ProxySettings::proxy_next_upstream_tries>},
+    SettingsReader{"proxy-read-timeout", positive_duration<&ProxySettings::proxy_read_timeout>},
+    SettingsReader{"proxy-send-timeout", positive_duration<&ProxySettings::proxy_send_timeout>},
+    SettingsReader{"ssl-redirect", boolean<&GlobalSettings::ssl_redirect>},
+    SettingsReader{"strict-validate-path-type", boolean<&GlobalSettings::strict_validate_path_type>},
+    SettingsReader{"upstream-keepalive-connections", count<&ProxySettings::upstream_keepalive_connections>},
+    SettingsReader{"upstream-keepalive-requests", count<&ProxySettings::upstream_keepalive_requests>},
+    SettingsReader{"upstream-keepalive-timeout", duration<&ProxySettings::upstream_keepalive_timeout>},
 };
 
-constexpr std::array kKeys{
-    Key{"client-body-timeout", positive_duration<&ProxySettings::client_body_timeout>},
-    Key{"client-header-timeout", positive_duration<&ProxySettings::client_header_timeout>},
-    Key{"force-ssl-redirect", boolean<&GlobalSettings::force_ssl_redirect>},
-    Key{"hsts", boolean<&GlobalSettings::hsts>},
-    Key{"hsts-include-subdomains", boolean<&GlobalSettings::hsts_include_subdomains>},
-    Key{"hsts-max-age", hsts_max_age},
-    Key{"hsts-preload", boolean<&GlobalSettings::hsts_preload>},
-    Key{"http-redirect-code", redirect_code},
-    Key{"keep-alive", duration<&ProxySettings::keep_alive>},
-    Key{"keep-alive-requests", count<&ProxySettings::keep_alive_requests>},
-    Key{"large-client-header-buffers", header_buffers},
-    Key{"no-tls-redirect-locations", no_tls_redirect_locations},
-    Key{"preserve-trailing-slash", boolean<&GlobalSettings::preserve_trailing_slash>},
-    Key{"proxy-body-size", body_size},
-    Key{"proxy-connect-timeout", positive_duration<&ProxySettings::proxy_connect_timeout>},
-    Key{"proxy-next-upstream-tries", count<&ProxySettings::proxy_next_upstream_tries>},
-    Key{"proxy-read-timeout", positive_duration<&ProxySettings::proxy_read_timeout>},
-    Key{"proxy-send-timeout", positive_duration<&ProxySettings::proxy_send_timeout>},
-    Key{"ssl-redirect", boolean<&GlobalSettings::ssl_redirect>},
-    Key{"strict-validate-path-type", boolean<&GlobalSettings::strict_validate_path_type>},
-    Key{"upstream-keepalive-connections", count<&ProxySettings::upstream_keepalive_connections>},
-    Key{"upstream-keepalive-requests", count<&ProxySettings::upstream_keepalive_requests>},
-    Key{"upstream-keepalive-timeout", duration<&ProxySettings::upstream_keepalive_timeout>},
-};
-static_assert(std::ranges::is_sorted(kKeys, {}, &Key::name));
+const SettingsReader* find_reader(std::string_view name) {
+  const std::array<std::span<const SettingsReader>, 2> all{kKeys, client_settings_readers()};
+  for (const auto& readers : all)
+    for (const SettingsReader& reader : readers)
+      if (reader.name == name) return &reader;
+  return nullptr;
+}
 
 }  // namespace
 
@@ -130,8 +132,8 @@ GlobalSettings read_global_settings(const ConfigMap& config_map, DiagnosticList&
   GlobalSettings out;
   for (const auto& [name, value] : config_map.data) {
     const std::string field = "data." + name;
-    const auto key = std::ranges::lower_bound(kKeys, name, {}, &Key::name);
-    if (key == kKeys.end() || key->name != name) {
+    const SettingsReader* key = find_reader(name);
+    if (key == nullptr) {
       diagnostics.warn(
           config_map, field, "UnsupportedKey",
           fmt::format("key {} is not supported; it is ignored", name)
@@ -141,7 +143,7 @@ GlobalSettings read_global_settings(const ConfigMap& config_map, DiagnosticList&
     if (!key->read(out, trim(value)))
       diagnostics.warn(
           config_map, field, "InvalidValue",
-          fmt::format("\"{}\" is not a valid value; the default is used", value)
+          fmt::format("\"{}\" is not a valid value; {}", value, key->otherwise)
       );
   }
   return out;

@@ -5,6 +5,7 @@
 
 #include "proxy/codec/http1/head_validator.h"
 #include "proxy/stream/local_reply.h"
+#include "proxy/stream/proxy_header.h"
 #include "proxy/worker/worker.h"
 
 namespace cppx::proxy {
@@ -48,7 +49,8 @@ void Connection::cut() noexcept {
 }
 
 Task<void> Connection::serve() {
-  const bool ready = co_await handshake();
+  bool ready = co_await receive_proxy_header(worker_, downstream_);
+  if (ready) ready = co_await handshake();
   // After a failed handshake the client still gets the alert that says why: no reset.
   StreamEnd end = ready ? StreamEnd::kKeepAlive : StreamEnd::kClose;
   while (end == StreamEnd::kKeepAlive && !cut_) {

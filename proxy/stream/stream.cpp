@@ -27,6 +27,7 @@ Task<StreamEnd> Stream::run() {
 
 std::optional<LocalReply> Stream::decide() {
   const routing::RequestHead& request = state_.request;
+  client_ = routing::view_client(downstream_.origin(), request, settings_.client_trust);
   const auto* table = snapshot_->find_listener(downstream_.listener.config().name);
   const auto path = routing::normalize_path(request.path, state_.path_scratch);
   if (table == nullptr || !path)
@@ -46,9 +47,13 @@ std::optional<LocalReply> Stream::decide() {
     return LocalReply{.status = 413};
   if (match.add_slash) return add_slash_redirect(host);
   if (!route_->policies.empty()) {
-    const bool tls = downstream_.transport.is_tls();
     respond_ = features::run_request_filters(
-        match, {.tls = tls, .host = host, .target = request.target, .path = *path}
+        match, {.tls = downstream_.transport.is_tls(),
+                .scheme = client_.scheme,
+                .host = host,
+                .public_host = client_.host_name.empty() ? host : client_.host_name,
+                .target = request.target,
+                .path = *path}
     );
     if (respond_.status != 0)
       return LocalReply{.status = respond_.status, .location = respond_.location};
@@ -106,13 +111,16 @@ Task<StreamEnd> Stream::answer(LocalReply reply) {
 void Stream::write_upstream_head() {
   request_out_ = worker_.buffers().take_large();
   http1::HeadBuffer out({request_out_.data(), request_out_.size()});
-  const bool tls = downstream_.transport.is_tls();
   http1::write_request_head(
       out, state_.request,
-      {.client_address = downstream_.address.view(),
-       .scheme = tls ? std::string_view("https") : std::string_view("http"),
-       .port = downstream_.listener.forwarded_port(),
-       .request_id = worker_.request_ids().next()}
+      {.client_address = client_.address.view(),
+       .scheme = client_.scheme,
+       .port = client_.port,
+       .request_id = worker_.request_ids().next(),
+       .host = client_.host,
+       .appended_for =
+           client_.append_forwarded_for ? downstream_.address.view() : std::string_view{},
+       .forwarded_for_header = settings_.client_trust.forwarded_for_header}
   );
   upstream_head_ = out.ok() ? out.text() : std::string_view{};
 }

@@ -23,6 +23,7 @@
 #include "proxy/stream/stream_state.h"
 #include "proxy/upstream/upstream_connection.h"
 #include "proxy/worker/local_snapshot.h"
+#include "routing/client/client_view.h"
 #include "routing/snapshot.h"
 
 namespace cppx::proxy {
@@ -124,6 +125,7 @@ class Stream {
   SnapshotPin snapshot_;
   const routing::ProxySettings& settings_;
   const routing::Route* route_ = nullptr;
+  routing::ClientView client_;
   features::Respond respond_;  // keeps the text a LocalReply refers to
   std::string location_;
   const std::size_t body_begin_;  // in downstream_.input

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -100,23 +101,19 @@ int bound_socket(BindAddress& bind, const ListenerConfig& config, bool reuse_por
   return socket;
 }
 
-ClientAddress address_text(const sockaddr_storage& from) noexcept {
-  ClientAddress client;
+ClientAddress address_of(const sockaddr_storage& from) noexcept {
   if (from.ss_family == AF_INET) {
     sockaddr_in v4;
     std::memcpy(&v4, &from, sizeof(v4));
-    ::inet_ntop(AF_INET, &v4.sin_addr, client.text.data(), client.text.size());
-  } else {
-    sockaddr_in6 v6;
-    std::memcpy(&v6, &from, sizeof(v6));
-    // A client that came by IPv4 to the socket for both is shown as what it is.
-    if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr))
-      ::inet_ntop(AF_INET, v6.sin6_addr.s6_addr + 12, client.text.data(), client.text.size());
-    else
-      ::inet_ntop(AF_INET6, &v6.sin6_addr, client.text.data(), client.text.size());
+    std::array<std::uint8_t, 4> bytes;
+    std::memcpy(bytes.data(), &v4.sin_addr, bytes.size());
+    return {routing::IpAddress::from_v4(bytes), ntohs(v4.sin_port)};
   }
-  client.size = static_cast<std::uint8_t>(std::strlen(client.text.data()));
-  return client;
+  sockaddr_in6 v6;
+  std::memcpy(&v6, &from, sizeof(v6));
+  routing::IpAddress ip;
+  std::memcpy(ip.bytes.data(), &v6.sin6_addr, ip.bytes.size());
+  return {ip, ntohs(v6.sin6_port)};
 }
 
 }  // namespace
@@ -191,7 +188,7 @@ bool Listener::accept_queued() {
       return errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM;
     }
     set(socket, IPPROTO_TCP, TCP_NODELAY, 1);
-    worker_.on_accept(socket, *this, address_text(from));
+    worker_.on_accept(socket, *this, address_of(from));
   }
   return true;
 }

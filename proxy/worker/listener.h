@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -9,6 +8,7 @@
 #include <boost/asio/ip/tcp.hpp>
 
 #include "base/error.h"
+#include "routing/client/client_address.h"
 
 namespace cppx::proxy {
 
@@ -33,12 +33,7 @@ struct ListenerSocket {
 /// checks that no other program listens there. Errors name address, port and reason.
 Result<ListenerSocket> open_listener(const ListenerConfig& config, bool first);
 
-/// Address of a client as text, made once a connection.
-struct ClientAddress {
-  std::array<char, 46> text{};
-  std::uint8_t size = 0;
-  [[nodiscard]] std::string_view view() const noexcept { return {text.data(), size}; }
-};
+using routing::ClientAddress;
 
 /// One worker's listening socket; hands accepted sockets to the worker.
 class Listener {

@@ -47,18 +47,23 @@ std::string_view find_value(const routing::HeaderFields& fields, HeaderId id) no
   return {};
 }
 
-/// The values of a field that may come several times, as one list (RFC 9110 5.3).
+/// The values of a field that may come several times, as one list (RFC 9110 5.3), with `last` at
+/// its end unless that is empty.
 void write_joined(
-    HeadBuffer& out, std::string_view name, const routing::HeaderFields& fields, HeaderId id
+    HeadBuffer& out, std::string_view name, const routing::HeaderFields& fields,
+    std::string_view of, std::string_view last = {}
 ) {
   bool first = true;
-  for (const HeaderField& field : fields) {
-    if (field.id != id || field.value.empty()) continue;
+  const auto item = [&](std::string_view value) {
+    if (value.empty()) return;
     if (first) out.append(name);
     out.append(first ? ": " : ", ");
-    out.append(field.value);
+    out.append(value);
     first = false;
-  }
+  };
+  for (const HeaderField& field : fields)
+    if (iequals(field.name, of)) item(field.value);
+  item(last);
   if (!first) out.append("\r\n");
 }
 
@@ -68,16 +73,21 @@ void write_forwarded(
   const auto client_id = find_value(request.fields, HeaderId::kXRequestId);
   // HTTP/1.0 may come without one; the backend is spoken to in 1.1, which must have it (RFC
   // 9112 3.2).
-  out.field("Host", request.host.empty() ? "_" : request.host);
+  std::string_view host = forwarded.host.empty() ? request.host : forwarded.host;
+  if (host.empty()) host = "_";
+  out.field("Host", host);
   out.field("X-Request-ID", client_id.empty() ? forwarded.request_id : client_id);
   out.field("X-Real-IP", forwarded.client_address);
-  out.field("X-Forwarded-For", forwarded.client_address);
-  out.field("X-Forwarded-Host", request.host.empty() ? "_" : request.host);
+  if (forwarded.appended_for.empty())
+    out.field("X-Forwarded-For", forwarded.client_address);
+  else
+    write_joined(out, "X-Forwarded-For", request.fields, "X-Forwarded-For", forwarded.appended_for);
+  out.field("X-Forwarded-Host", host);
   out.field("X-Forwarded-Port", forwarded.port);
   out.field("X-Forwarded-Proto", forwarded.scheme);
   out.field("X-Forwarded-Scheme", forwarded.scheme);
   out.field("X-Scheme", forwarded.scheme);
-  write_joined(out, "X-Original-Forwarded-For", request.fields, HeaderId::kXForwardedFor);
+  write_joined(out, "X-Original-Forwarded-For", request.fields, forwarded.forwarded_for_header);
   const auto client_host = find_value(request.fields, HeaderId::kXForwardedHost);
   if (!client_host.empty()) out.field("X-Original-Forwarded-Host", client_host);
 }

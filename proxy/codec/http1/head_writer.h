@@ -5,6 +5,7 @@
 #include <span>
 #include <string_view>
 
+#include "proxy/codec/forwarded_info.h"
 #include "routing/http/message.h"
 
 namespace cppx::proxy::http1 {
@@ -28,14 +29,6 @@ class HeadBuffer {
   std::span<char> memory_;
   std::size_t used_ = 0;
   bool ok_ = true;
-};
-
-/// What the proxy tells the backend about the client (ingress-nginx's proxy_set_header lines).
-struct ForwardedInfo {
-  std::string_view client_address;  ///< Without port; IPv6 without brackets.
-  std::string_view scheme;          ///< "http" or "https".
-  std::string_view port;            ///< Of our listener, as users see it ("443" over TLS).
-  std::string_view request_id;      ///< Used when the client sent none.
 };
 
 /// The head of the request as the backend gets it: our own fields first, then the client's others
