@@ -59,13 +59,20 @@ void append_route(const Snapshot& snapshot, const Route& route, std::string& out
       std::back_inserter(out), "  {} {} -> {}", to_string(route.path_type), route.path,
       pool_name(snapshot, route.pool)
   );
+  if (route.protocol != BackendProtocol::kHttp)
+    fmt::format_to(std::back_inserter(out), " over {}", to_string(route.protocol));
   if (!route.origin.ingress.empty())
     fmt::format_to(
         std::back_inserter(out), " [ns={} ingress={}]", route.origin.ns, route.origin.ingress
     );
-  for (auto i = 0U; i < static_cast<unsigned>(Feature::kCount); ++i)
-    if (const auto feature = static_cast<Feature>(i); route.policies.has(feature))
-      fmt::format_to(std::back_inserter(out), " +{}", to_string(feature));
+  for (auto i = 0U; i < static_cast<unsigned>(Feature::kCount); ++i) {
+    const auto feature = static_cast<Feature>(i);
+    const Policy* policy = route.policies.find(feature);
+    if (policy == nullptr) continue;
+    fmt::format_to(std::back_inserter(out), " +{}", to_string(feature));
+    if (const std::string value = policy->describe(); !value.empty())
+      fmt::format_to(std::back_inserter(out), "({})", value);
+  }
   out.push_back('\n');
 }
 
@@ -85,6 +92,7 @@ void append_pool(const EndpointPool& pool, std::string& out) {
   fmt::format_to(std::back_inserter(out), "pool {} {}", pool.name, to_string(pool.status));
   for (const EndpointAddress& endpoint : pool.endpoints)
     fmt::format_to(std::back_inserter(out), " {}", endpoint.to_string());
+  if (pool.hashes != nullptr) out.append(" +hashes");
   out.push_back('\n');
 }
 

@@ -14,7 +14,8 @@ namespace cppx::routing {
 ///     Prefix / -> default/web:80 [ns=default ingress=web] +https-redirect
 ///   pool default/web:80 ready 10.244.0.5:8080 10.244.0.6:8080
 ///
-/// A route to the built-in default backend ends in "-> default-backend". A catch-all host without
+/// A backend that is not spoken to in HTTP/1.1 is followed by "over GRPC" and so on. A route to the
+/// built-in default backend ends in "-> default-backend". A catch-all host without
 /// routes is not shown. Hosts stand under "listener NAME" lines when the listeners have different
 /// tables.
 std::string dump(const Snapshot& snapshot);

@@ -10,6 +10,14 @@ std::string_view to_string(Feature feature) noexcept {
       return "https-redirect";
     case Feature::kStrictTransportSecurity:
       return "strict-transport-security";
+    case Feature::kUpstreamTimeouts:
+      return "upstream-timeouts";
+    case Feature::kUpstreamRetries:
+      return "upstream-retries";
+    case Feature::kLoadBalancing:
+      return "load-balancing";
+    case Feature::kRateLimit:
+      return "rate-limit";
     case Feature::kCount:
       break;
   }

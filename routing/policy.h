@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -12,7 +13,15 @@ namespace cppx::routing {
 
 /// Features a route may carry settings for. The order is that of the bits only; the order of
 /// evaluation is features/all.cpp.
-enum class Feature : std::uint8_t { kHttpsRedirect, kStrictTransportSecurity, kCount };
+enum class Feature : std::uint8_t {
+  kHttpsRedirect,
+  kStrictTransportSecurity,
+  kUpstreamTimeouts,
+  kUpstreamRetries,
+  kLoadBalancing,
+  kRateLimit,
+  kCount,
+};
 
 /// Name of the feature's folder, with dashes ("https-redirect").
 std::string_view to_string(Feature feature) noexcept;
@@ -21,6 +30,8 @@ std::string_view to_string(Feature feature) noexcept;
 /// it and names itself by `static constexpr Feature kFeature`.
 struct Policy {
   virtual ~Policy() = default;
+  /// What it is set to, for people; may be empty.
+  [[nodiscard]] virtual std::string describe() const { return {}; }
 };
 
 /// The policies of a route and a bit set of which are there, so that what is not set costs one test
@@ -31,15 +42,21 @@ class PolicySet {
 
   [[nodiscard]] bool has(Feature feature) const noexcept { return (bits_ & bit_of(feature)) != 0; }
 
-  template <class P>
-  [[nodiscard]] const P* find() const noexcept {
-    const std::uint64_t bit = bit_of(P::kFeature);
+  /// Null when it is not set.
+  [[nodiscard]] const Policy* find(Feature feature) const noexcept {
+    const std::uint64_t bit = bit_of(feature);
     if ((bits_ & bit) == 0) return nullptr;
     // Policies are kept in the order of their bits: the index is the number of set bits below.
-    return static_cast<const P*>(
-        policies_[static_cast<std::size_t>(std::popcount(bits_ & (bit - 1)))].get()
-    );
+    return policies_[static_cast<std::size_t>(std::popcount(bits_ & (bit - 1)))].get();
   }
+
+  template <class P>
+  [[nodiscard]] const P* find() const noexcept {
+    return static_cast<const P*>(find(P::kFeature));
+  }
+
+  /// Whether both have the very same policies.
+  bool operator==(const PolicySet&) const = default;
 
   /// Adds or replaces the policy of P's feature.
   template <class P>

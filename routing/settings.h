@@ -3,7 +3,10 @@
 #include <chrono>
 #include <cstdint>
 
+#include "routing/balance/balance_policy.h"
 #include "routing/client/client_trust.h"
+#include "routing/upstream/retry_policy.h"
+#include "routing/upstream/upstream_timeouts.h"
 
 namespace cppx::routing {
 
@@ -19,10 +22,14 @@ struct ProxySettings {
   Duration client_send_timeout =
       std::chrono::seconds(60);  ///< Between two writes to the client (nginx send_timeout).
 
-  Duration proxy_connect_timeout = std::chrono::seconds(5);
-  Duration proxy_send_timeout = std::chrono::seconds(60);  ///< Between two writes to the backend.
-  Duration proxy_read_timeout = std::chrono::seconds(60);  ///< Between two reads from the backend.
-  std::uint32_t proxy_next_upstream_tries = 3;             ///< Tries in all; 0 and 1: no retry.
+  UpstreamTimeouts upstream_timeouts;  ///< Routes may have others.
+  RetryPolicy next_upstream;           ///< Routes may have others.
+  RetryBudgetSettings retry_budget;    ///< For each worker.
+
+  BalanceAlgorithm load_balance = BalanceAlgorithm::kRoundRobin;  ///< Routes may have another.
+  EjectionSettings ejection;
+  Duration upstream_slow_start{0};  ///< Rising shares of endpoints that are added to others.
+  EndpointLimits endpoint_limits;   ///< For each worker.
 
   std::uint32_t upstream_keepalive_connections =
       320;  ///< Idle per worker over all backends; 0: no reuse.
@@ -33,6 +40,9 @@ struct ProxySettings {
   std::uint32_t large_client_header_bytes = 32 * 1024;  ///< Whole request head; more is 431.
   std::uint32_t client_request_line_bytes = 8 * 1024;   ///< Request line; more is 414.
   std::uint32_t proxy_header_bytes = 32 * 1024;         ///< Whole response head; more is 502.
+
+  bool use_http2 = true;  ///< Towards clients, over TLS (ALPN) and on the plain port.
+  std::uint32_t http2_max_concurrent_streams = 128;  ///< Per client connection.
 
   ClientTrust client_trust;
 

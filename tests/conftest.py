@@ -6,6 +6,7 @@ import pytest
 
 from support.backend import Backend
 from support.cppx import Cppx, binary
+from support.h2_backend import H2Backend
 from support.waiting import SLOW
 
 TEST_SECONDS = 60
@@ -58,10 +59,20 @@ def start_cppx(cppx_binary, tmp_path):
 @pytest.fixture
 def make_backend():
     """Starts backends of a test's own: make_backend("name", address=..., handler=...)."""
+    yield from _maker(Backend)
+
+
+@pytest.fixture
+def make_h2_backend():
+    """Starts HTTP/2 backends of a test's own: make_h2_backend("name", certificate=..., folder=..., handler=...)."""
+    yield from _maker(H2Backend)
+
+
+def _maker(kind):
     started = []
 
     def make(*args, **options):
-        started.append(Backend(*args, **options))
+        started.append(kind(*args, **options))
         return started[-1]
 
     yield make

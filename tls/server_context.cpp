@@ -34,7 +34,10 @@ constexpr std::chrono::seconds kSessionTimeout = std::chrono::minutes(10);
 /// Per worker. One takes about half a KiB.
 constexpr long kSessions = 20480;
 
-constexpr std::array<unsigned char, 9> kAlpnProtocols = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+// In our order of preference; the second part alone where HTTP/2 is off.
+constexpr std::array<unsigned char, 12> kAlpnProtocols = {2,   'h', '2', 8,   'h', 't',
+                                                          't', 'p', '/', '1', '.', '1'};
+constexpr std::size_t kAlpnHttp2Bytes = 3;
 
 /// The host name of a server_name extension (RFC 6066 3); empty when there is none or it is
 /// malformed, which OpenSSL answers itself later.
@@ -55,8 +58,8 @@ std::string_view server_name_of(SSL* ssl) noexcept {
   return host_name_of({data, length});
 }
 
-const SniTable* table_of(const SSL* ssl) noexcept {
-  return static_cast<const SniTable*>(SSL_get_app_data(ssl));
+const HandshakeOptions* options_of(const SSL* ssl) noexcept {
+  return static_cast<const HandshakeOptions*>(SSL_get_app_data(ssl));
 }
 
 /// A session is resumed only under the server name and certificate that it was made for (RFC 6066
@@ -73,7 +76,8 @@ bool bind_sessions(SSL* ssl, std::string_view server_name, const Certificate& ce
 
 // Runs before OpenSSL looks for a session to resume, which the servername callback does not.
 extern "C" int cppx_tls_on_client_hello(SSL* ssl, int* alert, void*) {
-  const SniTable* table = table_of(ssl);
+  const HandshakeOptions* options = options_of(ssl);
+  const SniTable* table = options == nullptr ? nullptr : &options->certificates;
   const std::string_view name = server_name_of(ssl);
   const Certificate* certificate = table == nullptr ? nullptr : &table->find(name);
   if (certificate != nullptr && !certificate->use_for(ssl)) {
@@ -92,14 +96,17 @@ extern "C" int cppx_tls_on_server_name(SSL* ssl, int*, void*) {
                                                                    : SSL_TLSEXT_ERR_NOACK;
 }
 
-// A client that offers protocols and not http/1.1 gets the alert no_application_protocol (RFC 7301
+// A client that offers protocols and none of ours gets the alert no_application_protocol (RFC 7301
 // 3.2, and nginx since 1.21.4): going on in a protocol that it did not offer ends in bytes that it
 // cannot read. A client without ALPN never comes here and speaks HTTP/1.1.
 extern "C" int
-cppx_tls_on_alpn(SSL*, const unsigned char** chosen, unsigned char* chosen_length, const unsigned char* offered, unsigned int offered_length, void*) {
+cppx_tls_on_alpn(SSL* ssl, const unsigned char** chosen, unsigned char* chosen_length, const unsigned char* offered, unsigned int offered_length, void*) {
+  const HandshakeOptions* options = options_of(ssl);
+  std::span<const unsigned char> ours = kAlpnProtocols;
+  if (options == nullptr || !options->http2) ours = ours.subspan(kAlpnHttp2Bytes);
   unsigned char* match = nullptr;
   if (SSL_select_next_proto(
-          &match, chosen_length, kAlpnProtocols.data(), kAlpnProtocols.size(), offered,
+          &match, chosen_length, ours.data(), static_cast<unsigned>(ours.size()), offered,
           offered_length
       ) != OPENSSL_NPN_NEGOTIATED)
     return SSL_TLSEXT_ERR_ALERT_FATAL;
@@ -177,11 +184,11 @@ Result<std::unique_ptr<ServerContext>> ServerContext::create() {
 
 ServerContext::~ServerContext() = default;
 
-SslPtr ServerContext::accept(int socket, const SniTable& certificates) {
+SslPtr ServerContext::accept(int socket, const HandshakeOptions& options) {
   const ErrorQueueScope errors;
   SslPtr ssl(SSL_new(impl_->context.get()));
   if (!ssl || SSL_set_fd(ssl.get(), socket) == 0 ||
-      SSL_set_app_data(ssl.get(), const_cast<SniTable*>(&certificates)) == 0)
+      SSL_set_app_data(ssl.get(), const_cast<HandshakeOptions*>(&options)) == 0)
     return nullptr;
   SSL_set_accept_state(ssl.get());
   return ssl;

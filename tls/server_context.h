@@ -19,8 +19,14 @@ using SslPtr = std::unique_ptr<SSL, SslDeleter>;
 /// 2048 bits, SHA-256 (OpenSSL's security level 2).
 inline constexpr int kSecurityBits = 112;
 
-/// The server side of TLS for one worker: protocol versions (1.2, 1.3), ciphers, ALPN http/1.1, and
-/// the certificate by server name. Sessions are cached for resumption (under the same name and
+/// What one handshake is served by; must outlive it, at the same address.
+struct HandshakeOptions {
+  const SniTable& certificates;
+  bool http2 = false;  ///< Offer h2 (RFC 9113 3.2) before http/1.1.
+};
+
+/// The server side of TLS for one worker: protocol versions (1.2, 1.3), ciphers, ALPN, and the
+/// certificate by server name. Sessions are cached for resumption (under the same name and
 /// certificate only), tickets are off. Belongs to one thread; holds nothing that depends on a
 /// snapshot.
 class ServerContext {
@@ -30,12 +36,11 @@ class ServerContext {
   ServerContext(const ServerContext&) = delete;
   ServerContext& operator=(const ServerContext&) = delete;
 
-  /// A server-side SSL on `socket` (not owned) that chooses its certificate in `certificates`,
-  /// which must outlive the handshake. Null when out of memory.
+  /// A server-side SSL on `socket` (not owned). Null when out of memory.
   ///
   /// OpenSSL reads ahead: call SSL_read until it wants more before waiting for the socket. It
   /// writes with write(2): the process has to ignore SIGPIPE. The SSL's app data is taken.
-  SslPtr accept(int socket, const SniTable& certificates);
+  SslPtr accept(int socket, const HandshakeOptions& options);
 
  private:
   ServerContext() = default;

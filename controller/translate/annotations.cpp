@@ -4,27 +4,52 @@
 
 #include <array>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "base/text.h"
 #include "controller/model/objects.h"
+#include "controller/translate/annotation_reader.h"
 #include "controller/translate/diagnostic_list.h"
+#include "controller/translate/limit_annotations.h"
 #include "controller/translate/text_values.h"
+#include "controller/translate/upstream_annotations.h"
 
 namespace cppx::controller {
 namespace {
 
-struct BoolAnnotation {
-  std::string_view name;
-  std::optional<bool> IngressAnnotations::* member;
+template <std::optional<bool> IngressAnnotations::* kMember>
+std::string_view boolean(IngressAnnotations& out, std::string_view text) {
+  return assign_or(out.*kMember, parse_go_bool(text), "is neither true nor false");
+}
+
+std::string_view backend_protocol(IngressAnnotations& out, std::string_view text) {
+  using routing::BackendProtocol;
+  std::optional<BackendProtocol> found;
+  for (const auto protocol :
+       {BackendProtocol::kHttp, BackendProtocol::kHttps, BackendProtocol::kAuto,
+        BackendProtocol::kGrpc, BackendProtocol::kGrpcs})
+    if (iequals(text, routing::to_string(protocol))) found = protocol;
+  return assign_or(out.backend_protocol, found, "is none of HTTP, HTTPS, AUTO_HTTP, GRPC, GRPCS");
+}
+
+constexpr std::array kReaders{
+    AnnotationReader{"backend-protocol", backend_protocol},
+    AnnotationReader{"ssl-redirect", boolean<&IngressAnnotations::ssl_redirect>},
+    AnnotationReader{"force-ssl-redirect", boolean<&IngressAnnotations::force_ssl_redirect>},
+    AnnotationReader{"preserve-trailing-slash", boolean<&IngressAnnotations::preserve_trailing_slash>},
 };
 
-constexpr std::array kBoolAnnotations{
-    BoolAnnotation{"ssl-redirect", &IngressAnnotations::ssl_redirect},
-    BoolAnnotation{"force-ssl-redirect", &IngressAnnotations::force_ssl_redirect},
-    BoolAnnotation{"preserve-trailing-slash", &IngressAnnotations::preserve_trailing_slash},
-};
+const AnnotationReader* find_reader(std::string_view name) {
+  const std::array<std::span<const AnnotationReader>, 3> all{
+      kReaders, limit_annotation_readers(), upstream_annotation_readers()
+  };
+  for (const auto& readers : all)
+    for (const AnnotationReader& reader : readers)
+      if (reader.name == name) return &reader;
+  return nullptr;
+}
 
 }  // namespace
 
@@ -32,16 +57,15 @@ IngressAnnotations read_annotations(
     const Ingress& ingress, std::string_view prefix, DiagnosticList& diagnostics
 ) {
   IngressAnnotations out;
+  out.limits.zone = hash64(fmt::format("{}/{}", ingress.meta.key.ns, ingress.meta.key.name));
   const std::string start = std::string(prefix) + "/";
   const auto& all = ingress.meta.annotations;
   for (auto it = all.lower_bound(start); it != all.end() && it->first.starts_with(start); ++it) {
     const std::string_view name = std::string_view(it->first).substr(start.size());
     const std::string_view value = trim(it->second);
-    const BoolAnnotation* known = nullptr;
-    for (const BoolAnnotation& candidate : kBoolAnnotations)
-      if (candidate.name == name) known = &candidate;
+    const AnnotationReader* reader = find_reader(name);
     const std::string field = fmt::format("metadata.annotations[\"{}\"]", it->first);
-    if (known == nullptr) {
+    if (reader == nullptr) {
       diagnostics.warn(
           ingress, field, "UnsupportedAnnotation",
           fmt::format("annotation {} is not supported; it is ignored", name)
@@ -49,11 +73,10 @@ IngressAnnotations read_annotations(
       continue;
     }
     if (value.empty()) continue;  // an empty string is as good as none
-    out.*known->member = parse_go_bool(value);
-    if (!(out.*known->member))
+    if (const auto problem = reader->read(out, value); !problem.empty())
       diagnostics.warn(
           ingress, field, "InvalidAnnotation",
-          fmt::format("\"{}\" is neither true nor false; the default is used", value)
+          fmt::format("\"{}\" {}; the default is used", value, problem)
       );
   }
   return out;

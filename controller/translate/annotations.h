@@ -5,6 +5,9 @@
 
 #include "controller/model/objects.h"
 #include "controller/translate/diagnostic_list.h"
+#include "controller/translate/limit_annotations.h"
+#include "controller/translate/upstream_annotations.h"
+#include "routing/match/route.h"
 
 namespace cppx::controller {
 
@@ -13,6 +16,9 @@ struct IngressAnnotations {
   std::optional<bool> ssl_redirect;
   std::optional<bool> force_ssl_redirect;
   std::optional<bool> preserve_trailing_slash;
+  std::optional<routing::BackendProtocol> backend_protocol;
+  UpstreamAnnotations upstream;
+  LimitAnnotations limits;
 };
 
 /// Reads the annotations under `prefix` (without '/'). Bad values and annotations that are not

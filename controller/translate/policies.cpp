@@ -31,6 +31,8 @@ bool redirects(const GlobalSettings& settings, const PolicyInput& input) {
 
 void PolicyMaker::begin(const GlobalSettings& settings) {
   settings_ = &settings;
+  upstream_.begin();
+  limits_.begin();
   if (!settings.hsts) {
     hsts_ = nullptr;
     return;
@@ -49,6 +51,10 @@ routing::PolicySet PolicyMaker::policies_of(const PolicyInput& input) {
         input.annotations->preserve_trailing_slash.value_or(settings_->preserve_trailing_slash)
     ));
   if (hsts_ != nullptr) out.set(hsts_);
+  if (input.annotations != nullptr) {
+    upstream_.add(input.annotations->upstream, settings_->proxy, out);
+    limits_.add(input.annotations->limits, *settings_, out);
+  }
   return out;
 }
 
@@ -61,11 +67,6 @@ std::shared_ptr<const HttpsRedirectPolicy> PolicyMaker::redirect(bool preserve_t
     policy = std::move(made);
   }
   return policy;
-}
-
-bool same_policies(const routing::PolicySet& a, const routing::PolicySet& b) noexcept {
-  return a.find<HttpsRedirectPolicy>() == b.find<HttpsRedirectPolicy>() &&
-         a.find<StrictTransportSecurityPolicy>() == b.find<StrictTransportSecurityPolicy>();
 }
 
 }  // namespace cppx::controller

@@ -7,7 +7,9 @@
 #include <utility>
 
 #include "controller/translate/annotations.h"
+#include "controller/translate/limit_policies.h"
 #include "controller/translate/proxy_settings.h"
+#include "controller/translate/upstream_policies.h"
 #include "features/https_redirect/policy.h"
 #include "features/strict_transport_security/policy.h"
 #include "routing/policy.h"
@@ -37,9 +39,8 @@ class PolicyMaker {
   std::shared_ptr<const features::StrictTransportSecurityPolicy> hsts_;
   std::map<std::pair<std::uint16_t, bool>, std::shared_ptr<const features::HttpsRedirectPolicy>>
       redirects_;
+  UpstreamPolicyMaker upstream_;
+  LimitPolicyMaker limits_;
 };
-
-/// Whether the two sets have the very same policies.
-bool same_policies(const routing::PolicySet& a, const routing::PolicySet& b) noexcept;
 
 }  // namespace cppx::controller

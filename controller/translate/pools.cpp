@@ -18,6 +18,8 @@
 #include "controller/translate/names.h"
 #include "controller/translate/slice_endpoints.h"
 #include "controller/translate/translate.h"
+#include "routing/balance/endpoint_hashes.h"
+#include "routing/balance/sip_hash.h"
 #include "routing/endpoint/endpoint.h"
 #include "routing/match/route.h"
 
@@ -72,6 +74,10 @@ bool equal(const EndpointPool& a, const EndpointPool& b) {
   return a.name == b.name && a.status == b.status && a.endpoints == b.endpoints;
 }
 
+bool has_hashes(const EndpointPool& pool, bool wanted, const routing::SipKey& key) {
+  return wanted ? pool.hashes != nullptr && pool.hashes->key() == key : pool.hashes == nullptr;
+}
+
 }  // namespace
 
 std::string to_string(const PortRef& port) {
@@ -93,20 +99,21 @@ PoolBuilder::PoolBuilder(
 }
 
 const PlannedPool& PoolBuilder::pool_of(
-    const std::string& ns, const std::string& service, const PortRef& port
+    const std::string& ns, const std::string& service, const PortRef& port, bool needs_hashes
 ) {
   std::string name = fmt::format("{}/{}:{}", ns, service, to_string(port));
   const auto [it, is_new] = pools_.try_emplace(std::move(name));
   if (is_new) {
     it->second.pool.name = it->first;
     it->second.pool.identity = hash64(it->first);
-    fill(it->second.pool, ObjectKey{ns, service}, port);
+    fill(it->second, ObjectKey{ns, service}, port);
   }
+  it->second.needs_hashes = it->second.needs_hashes || needs_hashes;
   return it->second;
 }
 
 std::vector<std::shared_ptr<const EndpointPool>> PoolBuilder::finish(
-    const std::vector<std::shared_ptr<const EndpointPool>>& last
+    const std::vector<std::shared_ptr<const EndpointPool>>& last, const routing::SipKey& hash_key
 ) {
   std::vector<std::shared_ptr<const EndpointPool>> out;
   out.reserve(pools_.size());
@@ -114,15 +121,21 @@ std::vector<std::shared_ptr<const EndpointPool>> PoolBuilder::finish(
   for (auto& [name, planned] : pools_) {
     planned.index = static_cast<routing::PoolIndex>(out.size());
     while (old != last.end() && (*old)->name < name) ++old;
-    if (old != last.end() && equal(**old, planned.pool))
+    const bool hashes = planned.needs_hashes && !planned.pool.endpoints.empty();
+    if (old != last.end() && equal(**old, planned.pool) && has_hashes(**old, hashes, hash_key)) {
       out.push_back(*old);
-    else
-      out.push_back(std::make_shared<const EndpointPool>(planned.pool));
+      continue;
+    }
+    if (hashes)
+      planned.pool.hashes =
+          std::make_shared<const routing::EndpointHashes>(planned.pool.endpoints, hash_key);
+    out.push_back(std::make_shared<const EndpointPool>(planned.pool));
   }
   return out;
 }
 
-void PoolBuilder::fill(EndpointPool& pool, const ObjectKey& key, const PortRef& port) {
+void PoolBuilder::fill(PlannedPool& planned, const ObjectKey& key, const PortRef& port) {
+  EndpointPool& pool = planned.pool;
   const auto it = input_.store.services().find(key);
   if (it == input_.store.services().end()) {
     pool.status = PoolStatus::kNoService;
@@ -133,10 +146,15 @@ void PoolBuilder::fill(EndpointPool& pool, const ObjectKey& key, const PortRef& 
     fill_external(pool, service, port);
     return;
   }
-  if (const ServicePort* service_port = find_port(service, port))
-    fill_from_slices(pool, service, *service_port);
-  else
+  const ServicePort* service_port = find_port(service, port);
+  if (service_port == nullptr) {
     pool.status = PoolStatus::kNoPort;
+    return;
+  }
+  // The standard name (KEP-3726), and the one that other ingress controllers took before.
+  if (service_port->app_protocol == "kubernetes.io/h2c" || service_port->app_protocol == "grpc")
+    planned.protocol = routing::BackendProtocol::kGrpc;
+  fill_from_slices(pool, service, *service_port);
 }
 
 void PoolBuilder::fill_from_slices(

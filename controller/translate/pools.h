@@ -11,6 +11,7 @@
 #include "controller/model/objects.h"
 #include "controller/translate/diagnostic_list.h"
 #include "controller/translate/translate.h"
+#include "routing/balance/sip_hash.h"
 #include "routing/endpoint/endpoint.h"
 #include "routing/match/route.h"
 
@@ -20,6 +21,9 @@ namespace cppx::controller {
 struct PlannedPool {
   routing::EndpointPool pool;
   routing::PoolIndex index = routing::kDefaultBackend;
+  bool needs_hashes = false;  ///< A route asks for them.
+  /// By `appProtocol` of the Service's port, where no annotation says otherwise.
+  routing::BackendProtocol protocol = routing::BackendProtocol::kHttp;
 };
 
 /// "80" or "http": as the Ingress has it.
@@ -34,14 +38,17 @@ class PoolBuilder {
   );
 
   /// The pool of the Service port; made at the first call for it. Valid as long as the builder.
+  /// With hashes if any caller needs them.
   const PlannedPool& pool_of(
-      const std::string& ns, const std::string& service, const PortRef& port
+      const std::string& ns, const std::string& service, const PortRef& port,
+      bool needs_hashes = false
   );
 
   /// Gives every pool its index and returns them sorted by name; those equal to one of `last` are
-  /// that one.
+  /// that one. `hash_key` is that of EndpointHashes.
   std::vector<std::shared_ptr<const routing::EndpointPool>> finish(
-      const std::vector<std::shared_ptr<const routing::EndpointPool>>& last
+      const std::vector<std::shared_ptr<const routing::EndpointPool>>& last,
+      const routing::SipKey& hash_key
   );
 
   /// Names of ExternalName Services that need an address.
@@ -50,7 +57,7 @@ class PoolBuilder {
  private:
   using Slices = std::vector<const EndpointSlice*>;
 
-  void fill(routing::EndpointPool& pool, const ObjectKey& key, const PortRef& port);
+  void fill(PlannedPool& planned, const ObjectKey& key, const PortRef& port);
   void fill_from_slices(
       routing::EndpointPool& pool, const Service& service, const ServicePort& port
   );

@@ -16,6 +16,7 @@
 #include "controller/translate/diagnostic_list.h"
 #include "controller/translate/settings_reader.h"
 #include "controller/translate/text_values.h"
+#include "controller/translate/upstream_keys.h"
 #include "routing/settings.h"
 
 namespace cppx::controller {
@@ -75,6 +76,15 @@ bool redirect_code(GlobalSettings& out, std::string_view text) {
          assign(out.http_redirect_code, code);
 }
 
+bool use_http2(GlobalSettings& out, std::string_view text) {
+  return assign(out.proxy.use_http2, parse_go_bool(text));
+}
+
+bool concurrent_streams(GlobalSettings& out, std::string_view text) {
+  const auto value = parse_int<std::uint32_t>(text);
+  return value && *value > 0 && assign(out.proxy.http2_max_concurrent_streams, value);
+}
+
 bool hsts_max_age(GlobalSettings& out, std::string_view text) {
   return assign(out.hsts_max_age_seconds, parse_int<std::uint64_t>(text));
 }
@@ -94,25 +104,25 @@ constexpr std::array kKeys{
     SettingsReader{"hsts-max-age", hsts_max_age},
     SettingsReader{"hsts-preload", boolean<&GlobalSettings::hsts_preload>},
     SettingsReader{"http-redirect-code", redirect_code},
+    SettingsReader{"http2-max-concurrent-streams", concurrent_streams},
     SettingsReader{"keep-alive", duration<&ProxySettings::keep_alive>},
     SettingsReader{"keep-alive-requests", count<&ProxySettings::keep_alive_requests>},
     SettingsReader{"large-client-header-buffers", header_buffers},
     SettingsReader{"no-tls-redirect-locations", no_tls_redirect_locations},
     SettingsReader{"preserve-trailing-slash", boolean<&GlobalSettings::preserve_trailing_slash>},
     SettingsReader{"proxy-body-size", body_size},
-    SettingsReader{"proxy-connect-timeout", positive_duration<&ProxySettings::proxy_connect_timeout>},
-    SettingsReader{"proxy-next-upstream-tries", count<&ProxySettings::proxy_next_upstream_tries>},
-    SettingsReader{"proxy-read-timeout", positive_duration<&ProxySettings::proxy_read_timeout>},
-    SettingsReader{"proxy-send-timeout", positive_duration<&ProxySettings::proxy_send_timeout>},
     SettingsReader{"ssl-redirect", boolean<&GlobalSettings::ssl_redirect>},
     SettingsReader{"strict-validate-path-type", boolean<&GlobalSettings::strict_validate_path_type>},
     SettingsReader{"upstream-keepalive-connections", count<&ProxySettings::upstream_keepalive_connections>},
     SettingsReader{"upstream-keepalive-requests", count<&ProxySettings::upstream_keepalive_requests>},
     SettingsReader{"upstream-keepalive-timeout", duration<&ProxySettings::upstream_keepalive_timeout>},
+    SettingsReader{"use-http2", use_http2},
 };
 
 const SettingsReader* find_reader(std::string_view name) {
-  const std::array<std::span<const SettingsReader>, 2> all{kKeys, client_settings_readers()};
+  const std::array<std::span<const SettingsReader>, 3> all{
+      kKeys, client_settings_readers(), upstream_settings_readers()
+  };
   for (const auto& readers : all)
     for (const SettingsReader& reader : readers)
       if (reader.name == name) return &reader;

@@ -34,6 +34,12 @@ bool has_certificate(const HostPlan& plan, const std::string& name, const Planne
   return above != plan.end() && above->second.tls_owner != nullptr;
 }
 
+routing::BackendProtocol protocol_of(const PlannedRoute& planned, bool annotated) {
+  if (annotated && planned.owner->annotations.backend_protocol)
+    return *planned.owner->annotations.backend_protocol;
+  return planned.pool == nullptr ? routing::BackendProtocol::kHttp : planned.pool->protocol;
+}
+
 std::vector<Route> routes_of(
     const HostPlan& plan, const std::string& name, const PlannedHost& host, PolicyMaker& policies
 ) {
@@ -46,6 +52,7 @@ std::vector<Route> routes_of(
     route.path = key.first;
     route.path_type = planned.type;
     route.pool = planned.pool == nullptr ? routing::kDefaultBackend : planned.pool->index;
+    route.protocol = protocol_of(planned, annotated);
     route.origin = planned.origin;
     route.policies = policies.policies_of({
         .annotations = annotated ? &planned.owner->annotations : nullptr,
@@ -59,7 +66,7 @@ std::vector<Route> routes_of(
 
 bool equal(const Route& a, const Route& b) {
   return a.path == b.path && a.path_type == b.path_type && a.pool == b.pool &&
-         same_policies(a.policies, b.policies) && a.origin.ns == b.origin.ns &&
+         a.protocol == b.protocol && a.policies == b.policies && a.origin.ns == b.origin.ns &&
          a.origin.ingress == b.origin.ingress && a.origin.service == b.origin.service &&
          a.origin.service_port == b.origin.service_port;
 }

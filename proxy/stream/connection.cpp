@@ -4,6 +4,9 @@
 #include <cstring>
 
 #include "proxy/codec/http1/head_validator.h"
+#include "proxy/codec/http2/preface.h"
+#include "proxy/stream/http1/http1_downstream.h"
+#include "proxy/stream/http2/http2_server.h"
 #include "proxy/stream/local_reply.h"
 #include "proxy/stream/proxy_header.h"
 #include "proxy/worker/worker.h"
@@ -17,6 +20,8 @@ constexpr std::size_t kBodyRoom = 4 * 1024;
 // read and throw away so much and so long first.
 constexpr std::size_t kLingerBytes = 1024 * 1024;
 constexpr std::chrono::seconds kLingerTime{2};
+// For an answer to what was no request.
+constexpr std::chrono::seconds kReplyTime{10};
 // A client that has just connected is heard out while the worker drains: its first request is on
 // its way.
 constexpr std::chrono::seconds kFirstRequestWhileDraining{2};
@@ -35,6 +40,7 @@ boost::system::error_code Connection::assign(int socket) {
 
 void Connection::drain() noexcept {
   draining_ = true;
+  if (http2_ != nullptr) http2_->drain();
   if (!idle_) return;
   if (downstream_.requests == 0)
     downstream_.transport.arm_read(kFirstRequestWhileDraining);
@@ -45,6 +51,7 @@ void Connection::drain() noexcept {
 void Connection::cut() noexcept {
   cut_ = true;
   if (stream_ != nullptr) stream_->cut();
+  if (http2_ != nullptr) http2_->cut();
   downstream_.transport.cancel();
 }
 
@@ -52,33 +59,65 @@ Task<void> Connection::serve() {
   bool ready = co_await receive_proxy_header(worker_, downstream_);
   if (ready) ready = co_await handshake();
   // After a failed handshake the client still gets the alert that says why: no reset.
-  StreamEnd end = ready ? StreamEnd::kKeepAlive : StreamEnd::kClose;
-  while (end == StreamEnd::kKeepAlive && !cut_) {
+  Next next = Next::kClose;
+  if (ready) {
+    next = downstream_.transport.alpn() == "h2" ? Next::kHttp2 : Next::kRequest;
+    if (next == Next::kRequest) next = co_await serve_http1();
+    if (next == Next::kHttp2) next = co_await serve_http2();
+  }
+  co_await end(next);
+}
+
+Task<Connection::Next> Connection::serve_http2() {
+  SnapshotPin snapshot = worker_.snapshots().pin();
+  auto server = std::make_unique<Http2Server>(worker_, downstream_, snapshot->settings);
+  snapshot = {};
+  http2_ = server.get();
+  if (draining_) server->drain();
+  co_await server->serve();
+  http2_ = nullptr;
+  co_return Next::kLinger;
+}
+
+Task<Connection::Next> Connection::serve_http1() {
+  Next next = Next::kRequest;
+  while (next == Next::kRequest && !cut_) {
     const bool incoming = co_await wait_for_request();
-    if (!incoming) {
-      end = StreamEnd::kClose;
-      break;
-    }
+    if (!incoming) co_return Next::kClose;
     state_ = worker_.stream_states().take();
-    const HeadResult head = co_await read_head();
-    if (head == HeadResult::kHead) {
-      Stream stream(worker_, downstream_, *state_);
-      stream_ = &stream;
-      end = co_await stream.run();
-      stream_ = nullptr;
-    } else {
-      end = head == HeadResult::kAnswered ? StreamEnd::kLinger : StreamEnd::kClose;
-    }
+    next = co_await serve_request();
     worker_.stream_states().give_back(std::move(state_));
     if (worker_.snapshots().has_old()) worker_.snapshots().release_unused();
-    if (draining_ && end == StreamEnd::kKeepAlive) end = StreamEnd::kClose;
+    if (draining_ && next == Next::kRequest) next = Next::kClose;
   }
-  if (end == StreamEnd::kAbort || cut_) {
-    downstream_.transport.abort();
+  co_return next;
+}
+
+Task<Connection::Next> Connection::serve_request() {
+  const HeadResult head = co_await read_head();
+  if (head == HeadResult::kClose) co_return Next::kClose;
+  if (head == HeadResult::kHttp2) co_return Next::kHttp2;
+  if (head == HeadResult::kAnswered) co_return Next::kLinger;
+  SnapshotPin snapshot = worker_.snapshots().pin();
+  const routing::ProxySettings& settings = *snapshot->settings;
+  Http1Downstream request(worker_, downstream_, *state_, settings);
+  Stream stream(worker_, request, *state_, std::move(snapshot));
+  stream_ = &stream;
+  const StreamEnd end = co_await stream.run();
+  stream_ = nullptr;
+  if (end == StreamEnd::kAbort) co_return Next::kAbort;
+  if (end == StreamEnd::kLinger) co_return Next::kLinger;
+  co_return request.keep_alive() ? Next::kRequest : Next::kClose;
+}
+
+Task<void> Connection::end(Next how) {
+  Transport& transport = downstream_.transport;
+  if (how == Next::kAbort || cut_) {
+    transport.abort();
   } else {
-    downstream_.transport.shutdown_send();
-    if (end == StreamEnd::kLinger || !downstream_.unread().empty()) co_await linger();
-    downstream_.transport.close();
+    transport.shutdown_send();
+    if (how == Next::kLinger || !downstream_.unread().empty()) co_await linger();
+    transport.close();
   }
   downstream_.input.reset();
 }
@@ -92,16 +131,22 @@ Task<bool> Connection::handshake() {
   const auto* table = snapshot->find_listener(downstream_.listener.config().name);
   if (table == nullptr || !table->certificates) co_return false;
   transport.arm_read(snapshot->settings->client_header_timeout);
+  worker_.idle_connections().enter(downstream_.idle);
   const auto readable = co_await transport.wait(Direction::kRead);
+  downstream_.idle.leave();
   unsigned char first = 0;
   if (readable != IoStatus::kOk || ::recv(transport.native_handle(), &first, 1, MSG_PEEK) != 1)
     co_return false;
   if (first != kTlsHandshakeRecord) {
-    co_await write_plain_on_tls_reply(worker_, downstream_);
+    constexpr std::string_view kPlain = "The plain HTTP request was sent to HTTPS port";
+    co_await write_reply_and_close({.status = 400, .note = kPlain});
     co_await linger();
     co_return false;
   }
-  auto ssl = worker_.tls().accept(transport.native_handle(), *table->certificates);
+  const tls::HandshakeOptions options{
+      .certificates = *table->certificates, .http2 = snapshot->settings->use_http2
+  };
+  auto ssl = worker_.tls().accept(transport.native_handle(), options);
   if (!ssl) co_return false;
   transport.start_tls(std::move(ssl));
   transport.arm_write(snapshot->settings->client_header_timeout);
@@ -136,11 +181,13 @@ Task<bool> Connection::wait_for_request() {
   if (draining_) patience = kFirstRequestWhileDraining;
   down.transport.arm_read(patience);
   idle_ = true;
+  worker_.idle_connections().enter(down.idle);
   const auto ready = co_await down.transport.wait(Direction::kRead);
   idle_ = false;
+  down.idle.leave();
   down.transport.disarm_read();
   if (ready == IoStatus::kCancelled && !cut_) {
-    // Draining. A request that came in the meantime is still served.
+    // Draining, or the place is needed. A request that came in the meantime is still served.
     down.transport.resume(Direction::kRead);
     co_return down.transport.peek().ok();
   }
@@ -158,18 +205,30 @@ bool Connection::grow_input(std::uint32_t limit_bytes) {
 
 std::uint16_t Connection::head_error(http1::HeadParser::Status status) const noexcept {
   if (status == http1::HeadParser::Status::kTooManyFields) return 431;
-  return state_->request_parser.bad_version() ? 505 : 400;
+  return state_->downstream.parser.bad_version() ? 505 : 400;
 }
 
 Task<Connection::HeadResult> Connection::refuse(std::uint16_t status) {
   ++worker_.counters().requests;
-  co_await write_error_and_close(worker_, downstream_, status);
+  co_await write_reply_and_close({.status = status});
   co_return HeadResult::kAnswered;
+}
+
+Task<bool> Connection::write_reply_and_close(LocalReply reply) {
+  Buffer memory = worker_.buffers().take_small();
+  const auto text =
+      local_reply_text({memory.data(), memory.size()}, reply, {.date = worker_.date()});
+  ++worker_.counters().responses[reply.status / 100U];
+  iovec piece{
+      .iov_base = const_cast<char*>(text.data()), .iov_len = text.size()
+  };  // NOLINT: only read
+  const auto written = co_await downstream_.transport.write_all({&piece, 1}, kReplyTime);
+  co_return written.ok();
 }
 
 Task<Connection::HeadResult> Connection::read_head() {
   Downstream& down = downstream_;
-  http1::HeadParser& parser = state_->request_parser;
+  http1::HeadParser& parser = state_->downstream.parser;
   const SnapshotPin snapshot = worker_.snapshots().pin();
   const routing::ProxySettings& settings = *snapshot->settings;
   parser.reset();
@@ -181,8 +240,13 @@ Task<Connection::HeadResult> Connection::read_head() {
   }
   // One deadline for the whole head: a client that sends a byte now and then does not prolong it.
   down.transport.arm_read(settings.client_header_timeout);
+  // A connection without TLS may begin with HTTP/2 (RFC 9113 3.3).
+  bool maybe_http2 = down.requests == 0 && !down.transport.is_tls() && settings.use_http2;
   for (;;) {
-    const auto status = parser.parse(down.unread());
+    maybe_http2 = maybe_http2 && http2::could_be_preface(down.unread());
+    if (maybe_http2 && http2::is_preface(down.unread())) co_return HeadResult::kHttp2;
+    const auto status =
+        maybe_http2 ? http1::HeadParser::Status::kNeedMore : parser.parse(down.unread());
     const std::size_t head_so_far =
         status == http1::HeadParser::Status::kDone ? parser.head_bytes() : down.end;
     if (parser.start_line_bytes() > settings.client_request_line_bytes)

@@ -5,11 +5,13 @@
 
 #include "proxy/coro/task.h"
 #include "proxy/stream/downstream.h"
+#include "proxy/stream/local_reply.h"
 #include "proxy/stream/stream.h"
 #include "proxy/stream/stream_state.h"
 
 namespace cppx::proxy {
 
+class Http2Server;
 class Worker;
 
 /// One client connection: TLS handshake, then one request after the other, then an orderly end.
@@ -31,12 +33,25 @@ class Connection {
   void cut() noexcept;
 
  private:
-  enum class HeadResult : std::uint8_t { kHead, kClose, kAnswered };
+  enum class HeadResult : std::uint8_t { kHead, kClose, kAnswered, kHttp2 };
+  /// What becomes of the connection after a request.
+  enum class Next : std::uint8_t {
+    kRequest,
+    kHttp2,   ///< It goes on in HTTP/2.
+    kClose,   ///< In an orderly way.
+    kLinger,  ///< In an orderly way, after throwing away what the client still sends.
+    kAbort,   ///< With a reset: the response is not complete, and the client must notice.
+  };
 
   Task<bool> handshake();
+  Task<Next> serve_http1();
+  Task<Next> serve_http2();
+  Task<Next> serve_request();
+  Task<void> end(Next how);
   Task<bool> wait_for_request();
   Task<HeadResult> read_head();
   Task<HeadResult> refuse(std::uint16_t status);
+  Task<bool> write_reply_and_close(LocalReply reply);
   Task<void> linger();
   /// Makes room for a longer head; false when it is as long as allowed.
   bool grow_input(std::uint32_t limit_bytes);
@@ -45,8 +60,9 @@ class Connection {
   Worker& worker_;
   Downstream downstream_;
   std::unique_ptr<StreamState> state_;
-  Stream* stream_ = nullptr;  // the one in progress; lives in serve()
-  bool idle_ = false;         // waiting for the first byte of a request
+  Stream* stream_ = nullptr;      // the one in progress; lives in serve()
+  Http2Server* http2_ = nullptr;  // once the connection speaks it; lives in serve_http2()
+  bool idle_ = false;             // waiting for the first byte of a request
   bool cut_ = false;
   bool draining_ = false;
 };

@@ -8,6 +8,7 @@
 
 #include "proxy/transport/transport.h"
 #include "proxy/worker/buffer_pool.h"
+#include "proxy/worker/idle_list.h"
 #include "proxy/worker/listener.h"
 #include "routing/client/client_view.h"
 
@@ -19,9 +20,10 @@ struct Downstream {
       boost::asio::io_context& io, TimerWheel& wheel, const Listener& on,
       const ClientAddress& client
   )
-      : transport(io, wheel), listener(on), address(client) {}
+      : transport(io, wheel), idle(transport), listener(on), address(client) {}
 
   Transport transport;
+  IdleLink idle;
   const Listener& listener;
   ClientAddress address;  ///< Of the peer, or the source in its PROXY header.
   /// The port that the client came to, by the PROXY header; 0 and empty: none said.
@@ -36,7 +38,7 @@ struct Downstream {
 
   [[nodiscard]] routing::ConnectionOrigin origin() const noexcept {
     return {
-        .address = address,
+        .address = &address,
         .port = destination_port == 0 ? listener.forwarded_port()
                                       : std::string_view(destination_port_text),
         .destination_port = destination_port,

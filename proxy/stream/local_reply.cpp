@@ -1,70 +1,57 @@
 #include "proxy/stream/local_reply.h"
 
-#include <array>
-
 #include "proxy/codec/http1/head_writer.h"
-#include "proxy/worker/worker.h"
 
 namespace cppx::proxy {
 namespace {
 
-constexpr std::chrono::seconds kWriteTimeout{10};
-constexpr std::size_t kMaxBody = 512;
+constexpr std::size_t kMaxPage = 512;
 
-std::string_view write_page(std::span<char> memory, std::uint16_t status, std::string_view note) {
+void write_title(http1::HeadBuffer& page, std::uint16_t status) {
+  page.append_number(status);
+  page.append(" ");
+  page.append(reason_phrase(status));
+}
+
+}  // namespace
+
+std::string_view local_reply_page(std::span<char> memory, const LocalReply& reply) {
+  if (reply.empty_body) return {};
   http1::HeadBuffer page(memory);
-  const auto title = [&] {
-    page.append_number(status);
-    page.append(" ");
-    page.append(reason_phrase(status));
-  };
   page.append("<html>\r\n<head><title>");
-  title();
+  write_title(page, reply.status);
   page.append("</title></head>\r\n<body>\r\n<center><h1>");
-  title();
+  write_title(page, reply.status);
   page.append("</h1></center>\r\n");
-  if (!note.empty()) {
+  if (!reply.note.empty()) {
     page.append("<center>");
-    page.append(note);
+    page.append(reply.note);
     page.append("</center>\r\n");
   }
   page.append("<hr><center>cppx</center>\r\n</body>\r\n</html>\r\n");
   return page.text();
 }
 
-Task<bool> write_reply(
-    Worker& worker, Downstream& downstream, LocalReply reply, std::string_view note
+std::string_view local_reply_text(
+    std::span<char> memory, const LocalReply& reply, const LocalReplyFraming& framing
 ) {
-  Buffer memory = worker.buffers().take_large();
-  const std::span<char> body_memory{memory.data(), kMaxBody};
-  const std::string_view body =
-      reply.empty_body ? std::string_view{} : write_page(body_memory, reply.status, note);
-  http1::HeadBuffer out({memory.data() + kMaxBody, memory.size() - kMaxBody});
+  const std::string_view page = local_reply_page(memory.first(kMaxPage), reply);
+  http1::HeadBuffer out(memory.subspan(kMaxPage));
   out.append("HTTP/1.1 ");
-  out.append_number(reply.status);
-  out.append(" ");
-  out.append(reason_phrase(reply.status));
+  write_title(out, reply.status);
   out.append("\r\n");
-  out.field("Date", worker.date());
-  if (!body.empty()) out.field("Content-Type", "text/html");
+  out.field("Date", framing.date);
+  if (!page.empty()) out.field("Content-Type", "text/html");
   out.append("Content-Length: ");
-  out.append_number(body.size());
+  out.append_number(page.size());
   out.append("\r\n");
   if (!reply.location.empty()) out.field("Location", reply.location);
   if (!reply.strict_transport_security.empty())
     out.field("Strict-Transport-Security", reply.strict_transport_security);
-  out.append(reply.keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n");
-  if (!reply.head_method) out.append(body);
-  ++worker.counters().responses[reply.status / 100U];
-  const std::string_view text = out.text();
-  iovec piece{
-      .iov_base = const_cast<char*>(text.data()), .iov_len = text.size()
-  };  // NOLINT: only read
-  const auto written = co_await downstream.transport.write_all({&piece, 1}, kWriteTimeout);
-  co_return written.ok();
+  out.append(framing.keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n");
+  if (!framing.head_method) out.append(page);
+  return out.text();
 }
-
-}  // namespace
 
 std::string_view reason_phrase(std::uint16_t status) noexcept {
   switch (status) {
@@ -90,6 +77,8 @@ std::string_view reason_phrase(std::uint16_t status) noexcept {
       return "Request Entity Too Large";
     case 414:
       return "Request-URI Too Large";
+    case 429:
+      return "Too Many Requests";
     case 431:
       return "Request Header Fields Too Large";
     case 500:
@@ -107,20 +96,6 @@ std::string_view reason_phrase(std::uint16_t status) noexcept {
     default:
       return "Error";
   }
-}
-
-Task<bool> write_local_reply(Worker& worker, Downstream& downstream, LocalReply reply) {
-  return write_reply(worker, downstream, reply, {});
-}
-
-Task<void> write_error_and_close(Worker& worker, Downstream& downstream, std::uint16_t status) {
-  co_await write_reply(worker, downstream, {.status = status}, {});
-}
-
-Task<void> write_plain_on_tls_reply(Worker& worker, Downstream& downstream) {
-  co_await write_reply(
-      worker, downstream, {.status = 400}, "The plain HTTP request was sent to HTTPS port"
-  );
 }
 
 }  // namespace cppx::proxy

@@ -1,14 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
-#include "proxy/coro/task.h"
-#include "proxy/stream/downstream.h"
-
 namespace cppx::proxy {
-
-class Worker;
 
 /// "Not Found" and so on; static text. Every status this program answers with has one.
 std::string_view reason_phrase(std::uint16_t status) noexcept;
@@ -18,19 +14,25 @@ struct LocalReply {
   std::uint16_t status = 500;
   std::string_view location{};                   ///< Redirects; empty otherwise.
   std::string_view strict_transport_security{};  ///< Empty: not sent.
-  bool keep_alive = false;
-  bool head_method = false;  ///< No body, but the length it would have.
+  std::string_view note{};                       ///< A line on the page below the status.
   bool empty_body = false;
 };
 
-/// Writes the reply: a short HTML page that says the status, as users of nginx know it. False when
-/// the client could not be written to. The one way the proxy answers on its own.
-Task<bool> write_local_reply(Worker& worker, Downstream& downstream, LocalReply reply);
+/// A short HTML page that says the status, as users of nginx know it; empty for a reply without a
+/// body. Needs room for 512 bytes.
+std::string_view local_reply_page(std::span<char> memory, const LocalReply& reply);
 
-/// For a request that could not be understood.
-Task<void> write_error_and_close(Worker& worker, Downstream& downstream, std::uint16_t status);
+/// How the reply goes out over HTTP/1.x.
+struct LocalReplyFraming {
+  std::string_view date;
+  bool keep_alive = false;
+  bool head_method = false;  ///< No body, but the length it would have.
+};
 
-/// 400 in plain text to a client that speaks plain HTTP to the https port.
-Task<void> write_plain_on_tls_reply(Worker& worker, Downstream& downstream);
+/// The whole reply as HTTP/1.1 text in `memory`, which has room for the page and for a head of the
+/// largest size.
+std::string_view local_reply_text(
+    std::span<char> memory, const LocalReply& reply, const LocalReplyFraming& framing
+);
 
 }  // namespace cppx::proxy

@@ -3,26 +3,31 @@
 //
 //   Listener → Connection (TLS, one request after the other) → Stream (one request and its
 //   response)
-//     Stream: RequestHead → RoutingTable → filters → Balancer → UpstreamPool → UpstreamConnection
-//     bodies both ways through BodyReader and BodyGather; Upgrade through the tunnel; early answers
-//     through LocalReply
+//     Stream: RequestHead → RoutingTable → filters → UpstreamSelector → UpstreamRequest
+//     DownstreamRequest ⇄ Stream ⇄ UpstreamRequest: heads and body parts, whatever the protocols on
+//     the two sides; early answers through LocalReply
 //
-// Asio, llhttp and OpenSSL live here. May include: tls, features, routing, base. Never: controller.
+// Asio, llhttp, nghttp2 and OpenSSL live here. May include: tls, features, routing, base. Never:
+// controller.
 
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 
 #include "features/features.h"
 #include "proxy/coro/task.h"
-#include "proxy/stream/downstream.h"
+#include "proxy/limit/request_count_table.h"
+#include "proxy/stream/downstream_request.h"
+#include "proxy/stream/http1/http1_upstream.h"
+#include "proxy/stream/http2/http2_upstream.h"
 #include "proxy/stream/local_reply.h"
 #include "proxy/stream/stream_state.h"
-#include "proxy/upstream/upstream_connection.h"
+#include "proxy/upstream/upstream_request.h"
+#include "proxy/upstream/upstream_selector.h"
 #include "proxy/worker/local_snapshot.h"
+#include "proxy/worker/timer_wheel.h"
 #include "routing/client/client_view.h"
 #include "routing/snapshot.h"
 
@@ -30,24 +35,25 @@ namespace cppx::proxy {
 
 class Worker;
 
-/// What becomes of the client's connection after a request.
+/// How a request ended, for the connection that it came on.
 enum class StreamEnd : std::uint8_t {
-  kKeepAlive,
-  kClose,   ///< In an orderly way.
-  kLinger,  ///< In an orderly way, after throwing away what the client still sends.
-  kAbort,   ///< With a reset: the response is not complete, and the client must notice.
+  kComplete,  ///< Request and response went through whole.
+  kLinger,    ///< The response is complete; the request was not read to its end.
+  kAbort,     ///< The response is not complete, and the client must notice.
 };
 
-/// One request and its response. The head has been read and validated, its body begins at
-/// downstream.begin. Runs once, under one snapshot.
-class Stream {
+/// One request and its response, under one snapshot. Runs once.
+class Stream final : private ClientWatcher {
  public:
-  Stream(Worker& worker, Downstream& downstream, StreamState& state);
+  /// `snapshot` is pinned for as long as the stream lives; the head is in state.request.
+  Stream(Worker& worker, DownstreamRequest& down, StreamState& state, SnapshotPin snapshot);
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
   Task<StreamEnd> run();
-  /// Makes run() end soon, whatever it waits for.
+  /// Answers what was no valid request, instead of run().
+  Task<StreamEnd> refuse(std::uint16_t status);
+  /// Makes run() end soon, whatever it waits for: the client is gone.
   void cut() noexcept;
 
  private:
@@ -58,7 +64,8 @@ class Stream {
     kConnectTimeout,
     kNoResponse,  ///< The connection ended before a complete head.
     kTimeout,
-    kBadResponse,  ///< Not HTTP, or refused by the validator.
+    kHeadTooLarge,  ///< The head does not fit what may be sent to a backend.
+    kBadResponse,   ///< Not HTTP, or refused by the validator.
     kClientGone,
     kTooLarge,     ///< The request's body grew over its limit.
     kBodyTimeout,  ///< The client stopped sending its body.
@@ -80,70 +87,64 @@ class Stream {
 
   // stream.cpp: decide, answer, retry
   std::optional<LocalReply> decide();
+  [[nodiscard]] std::uint16_t check_limits();
   std::optional<LocalReply> add_slash_redirect(std::string_view host);
   Task<StreamEnd> answer(LocalReply reply);
   Task<StreamEnd> forward();
+  Task<StreamEnd> end_tries(Attempt last);
   Task<StreamEnd> end_failed(Attempt last);
-  [[nodiscard]] bool may_try_again(Attempt last, std::uint32_t tries, bool reused);
-  enum class Body : std::uint8_t { kComplete, kIncomplete, kBad };
-  Body scan_body();
-  void write_upstream_head();
-  [[nodiscard]] bool may_keep_alive() const noexcept;
+  [[nodiscard]] EndedTry ended_try(Attempt last);
+  [[nodiscard]] std::string_view strict_transport_security() const noexcept;
 
   // attempt.cpp: one try with one endpoint
   Task<Attempt> attempt(const routing::EndpointAddress& address, bool may_reuse);
-  Task<IoStatus> acquire(const routing::EndpointAddress& address, bool may_reuse);
+  /// `up_` for the protocol of the route, and the key of its connections.
+  UpstreamKey start_upstream(const routing::EndpointAddress& address);
   Task<IoStatus> send_request();
   Task<Attempt> read_response_head();
-  Task<bool> forward_interim();
   Task<void> upload();
   Task<Upload> move_body();
-  Task<IoStatus> send_body_pieces(std::string_view lead);
   Task<void> stop_upload();
-  Task<void> send_continue();
+  [[nodiscard]] bool accept_part(const BodyPart& part) noexcept;
   [[nodiscard]] Attempt attempt_of_upload() const noexcept;
 
-  // relay.cpp: the response
+  // relay.cpp: the response, and the tunnel after 101
   Task<StreamEnd> relay_response();
-  Task<bool> relay_body(std::string_view head, bool chunked);
-  StreamEnd finish_response(bool complete, bool keep_alive);
+  Task<bool> relay_body(BodyPart part);
   Task<StreamEnd> tunnel();
-  Task<void> pump(Transport& from, Transport& to, std::span<char> memory);
-  [[nodiscard]] std::string_view strict_transport_security() const noexcept;
+  Task<void> tunnel_up();
+  Task<void> tunnel_down();
 
-  /// Looks once a second whether the client is still there while only the backend is waited for.
-  struct AbortCheck final : Deadline {
-    AbortCheck(TimerWheel& wheel, Stream& owner) noexcept : Deadline(wheel), stream(owner) {}
-    void expired() override { stream.check_client(); }
+  void on_client_gone() noexcept override { cut(); }
+
+  /// A tunnel without bytes in either direction ends.
+  struct TunnelIdle final : Deadline {
+    TunnelIdle(TimerWheel& wheel, Stream& owner) noexcept : Deadline(wheel), stream(owner) {}
+    void expired() override { stream.end_tunnel(); }
     Stream& stream;
   };
-  void check_client() noexcept;
+  void end_tunnel() noexcept;
 
   Worker& worker_;
-  Downstream& downstream_;
+  DownstreamRequest& down_;
   StreamState& state_;
   SnapshotPin snapshot_;
   const routing::ProxySettings& settings_;
   const routing::Route* route_ = nullptr;
   routing::ClientView client_;
+  CountedRequest counted_;     // where the route limits them
   features::Respond respond_;  // keeps the text a LocalReply refers to
   std::string location_;
-  const std::size_t body_begin_;  // in downstream_.input
-  bool body_complete_ = false;  // all of it is in downstream_.input: the request can be sent again
+  bool body_complete_ = false;  // all of it is at hand: the request can be sent again
   std::uint64_t body_bytes_ = 0;
-  Buffer request_out_;
-  std::string_view upstream_head_;
-  std::size_t sent_bytes_ = 0;  // to the upstream in this attempt
-  UpstreamPtr upstream_;
-  bool reused_ = false;
-  bool reset_ = false;  // the upstream connection was reset without having been ended before
-  Buffer response_in_;
-  std::size_t response_begin_ = 0;
-  std::size_t response_end_ = 0;
+  UpstreamSelector selector_;
+  std::optional<Http1Upstream> http1_;
+  std::optional<Http2Upstream> http2_;
+  UpstreamRequest* up_ = nullptr;  // of the attempt in progress
   Upload upload_ = Upload::kNone;
   Event upload_ended_;
   bool client_gone_ = false;
-  AbortCheck abort_check_;
+  TunnelIdle tunnel_idle_;
 };
 
 }  // namespace cppx::proxy

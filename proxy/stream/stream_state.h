@@ -1,60 +1,27 @@
 #pragma once
 
-#include <sys/uio.h>
-
-#include <array>
 #include <cstddef>
 #include <memory>
-#include <span>
 #include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
 
-#include "proxy/codec/http1/body_reader.h"
 #include "proxy/codec/http1/head_parser.h"
+#include "proxy/stream/http1/http1_side.h"
 #include "routing/http/message.h"
 
 namespace cppx::proxy {
 
-/// Turns what a BodyReader finds into pieces for one write, with chunk framing of our own where the
-/// other side needs it.
-class BodyGather {
- public:
-  struct Result {
-    std::span<iovec> pieces;   ///< Valid until the next gather().
-    std::size_t consumed = 0;  ///< Of the input.
-    std::size_t body_bytes = 0;
-    /// kData: there is more in the input, call again; else as BodyReader.
-    http1::BodyReader::Status status = http1::BodyReader::Status::kData;
-  };
-  /// `lead` (a head, may be empty) goes before the body.
-  Result gather(
-      http1::BodyReader& reader, std::string_view input, bool chunked, std::string_view lead
-  );
-
- private:
-  static constexpr std::size_t kMaxPieces = 48;
-  static constexpr std::size_t kSizeLine = 20;
-
-  void push(std::string_view text) noexcept;
-
-  std::array<iovec, kMaxPieces> pieces_;
-  std::size_t count_ = 0;
-  std::array<std::array<char, kSizeLine>, kMaxPieces / 3> size_lines_;
-};
-
 /// What a stream needs beyond its buffers, some 20 KiB: kept by the worker for reuse, so that an
 /// idle connection has none.
 struct StreamState {
-  http1::HeadParser request_parser{http1::HeadParser::Kind::kRequest};
-  http1::HeadParser response_parser{http1::HeadParser::Kind::kResponse};
+  Http1Side downstream{http1::HeadParser::Kind::kRequest};
+  Http1Side upstream{http1::HeadParser::Kind::kResponse};
   routing::RequestHead request;
   routing::ResponseHead response;
-  http1::BodyReader request_body;
-  http1::BodyReader response_body;
-  BodyGather request_gather;
-  BodyGather response_gather;
   std::string path_scratch;
+  std::string request_id;     ///< Of our own making, for a request that came without one.
+  std::string websocket_key;  ///< For a WebSocket that came over HTTP/2, where there is none.
 };
 
 class StreamStatePool {

@@ -55,6 +55,14 @@ IoResult Transport::tls_result(int returned) noexcept {
   }
 }
 
+std::string_view Transport::alpn() const noexcept {
+  if (!ssl_) return {};
+  const unsigned char* protocol = nullptr;
+  unsigned int size = 0;
+  SSL_get0_alpn_selected(ssl_.get(), &protocol, &size);
+  return {reinterpret_cast<const char*>(protocol), size};
+}
+
 IoResult Transport::try_handshake() noexcept {
   ERR_clear_error();
   const int returned = SSL_do_handshake(ssl_.get());

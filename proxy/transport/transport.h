@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -57,6 +58,8 @@ class Transport {
 
   /// From here on bytes go through `ssl`, which is bound to this socket.
   void start_tls(tls::SslPtr ssl) noexcept { ssl_ = std::move(ssl); }
+  /// The protocol that the handshake agreed on (RFC 7301); empty without one.
+  [[nodiscard]] std::string_view alpn() const noexcept;
   /// One step of the handshake.
   IoResult try_handshake() noexcept;
 

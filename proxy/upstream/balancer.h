@@ -1,48 +1,77 @@
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <unordered_map>
 
+#include "proxy/upstream/balance_request.h"
+#include "proxy/upstream/fast_random.h"
+#include "proxy/upstream/health_registry.h"
+#include "proxy/upstream/local_endpoint.h"
+#include "proxy/upstream/pool_balance.h"
 #include "routing/endpoint/endpoint.h"
+#include "routing/snapshot.h"
 
 namespace cppx::proxy {
 
-/// Round robin over the endpoints of each pool, for one worker. Positions are kept by the identity
-/// of the pool, so a change of endpoints goes on where the last one was. Each worker starts
-/// elsewhere, so that together they are fair from the first request on.
+struct Choice {
+  std::uint32_t index = 0;
+  LocalEndpoint* endpoint = nullptr;  ///< Never null; valid as long as an EndpointUse holds it.
+};
+
+/// Chooses endpoints for one worker. State is kept by the identity of the pool, so a change of
+/// endpoints goes on where the last one was. Round robin starts elsewhere on each worker, so that
+/// together they are fair from the first request on, and is exactly fair as long as every endpoint
+/// is healthy. Endpoints that are ejected are passed over, unless fewer than half would be left.
 class Balancer {
  public:
-  Balancer(std::uint32_t worker, std::uint32_t workers) noexcept
-      : worker_(worker), workers_(workers) {}
+  using Clock = std::chrono::steady_clock::time_point (*)();
 
-  /// Index of the next endpoint; the pool must not be empty.
-  std::uint32_t next(const routing::EndpointPool& pool) {
-    const auto [position, created] = positions_.try_emplace(pool.identity, 0U);
-    const auto size = static_cast<std::uint32_t>(pool.endpoints.size());
-    if (created)
-      position->second = static_cast<std::uint32_t>(std::uint64_t{worker_} * size / workers_);
-    if (position->second >= size) position->second %= size;
-    const std::uint32_t chosen = position->second;
-    position->second = chosen + 1 == size ? 0 : chosen + 1;
-    return chosen;
-  }
+  Balancer(
+      std::uint32_t worker, std::uint32_t workers, HealthRegistry& registry, std::uint64_t seed,
+      Clock clock = [] { return std::chrono::steady_clock::now(); }
+  ) noexcept
+      : worker_(worker), workers_(workers), registry_(registry), random_(seed), clock_(clock) {}
+  Balancer(const Balancer&) = delete;
+  Balancer& operator=(const Balancer&) = delete;
+
+  /// An endpoint for one request: one that was not tried, if there is one, and is fit. Nothing when
+  /// all are at their limits.
+  std::optional<Choice> choose(const BalanceRequest& request);
+  /// That very endpoint, fit or not; nothing when it is at its limit.
+  std::optional<Choice> take(const BalanceRequest& request, std::uint32_t index);
+  /// Whether the endpoint is, for what is known, as good as any. For keys that shall last.
+  bool fit(const BalanceRequest& request, std::uint32_t index);
+
+  /// A request was answered.
+  void on_success(LocalEndpoint& endpoint, const routing::ProxySettings& settings);
+  /// A connection could not be made or ended without an answer.
+  void on_failure(LocalEndpoint& endpoint, const routing::ProxySettings& settings);
 
   /// Forgets pools that are no more; called when a snapshot is taken.
-  template <class Snapshot>
-  void keep_only(const Snapshot& snapshot) {
-    if (positions_.size() <= 2 * snapshot.pools.size() + 64) return;
-    std::unordered_map<std::uint64_t, std::uint32_t> kept;
-    for (const auto& pool : snapshot.pools) {
-      const auto found = positions_.find(pool->identity);
-      if (found != positions_.end()) kept.insert(*found);
-    }
-    positions_ = std::move(kept);
-  }
+  void keep_only(const routing::Snapshot& snapshot);
+
+  [[nodiscard]] FastRandom& random() noexcept { return random_; }
+  [[nodiscard]] std::chrono::steady_clock::time_point now() const { return clock_(); }
+  [[nodiscard]] std::size_t known_endpoints() const noexcept { return endpoints_.size(); }
 
  private:
+  PoolBalance& balance_of(const BalanceRequest& request);
+  void adopt(PoolBalance& balance, const BalanceRequest& request);
+  void sweep();
+
   std::uint32_t worker_;
   std::uint32_t workers_;
-  std::unordered_map<std::uint64_t, std::uint32_t> positions_;
+  HealthRegistry& registry_;
+  FastRandom random_;
+  Clock clock_;
+  std::unordered_map<routing::EndpointAddress, LocalEndpoint, routing::EndpointAddressHash>
+      endpoints_;
+  std::size_t sweep_at_ = 64;
+  std::unordered_map<std::uint64_t, PoolBalance> pools_;  // refers to endpoints_
 };
 
 }  // namespace cppx::proxy

@@ -33,15 +33,47 @@ socklen_t to_sockaddr(const routing::EndpointAddress& address, sockaddr_storage&
 
 }  // namespace
 
-Task<IoStatus> UpstreamConnection::connect(std::chrono::milliseconds timeout) {
-  const bool v6 = !address_.is_v4();
+Task<IoStatus> UpstreamConnection::connect(
+    std::chrono::milliseconds timeout, tls::ClientContext& tls, tls::ClientAlpn alpn
+) {
+  auto connected = co_await connect_tcp(timeout);
+  if (connected == IoStatus::kOk && key_.tls) connected = co_await handshake(timeout, tls, alpn);
+  co_return connected;
+}
+
+Task<IoStatus> UpstreamConnection::handshake(
+    std::chrono::milliseconds timeout, tls::ClientContext& tls, tls::ClientAlpn alpn
+) {
+  auto ssl = tls.connect(transport_.native_handle(), alpn);
+  if (!ssl) co_return IoStatus::kError;
+  transport_.start_tls(std::move(ssl));
+  transport_.arm_read(timeout);
+  transport_.arm_write(timeout);
+  for (;;) {
+    const IoResult result = transport_.try_handshake();
+    if (result.ok()) break;
+    if (result.status != IoStatus::kWantRead && result.status != IoStatus::kWantWrite)
+      co_return IoStatus::kError;
+    const auto ready = co_await transport_.wait(
+        result.status == IoStatus::kWantRead ? Direction::kRead : Direction::kWrite
+    );
+    if (ready != IoStatus::kOk) co_return ready;
+  }
+  transport_.disarm_read();
+  transport_.disarm_write();
+  const bool http2 = transport_.alpn() == "h2";
+  co_return http2 == (alpn == tls::ClientAlpn::kHttp2) ? IoStatus::kOk : IoStatus::kError;
+}
+
+Task<IoStatus> UpstreamConnection::connect_tcp(std::chrono::milliseconds timeout) {
+  const bool v6 = !key_.address.is_v4();
   const int socket =
       ::socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
   if (socket < 0) co_return IoStatus::kError;
   const int on = 1;
   ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   sockaddr_storage to;
-  const socklen_t size = to_sockaddr(address_, to);
+  const socklen_t size = to_sockaddr(key_.address, to);
   const int connected = ::connect(socket, reinterpret_cast<const sockaddr*>(&to), size);
   const bool pending = connected != 0 && errno == EINPROGRESS;
   if ((connected != 0 && !pending) || transport_.assign(socket, v6)) {

@@ -6,22 +6,38 @@
 #include "proxy/coro/task.h"
 #include "proxy/transport/transport.h"
 #include "routing/endpoint/endpoint.h"
+#include "tls/client_context.h"
 
 namespace cppx::proxy {
+
+/// What makes connections to backends interchangeable: where they lead and how they are spoken on.
+struct UpstreamKey {
+  routing::EndpointAddress address;
+  bool tls = false;
+
+  bool operator==(const UpstreamKey&) const = default;
+};
+
+struct UpstreamKeyHash {
+  std::size_t operator()(const UpstreamKey& key) const noexcept {
+    return routing::EndpointAddressHash{}(key.address) + std::size_t{key.tls};
+  }
+};
 
 /// One connection to a backend: in use by one stream, or idle in the pool.
 class UpstreamConnection {
  public:
-  UpstreamConnection(
-      boost::asio::io_context& io, TimerWheel& wheel, const routing::EndpointAddress& address
-  )
-      : transport_(io, wheel), address_(address) {}
+  UpstreamConnection(boost::asio::io_context& io, TimerWheel& wheel, const UpstreamKey& key)
+      : transport_(io, wheel), key_(key) {}
 
   [[nodiscard]] Transport& transport() noexcept { return transport_; }
-  [[nodiscard]] const routing::EndpointAddress& address() const noexcept { return address_; }
+  [[nodiscard]] const UpstreamKey& key() const noexcept { return key_; }
 
-  /// TCP connect. kOk, kTimeout, kCancelled, or kError (refused, unreachable, no descriptor).
-  Task<IoStatus> connect(std::chrono::milliseconds timeout);
+  /// TCP connect, and the handshake where the key asks for TLS. kOk, kTimeout, kCancelled, or
+  /// kError (refused, unreachable, no descriptor, TLS failed, the protocol of `alpn` not taken).
+  Task<IoStatus> connect(
+      std::chrono::milliseconds timeout, tls::ClientContext& tls, tls::ClientAlpn alpn
+  );
 
   /// Requests sent so far.
   std::uint32_t requests = 0;
@@ -32,8 +48,13 @@ class UpstreamConnection {
   [[nodiscard]] bool nothing_acknowledged(std::size_t sent_bytes) noexcept;
 
  private:
+  Task<IoStatus> connect_tcp(std::chrono::milliseconds timeout);
+  Task<IoStatus> handshake(
+      std::chrono::milliseconds timeout, tls::ClientContext& tls, tls::ClientAlpn alpn
+  );
+
   Transport transport_;
-  routing::EndpointAddress address_;
+  UpstreamKey key_;
 };
 
 using UpstreamPtr = std::unique_ptr<UpstreamConnection>;

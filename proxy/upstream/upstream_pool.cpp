@@ -10,16 +10,20 @@ constexpr std::chrono::seconds kSweepInterval{1};
 
 /// Silent is healthy: an end or bytes nobody asked for mean that the connection is of no more use.
 bool alive(UpstreamConnection& connection) noexcept {
-  return connection.transport().peek().status == IoStatus::kWantRead;
+  Transport& transport = connection.transport();
+  if (!transport.is_tls()) return transport.peek().status == IoStatus::kWantRead;
+  // With TLS there may be records that are none of HTTP's business: session tickets.
+  char byte = 0;
+  return transport.try_read({&byte, 1}).status == IoStatus::kWantRead;
 }
 
 }  // namespace
 
 UpstreamPool::UpstreamPool(TimerWheel& wheel) : sweep_(wheel, *this) {}
 
-UpstreamPtr UpstreamPool::take(const routing::EndpointAddress& address) {
-  const auto found = by_address_.find(address);
-  if (found == by_address_.end()) return nullptr;
+UpstreamPtr UpstreamPool::take(const UpstreamKey& key) {
+  const auto found = by_key_.find(key);
+  if (found == by_key_.end()) return nullptr;
   auto& stack = found->second;
   const auto now = Clock::now();
   while (!stack.empty()) {
@@ -41,18 +45,18 @@ void UpstreamPool::give_back(UpstreamPtr connection, const routing::ProxySetting
   if (spare_.empty()) spare_.emplace_back();
   by_age_.splice(by_age_.end(), spare_, spare_.begin());
   const auto idle = std::prev(by_age_.end());
-  const auto address = connection->address();
+  const auto key = connection->key();
   idle->connection = std::move(connection);
   idle->expires = Clock::now() + settings.upstream_keepalive_timeout;
-  by_address_[address].push_back(idle);
+  by_key_[key].push_back(idle);
   if (!sweep_.armed()) sweep_.arm(kSweepInterval);
 }
 
 void UpstreamPool::remove(AgeList::iterator idle) {
-  const auto found = by_address_.find(idle->connection->address());
+  const auto found = by_key_.find(idle->connection->key());
   auto& stack = found->second;
   stack.erase(std::find(stack.begin(), stack.end(), idle));
-  if (stack.empty()) by_address_.erase(found);
+  if (stack.empty()) by_key_.erase(found);
   by_age_.erase(idle);
 }
 
@@ -63,13 +67,13 @@ void UpstreamPool::sweep() {
     if (idle->expires <= now || !alive(*idle->connection)) remove(idle);
     idle = next;
   }
-  std::erase_if(by_address_, [](const auto& entry) { return entry.second.empty(); });
+  std::erase_if(by_key_, [](const auto& entry) { return entry.second.empty(); });
   spare_.clear();
   if (!by_age_.empty()) sweep_.arm(kSweepInterval);
 }
 
 void UpstreamPool::close_all() {
-  by_address_.clear();
+  by_key_.clear();
   by_age_.clear();
   sweep_.disarm();
 }

@@ -12,7 +12,7 @@
 
 namespace cppx::proxy {
 
-/// Idle connections of one worker to all backends, by address. Outlives snapshots: a change of
+/// Idle connections of one worker to all backends, by key. Outlives snapshots: a change of
 /// routes or endpoints starts nothing cold. At most `upstream_keepalive_connections` of them, the
 /// longest idle ones go first; each is looked at once a second, so that what a backend closed is
 /// closed here too.
@@ -22,8 +22,8 @@ class UpstreamPool {
 
   explicit UpstreamPool(TimerWheel& wheel);
 
-  /// The connection to `address` that was used last and is still alive, or null.
-  UpstreamPtr take(const routing::EndpointAddress& address);
+  /// The connection for `key` that was used last and is still alive, or null.
+  UpstreamPtr take(const UpstreamKey& key);
   /// Takes a connection whose last response was complete, or closes it when it has served its
   /// number.
   void give_back(UpstreamPtr connection, const routing::ProxySettings& settings);
@@ -51,9 +51,7 @@ class UpstreamPool {
   // A spare list whose nodes are spliced in, so that giving back does not allocate in a steady
   // state.
   AgeList spare_;
-  std::unordered_map<
-      routing::EndpointAddress, std::vector<AgeList::iterator>, routing::EndpointAddressHash>
-      by_address_;
+  std::unordered_map<UpstreamKey, std::vector<AgeList::iterator>, UpstreamKeyHash> by_key_;
   Sweep sweep_;
 };
 

@@ -164,10 +164,17 @@ void Listener::start() { wait(); }
 void Listener::wait() {
   acceptor_.async_wait(asio::socket_base::wait_read, [this](boost::system::error_code error) {
     if (error) return;
-    if (accept_queued()) {
+    const Queue queue = accept_queued();
+    if (queue == Queue::kEmpty) {
       wait();
       return;
     }
+    if (queue == Queue::kNoRoom) {
+      without_room_ = true;
+      worker_.wait_for_room();
+      return;
+    }
+    worker_.on_descriptors_exhausted();
     pause_.expires_after(kAcceptPause);
     pause_.async_wait([this](boost::system::error_code cancelled) {
       if (!cancelled && acceptor_.is_open()) wait();
@@ -175,8 +182,17 @@ void Listener::wait() {
   });
 }
 
-bool Listener::accept_queued() {
+void Listener::resume() {
+  if (!without_room_ || !acceptor_.is_open()) return;
+  without_room_ = false;
+  wait();
+}
+
+Listener::Queue Listener::accept_queued() {
   for (int i = 0; i < kAcceptBatch; ++i) {
+    // While it drains the worker takes in who was there already.
+    // Only at first is it known that somebody waits.
+    if (!worker_.draining() && !worker_.has_room()) return i == 0 ? Queue::kNoRoom : Queue::kEmpty;
     sockaddr_storage from{};
     socklen_t size = sizeof(from);
     const int socket = ::accept4(
@@ -185,12 +201,14 @@ bool Listener::accept_queued() {
     );
     if (socket < 0) {
       if (errno == ECONNABORTED || errno == EINTR) continue;
-      return errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM;
+      const bool exhausted =
+          errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+      return exhausted ? Queue::kExhausted : Queue::kEmpty;
     }
     set(socket, IPPROTO_TCP, TCP_NODELAY, 1);
     worker_.on_accept(socket, *this, address_of(from));
   }
-  return true;
+  return Queue::kEmpty;
 }
 
 void Listener::stop() {

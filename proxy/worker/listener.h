@@ -45,6 +45,8 @@ class Listener {
   void start();
   /// Takes what has been queued, then closes.
   void stop();
+  /// The worker has room again; nothing if it did not lack any here.
+  void resume();
 
   [[nodiscard]] const ListenerConfig& config() const noexcept { return config_; }
   [[nodiscard]] std::string_view forwarded_port() const noexcept { return forwarded_port_; }
@@ -57,14 +59,19 @@ class Listener {
       boost::asio::io_context::executor_type>;
 
   void wait();
-  /// False when the process is out of descriptors or memory.
-  bool accept_queued();
+  enum class Queue : std::uint8_t {
+    kEmpty,      ///< Or others should have their turn.
+    kNoRoom,     ///< The worker has all the connections it may have.
+    kExhausted,  ///< The process is out of descriptors or memory.
+  };
+  Queue accept_queued();
 
   Worker& worker_;
   ListenerConfig config_;
   std::string forwarded_port_;
   Acceptor acceptor_;
   Timer pause_;
+  bool without_room_ = false;
 };
 
 }  // namespace cppx::proxy

@@ -32,4 +32,16 @@ std::string_view RequestIds::next() noexcept {
   return {text_.data(), text_.size()};
 }
 
+std::string_view RequestIds::next_websocket_key() noexcept {
+  constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  constexpr std::size_t kDigitsOfKey = 22;  // 128 bits: the last digit carries two of them
+  std::uint64_t bits = 0;
+  for (std::size_t at = 0; at < kDigitsOfKey; ++at, bits >>= 6) {
+    if (at % 10 == 0) bits = random();
+    text_[at] = kDigits[at + 1 == kDigitsOfKey ? bits & 48 : bits & 63];
+  }
+  text_[kDigitsOfKey] = text_[kDigitsOfKey + 1] = '=';
+  return {text_.data(), kDigitsOfKey + 2};
+}
+
 }  // namespace cppx::proxy

@@ -13,6 +13,8 @@ class RequestIds {
   RequestIds();
   /// Good until the next call.
   std::string_view next() noexcept;
+  /// A Sec-WebSocket-Key (RFC 6455 4.1): 16 random bytes in base64. Good until the next call.
+  std::string_view next_websocket_key() noexcept;
 
  private:
   std::uint64_t random() noexcept;

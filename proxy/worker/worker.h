@@ -2,6 +2,7 @@
 
 #include <array>
 #include <chrono>
+#include <coroutine>
 #include <cstdint>
 #include <functional>
 #include <list>
@@ -11,31 +12,45 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 
 #include "base/error.h"
+#include "proxy/limit/shared_limits.h"
+#include "proxy/stream/http2/http2_pool.h"
 #include "proxy/stream/stream_state.h"
 #include "proxy/upstream/balancer.h"
+#include "proxy/upstream/health_registry.h"
+#include "proxy/upstream/retry_budget.h"
 #include "proxy/upstream/upstream_pool.h"
 #include "proxy/worker/buffer_pool.h"
 #include "proxy/worker/counters.h"
+#include "proxy/worker/idle_list.h"
 #include "proxy/worker/listener.h"
 #include "proxy/worker/local_snapshot.h"
 #include "proxy/worker/request_id.h"
 #include "proxy/worker/timer_wheel.h"
+#include "tls/client_context.h"
 #include "tls/server_context.h"
 
 namespace cppx::proxy {
 
 class Connection;
 
+/// What all workers share, each part made for that; outlives them.
+struct SharedState {
+  HealthRegistry& health;
+  SharedLimits& limits;
+  std::uint64_t open_files_of_worker;
+};
+
 /// One thread and all it needs to serve: loop, listeners, connections, idle upstream connections,
-/// buffers, counters. Shares nothing with other workers but immutable snapshots. Everything here is
-/// called on the worker's own thread, except run's caller and post().
+/// buffers, counters. Shares nothing with other workers but immutable snapshots and SharedState.
+/// Everything here is called on the worker's own thread, except run's caller and post().
 class Worker {
  public:
   Worker(
       std::uint32_t index, std::uint32_t count, std::unique_ptr<tls::ServerContext> tls,
-      Retire retire
+      std::unique_ptr<tls::ClientContext> upstream_tls, Retire retire, SharedState shared
   );
   ~Worker();
   Worker(const Worker&) = delete;
@@ -64,21 +79,45 @@ class Worker {
   [[nodiscard]] TimerWheel& wheel() noexcept { return wheel_; }
   [[nodiscard]] BufferPool& buffers() noexcept { return buffers_; }
   [[nodiscard]] UpstreamPool& upstreams() noexcept { return upstreams_; }
+  [[nodiscard]] Http2Pool& http2_upstreams() noexcept { return http2_upstreams_; }
   [[nodiscard]] Balancer& balancer() noexcept { return balancer_; }
+  [[nodiscard]] RetryBudget& retry_budget() noexcept { return retry_budget_; }
   [[nodiscard]] SnapshotHolder& snapshots() noexcept { return snapshots_; }
   [[nodiscard]] tls::ServerContext& tls() noexcept { return *tls_; }
+  [[nodiscard]] tls::ClientContext& upstream_tls() noexcept { return *upstream_tls_; }
+  [[nodiscard]] SharedLimits& limits() noexcept { return limits_; }
   [[nodiscard]] Counters& counters() noexcept { return counters_; }
   [[nodiscard]] RequestIds& request_ids() noexcept { return request_ids_; }
   [[nodiscard]] StreamStatePool& stream_states() noexcept { return stream_states_; }
+  /// Awaitable: goes on after what else the loop has to do now.
+  struct Yield {
+    boost::asio::io_context& io;
+    static bool await_ready() noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> waiter) const { boost::asio::post(io, waiter); }
+    static void await_resume() noexcept {}
+  };
+  [[nodiscard]] Yield yield() noexcept { return {io_}; }
+  [[nodiscard]] IdleList& idle_connections() noexcept { return idle_connections_; }
   [[nodiscard]] bool draining() const noexcept { return draining_; }
   /// The time as IMF-fixdate (RFC 9110 5.6.7); good until the next call.
   [[nodiscard]] std::string_view date();
 
+  /// While stopping: ends run() when nothing is left that runs.
+  void end_if_idle();
+
+  /// Whether one more client connection may be taken.
+  [[nodiscard]] bool has_room() const noexcept;
+  /// There is a client for whom there is no room: an idle connection makes it, or the next one that
+  /// ends or becomes idle. Then all listeners are resumed.
+  void wait_for_room() noexcept;
+  /// The process is out of descriptors: gives back some that are of no use now.
+  void on_descriptors_exhausted();
+
   void on_accept(int socket, const Listener& listener, const ClientAddress& client);
 
  private:
+  void resume_if_room();
   void on_connection_end(std::list<Connection>::iterator connection);
-  void end_if_idle();
 
   boost::asio::io_context io_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
@@ -87,12 +126,19 @@ class Worker {
   StreamStatePool stream_states_;
   SnapshotHolder snapshots_;
   UpstreamPool upstreams_;
+  Http2Pool http2_upstreams_;
   Balancer balancer_;
+  RetryBudget retry_budget_{std::chrono::steady_clock::now()};
   RequestIds request_ids_;
   std::unique_ptr<tls::ServerContext> tls_;
+  std::unique_ptr<tls::ClientContext> upstream_tls_;
   Counters counters_;
   std::vector<std::unique_ptr<Listener>> listeners_;
+  IdleList idle_connections_;  // before the connections, which are in it
   std::list<Connection> connections_;
+  SharedLimits& limits_;
+  std::uint64_t open_files_;
+  bool room_wanted_ = false;
   std::array<char, 32> date_{};
   std::int64_t date_second_ = -1;
   bool draining_ = false;

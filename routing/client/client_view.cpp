@@ -107,12 +107,12 @@ ClientView view_client(
     const ConnectionOrigin& connection, const RequestHead& request, const ClientTrust& trust
 ) {
   ClientView out{
-      .address = connection.address,
+      .address = *connection.address,
       .scheme = connection.tls ? std::string_view("https") : std::string_view("http"),
       .port = connection.port
   };
   const bool reads_fields = trust.use_forwarded_headers || trust.enable_real_ip;
-  if (reads_fields && trust.trusted.contains(connection.address.ip())) {
+  if (reads_fields && trust.trusted.contains(connection.address->ip())) {
     if (const auto hop = find_client(request.fields, trust))
       out.address = ClientAddress(hop->ip, hop->port);
     if (trust.use_forwarded_headers) {

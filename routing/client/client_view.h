@@ -11,9 +11,9 @@ namespace cppx::routing {
 
 /// What the connection itself says about its client.
 struct ConnectionOrigin {
-  const ClientAddress& address;        ///< TCP peer, or the source in its PROXY header.
-  std::string_view port;               ///< The port the client came to, as text.
-  std::uint16_t destination_port = 0;  ///< That port by the PROXY header; 0: none said.
+  const ClientAddress* address = nullptr;  ///< TCP peer, or the source in its PROXY header.
+  std::string_view port;                   ///< The port the client came to, as text.
+  std::uint16_t destination_port = 0;      ///< That port by the PROXY header; 0: none said.
   bool tls = false;
 };
 

@@ -1,34 +1,15 @@
 #pragma once
 
-#include <array>
-#include <compare>
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
+
+#include "routing/endpoint/endpoint_address.h"
 
 namespace cppx::routing {
 
-/// Address and port of one backend. IPv4 addresses are held IPv4-mapped (RFC 4291 2.5.5.2), so that
-/// equality is that of the bytes.
-struct EndpointAddress {
-  std::array<std::uint8_t, 16> ip{};
-  std::uint16_t port = 0;
-
-  /// From a literal ("10.0.0.1", "fd00::1", no brackets, no zone); nothing if it is not one.
-  static std::optional<EndpointAddress> parse(std::string_view ip_literal, std::uint16_t port);
-
-  [[nodiscard]] bool is_v4() const noexcept;
-  /// "10.0.0.1:80" or "[fd00::1]:80".
-  [[nodiscard]] std::string to_string() const;
-
-  auto operator<=>(const EndpointAddress&) const = default;
-};
-
-struct EndpointAddressHash {
-  std::size_t operator()(const EndpointAddress& address) const noexcept;
-};
+class EndpointHashes;
 
 /// Why a pool has no endpoint: what `explain` and the diagnostics say. All of them are 503.
 enum class PoolStatus : std::uint8_t {
@@ -47,6 +28,8 @@ struct EndpointPool {
   std::uint64_t identity = 0;  ///< hash64(name): key of the workers' own state (balancer position).
   PoolStatus status = PoolStatus::kNoEndpoints;
   std::vector<EndpointAddress> endpoints;  ///< Sorted, no duplicates.
+  /// Null unless a route of the pool sends requests by a hash or a cookie.
+  std::shared_ptr<const EndpointHashes> hashes{};
 };
 
 }  // namespace cppx::routing

@@ -96,6 +96,10 @@ void ResponseHead::clear() noexcept {
   keep_alive = true;
 }
 
+bool is_idempotent(std::string_view method) noexcept {
+  return method != "POST" && method != "LOCK" && method != "PATCH";
+}
+
 bool has_token(std::string_view list, std::string_view token) noexcept {
   while (!list.empty()) {
     const auto end = list.find(',');

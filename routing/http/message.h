@@ -89,7 +89,7 @@ struct RequestHead {
   bool expect_continue = false;  ///< Expect: 100-continue (RFC 9110 10.1.1).
   bool upgrade = false;          ///< Connection: upgrade with an Upgrade field (RFC 9110 7.8).
   std::string_view upgrade_protocol;
-  bool idempotent = true;  ///< May be sent twice: all but POST, LOCK and PATCH.
+  bool idempotent = true;  ///< May be sent twice.
   bool head_method = false;
 
   void clear() noexcept;
@@ -108,6 +108,9 @@ struct ResponseHead {
 
   void clear() noexcept;
 };
+
+/// Whether a request may be sent twice: all methods but POST, LOCK and PATCH.
+bool is_idempotent(std::string_view method) noexcept;
 
 /// Whether `list`, a comma separated field value, holds `token`, in any case (RFC 9110 5.6.1).
 bool has_token(std::string_view list, std::string_view token) noexcept;

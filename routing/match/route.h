@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <string_view>
 
 #include "routing/policy.h"
 
@@ -10,6 +11,18 @@ namespace cppx::routing {
 
 /// `pathType` of an Ingress path. ImplementationSpecific is matched like Prefix.
 enum class PathType : std::uint8_t { kExact, kPrefix, kImplementationSpecific };
+
+/// How the endpoints of a route are spoken to.
+enum class BackendProtocol : std::uint8_t {
+  kHttp,   ///< HTTP/1.1
+  kHttps,  ///< HTTP/1.1 over TLS
+  kAuto,   ///< kHttps for requests that came over TLS, else kHttp
+  kGrpc,   ///< HTTP/2 without TLS, from the first byte on (h2c)
+  kGrpcs,  ///< HTTP/2 over TLS
+};
+
+/// "HTTP", "GRPCS" and so on: the values of the annotation backend-protocol.
+std::string_view to_string(BackendProtocol protocol) noexcept;
 
 /// Index into Snapshot::pools.
 using PoolIndex = std::uint32_t;
@@ -29,6 +42,7 @@ struct Route {
   std::string path = "/";
   PathType path_type = PathType::kPrefix;
   PoolIndex pool = kDefaultBackend;
+  BackendProtocol protocol = BackendProtocol::kHttp;
   PolicySet policies;
   RouteOrigin origin;
 };

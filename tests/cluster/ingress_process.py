@@ -92,10 +92,11 @@ class Ingress:
         with self.cluster.connect_tls(self.https_port, server_name) as connection:
             return connection.certificate()
 
-    def wait_for_status(self, host, status, target="/", seconds=10):
+    def wait_for_status(self, host, status, target="/", seconds=10, tls=False):
         """Waits until every worker answers with `status`: six connections in a row."""
+        get = self.get_tls if tls else self.get
         wait_for(
-            lambda: all(self.status(host, target) == status for _ in range(6)),
+            lambda: all(get(host, target).status == status for _ in range(6)),
             seconds,
             f"{host}{target} to answer {status}",
         )

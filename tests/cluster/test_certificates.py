@@ -54,6 +54,7 @@ def test_plain_http_is_sent_to_https_where_there_is_tls(web, cppx, host, put_sec
     put_secret("site", make_certificate(host))
     web.apply(ingress("web", {host: [path("web")]}, tls=[("site", host)]))
     cppx.wait_for_status(host, 308)
+    cppx.wait_for_status(host, 200, tls=True)
     assert cppx.get(host, "/page?a=b").headers.one("location") == f"https://{host}/page?a=b"
     response = cppx.get_tls(host)
     assert response.status == 200
@@ -63,7 +64,7 @@ def test_plain_http_is_sent_to_https_where_there_is_tls(web, cppx, host, put_sec
 def test_a_secret_may_come_later_and_go_again(web, cppx, host, put_secret):
     web.apply(ingress("web", {host: [path("web")]}, tls=[("late", host)]))
     cppx.wait_for_status(host, 308)
-    assert cppx.get_tls(host).status == 200
+    cppx.wait_for_status(host, 200, tls=True)
     own = cppx.certificate(host)
     certificate = make_certificate(host)
     put_secret("late", certificate)
@@ -97,7 +98,7 @@ def test_a_broken_secret_harms_no_other_host(web, cppx, host, put_secret):
     wait_for_certificate(cppx, good, certificate)
     cppx.wait_for_status(broken, 308)
     assert cppx.certificate(broken) not in (certificate.der, None)
-    assert cppx.get_tls(broken).status == 200
+    cppx.wait_for_status(broken, 200, tls=True)
     wait_for(lambda: f"{web.name}/broken" in cppx.log, 5, "a log line about the broken Secret")
 
 

@@ -8,13 +8,14 @@
 #include <string>
 #include <string_view>
 
+#include "proxy/codec/http1/body_gather.h"
 #include "proxy/codec/http1/body_reader.h"
-#include "proxy/stream/stream_state.h"
 #include "tests/fuzz/require.h"
 
 namespace {
 
-using cppx::proxy::BodyGather;
+using cppx::proxy::http1::BodyFramer;
+using cppx::proxy::http1::BodyGather;
 using cppx::proxy::http1::BodyReader;
 using cppx::routing::BodyFraming;
 using cppx::test::require;
@@ -55,16 +56,23 @@ Body read(std::string_view text, std::size_t step, BodyFraming framing, std::uin
   return body;
 }
 
-/// As BodyGather frames it for the other side.
+/// As it is framed for the other side.
 std::string frame_anew(std::string_view text) {
   BodyReader reader;
   reader.start(BodyFraming::kChunked, 0);
   BodyGather gather;
+  BodyFramer framer;
   std::string out;
   for (std::size_t used = 0;;) {
-    const auto part = gather.gather(reader, text.substr(used), true, {});
+    const auto part = gather.gather(reader, text.substr(used));
     used += part.consumed;
-    for (const iovec& piece : part.pieces)
+    const BodyFramer::Body body{
+        .pieces = part.pieces,
+        .bytes = part.body_bytes,
+        .end = part.status == Status::kEnd,
+        .trailers = reader.trailers()
+    };
+    for (const iovec& piece : framer.frame({}, body, true))
       out.append(static_cast<const char*>(piece.iov_base), piece.iov_len);
     if (part.status != Status::kData) return out;
   }

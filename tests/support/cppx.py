@@ -8,6 +8,8 @@ import subprocess
 import threading
 
 from support.client import Connection, ask, request
+from support.h2 import H2Client
+from support.h2_raw import RawClient
 from support.manifests import INGRESS_CLASS, config_map, ingress, rule, to_yaml
 from support.waiting import scaled, wait_for
 from support.wire import Truncated
@@ -122,6 +124,18 @@ class Cppx:
 
     def connect_tls(self, server_name=None, **options):
         return Connection.tls(self.https_port, server_name, **options)
+
+    def h2(self, tls=False, server_name="site.test", **options):
+        """An HTTP/2 connection: with prior knowledge on the http port, by ALPN on the https port."""
+        if tls:
+            return H2Client.tls(self.https_port, server_name, **options)
+        return H2Client.plain(self.http_port, **options)
+
+    def raw_h2(self, tls=False, server_name="site.test", **options):
+        """An HTTP/2 connection for frames of any kind."""
+        if tls:
+            return RawClient.tls(self.https_port, server_name, **options)
+        return RawClient.plain(self.http_port, **options)
 
     def ask(self, raw):
         return ask(self.http_port, raw)

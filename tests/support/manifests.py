@@ -73,8 +73,10 @@ def ingress(
     }
 
 
-def service(name, port=80, target=None, port_name=None, namespace="default", **spec):
+def service(name, port=80, target=None, port_name=None, namespace="default", app_protocol=None, **spec):
     entry = {"port": port, "protocol": "TCP"}
+    if app_protocol:
+        entry["appProtocol"] = app_protocol
     if target is not None:
         entry["targetPort"] = target
     if port_name:
@@ -103,9 +105,9 @@ def endpoint_slice(service_name, addresses, port, port_name="", suffix="1", name
     }
 
 
-def service_of(name, *backends, namespace="default"):
+def service_of(name, *backends, namespace="default", app_protocol=None):
     """A Service on port 80 with one slice for each backend: a Backend or an (address, port) pair."""
-    objects = [service(name, namespace=namespace)]
+    objects = [service(name, namespace=namespace, app_protocol=app_protocol)]
     for number, backend in enumerate(backends, 1):
         address, port = backend if isinstance(backend, tuple) else (backend.address, backend.port)
         objects.append(endpoint_slice(name, [address], port, suffix=str(number), namespace=namespace))

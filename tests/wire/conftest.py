@@ -22,6 +22,12 @@ class Site:
     def connect_tls(self, server_name="secure.test", **options):
         return self.cppx.connect_tls(server_name, **options)
 
+    def h2(self, tls=True, **options):
+        return self.cppx.h2(tls, **options)
+
+    def raw_h2(self, tls=True, **options):
+        return self.cppx.raw_h2(tls, **options)
+
     def ask(self, raw):
         return self.cppx.ask(raw)
 

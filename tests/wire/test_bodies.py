@@ -1,18 +1,17 @@
 """Bodies in both directions: streamed, with back-pressure, whole."""
 
 import hashlib
-import random
 import threading
 
 import pytest
 
 from support.client import request
 from support.cppx import measured_memory
+from support.load import MIB, Peak, block, hash_of_blocks, stalls_below
 from support.manifests import ingress, rule, service_of
 from support.waiting import wait_for
 from support.wire import chunk, chunked
 
-MIB = 1024 * 1024
 BIG = 64 * MIB
 MEMORY_LIMIT = 24 * MIB
 
@@ -24,43 +23,6 @@ def streaming(start_cppx, make_backend):
     objects = [*service_of("big", backend), ingress("big", rule("site.test", "big:80"))]
     cppx = start_cppx({"all.yaml": objects}, config={"proxy-body-size": "0"}, environment=measured_memory())
     return cppx, backend
-
-
-def block(number):
-    """64 KiB that differ for every number."""
-    return random.Random(number).randbytes(64) * 1024
-
-
-def hash_of_blocks(count):
-    digest = hashlib.sha256()
-    for number in range(count):
-        digest.update(block(number))
-    return digest.hexdigest()
-
-
-class Peak(threading.Thread):
-    """Watches the memory of cppx while a test runs."""
-
-    def __init__(self, cppx):
-        super().__init__(daemon=True)
-        self.cppx, self.ended = cppx, threading.Event()
-        self.start_bytes = self.most = cppx.memory_bytes()
-
-    def run(self):
-        while not self.ended.wait(0.01):
-            self.most = max(self.most, self.cppx.memory_bytes())
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.ended.set()
-        self.join()
-
-    @property
-    def growth(self):
-        return self.most - self.start_bytes
 
 
 @pytest.mark.parametrize(
@@ -268,20 +230,6 @@ def test_a_big_download_arrives_whole_in_little_memory(streaming, framing, tls):
             digest.update(piece)
     assert digest.hexdigest() == hash_of_blocks(count)
     assert peak.growth < MEMORY_LIMIT
-
-
-def stalls_below(counter, limit):
-    """Waits until `counter` stands still, and checks that it did so below `limit`."""
-    last = [-1, 0]
-
-    def still():
-        value = counter()
-        assert value < limit, f"{value} bytes went through although nobody read them"
-        last[1] = last[1] + 1 if value == last[0] and value > 0 else 0
-        last[0] = value
-        return last[1] >= 20
-
-    wait_for(still, 20, "the sender to stop", every=0.02)
 
 
 def test_a_client_that_does_not_read_stops_the_backend(streaming):

@@ -36,11 +36,17 @@ def test_get(curl, version):
     assert figures["http_version"] in ("1.0", "1.1")
 
 
+@pytest.mark.parametrize(("option", "spoken"), [("--http2", "2"), ("--http1.1", "1.1")])
 @pytest.mark.parametrize("version", ["--tlsv1.2", "--tlsv1.3"])
-def test_https_with_a_checked_certificate(curl, version):
-    figures, output = curl(version, "--http2", scheme="https", host="secure.test")
+def test_https_with_a_checked_certificate(curl, version, option, spoken):
+    figures, output = curl(version, option, scheme="https", host="secure.test")
     assert (figures["http_code"], output, figures["ssl_verify_result"]) == (200, b"main", 0)
-    assert figures["http_version"] == "1.1"
+    assert figures["http_version"] == spoken
+
+
+def test_http2_with_prior_knowledge(curl):
+    figures, output = curl("--http2-prior-knowledge")
+    assert (figures["http_code"], output, figures["http_version"]) == (200, b"main", "2")
 
 
 def test_redirect_to_https(curl):

@@ -163,7 +163,7 @@ def test_old_versions_are_refused(hosts, version):
 
 @pytest.mark.parametrize(
     ("offer", "chosen"),
-    [(["http/1.1"], "http/1.1"), (["http/1.0", "http/1.1"], "http/1.1"), (["h2", "http/1.1"], "http/1.1"), (None, None)],
+    [(["http/1.1"], "http/1.1"), (["http/1.0", "http/1.1"], "http/1.1"), (None, None)],
 )
 def test_alpn(hosts, offer, chosen):
     context = client_context(alpn=offer)
@@ -172,7 +172,13 @@ def test_alpn(hosts, offer, chosen):
         assert connection.ask(request(host="a.tls.test")).status == 200
 
 
-@pytest.mark.parametrize("offer", [["h2"], ["spdy/3"]])
+@pytest.mark.parametrize("offer", [["h2", "http/1.1"], ["http/1.1", "h2"], ["h2"]])
+def test_alpn_prefers_http2(hosts, offer):
+    with Connection.tls(hosts.https_port, "a.tls.test", client_context(alpn=offer)) as connection:
+        assert connection.sock.selected_alpn_protocol() == "h2"
+
+
+@pytest.mark.parametrize("offer", [["h3"], ["spdy/3"]])
 def test_alpn_with_nothing_in_common(hosts, offer):
     """An alert, or a connection without ALPN; never a protocol that is not spoken."""
     try:

@@ -157,10 +157,6 @@ bool decide_host(const Gathered& found, std::string_view authority, routing::Req
   return routing::host_without_port(head.host).has_value();
 }
 
-bool may_not_repeat(std::string_view method) noexcept {
-  return method == "POST" || method == "LOCK" || method == "PATCH";
-}
-
 }  // namespace
 
 std::uint16_t validate_request(
@@ -196,7 +192,7 @@ std::uint16_t validate_request(
   head.keep_alive = head.minor_version >= 1 ? !found.close : found.keep_alive && !found.close;
   head.expect_continue =
       found.expect_continue && head.minor_version >= 1 && head.framing != BodyFraming::kNone;
-  head.idempotent = !may_not_repeat(head.method);
+  head.idempotent = routing::is_idempotent(head.method);
   head.head_method = head.method == "HEAD";
   // h2c by Upgrade is not offered (RFC 9113 3.1 dropped it), and a request with a body does not
   // switch.

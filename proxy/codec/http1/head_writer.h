@@ -5,10 +5,13 @@
 #include <span>
 #include <string_view>
 
-#include "proxy/codec/forwarded_info.h"
+#include "proxy/codec/head_fields.h"
 #include "routing/http/message.h"
 
 namespace cppx::proxy::http1 {
+
+using proxy::ForwardedInfo;
+using proxy::ResponsePlan;
 
 /// Appends text to a buffer of fixed size; once it does not fit, ok() is false and nothing more is
 /// written.
@@ -20,6 +23,10 @@ class HeadBuffer {
   void append_number(std::uint64_t number) noexcept;
   /// "Name: value\r\n"
   void field(std::string_view name, std::string_view value) noexcept;
+  /// The same from several pieces of text.
+  void begin_list(std::string_view name) noexcept;
+  void list_item(std::string_view text) noexcept { append(text); }
+  void end_list() noexcept { append("\r\n"); }
   void end() noexcept { append("\r\n"); }
 
   [[nodiscard]] bool ok() const noexcept { return ok_; }
@@ -32,21 +39,10 @@ class HeadBuffer {
 };
 
 /// The head of the request as the backend gets it: our own fields first, then the client's others
-/// in their order, case and number. Left out: what is between the client and us only (RFC
-/// 9110 7.6.1), what we set ourselves, names with characters other than letters, digits and '-'.
+/// in their order, case and number (PassedFields).
 void write_request_head(
     HeadBuffer& out, const routing::RequestHead& request, const ForwardedInfo& forwarded
 );
-
-/// How the response goes to the client.
-struct ResponsePlan {
-  std::uint8_t client_minor_version = 1;
-  bool chunked = false;  ///< Transfer-Encoding: chunked towards the client.
-  bool keep_alive = true;
-  bool upgrade = false;                          ///< 101: Connection and Upgrade are passed on.
-  std::string_view date{};                       ///< IMF-fixdate.
-  std::string_view strict_transport_security{};  ///< Empty: leave the backend's as it is.
-};
 
 void write_response_head(
     HeadBuffer& out, const routing::ResponseHead& response, const ResponsePlan& plan

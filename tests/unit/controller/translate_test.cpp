@@ -263,10 +263,10 @@ TEST_CASE("GlobalSettings: every key", "[controller]") {
   CHECK(settings.proxy.keep_alive_requests == 63);
   CHECK(settings.proxy.large_client_header_bytes == 32 * 1024);
   CHECK(settings.proxy.client_request_line_bytes == 16 * 1024);
-  CHECK(settings.proxy.proxy_connect_timeout == 500ms);
-  CHECK(settings.proxy.proxy_read_timeout == 2min);
-  CHECK(settings.proxy.proxy_send_timeout == 64s);
-  CHECK(settings.proxy.proxy_next_upstream_tries == 5);
+  CHECK(settings.proxy.upstream_timeouts.connect == 500ms);
+  CHECK(settings.proxy.upstream_timeouts.read == 2min);
+  CHECK(settings.proxy.upstream_timeouts.send == 64s);
+  CHECK(settings.proxy.next_upstream.tries == 5);
   CHECK(settings.proxy.upstream_keepalive_connections == 0);
   CHECK(settings.proxy.upstream_keepalive_timeout == 65s);
   CHECK(settings.proxy.upstream_keepalive_requests == 66);

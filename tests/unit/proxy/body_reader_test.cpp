@@ -6,7 +6,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
-#include "proxy/stream/stream_state.h"
+#include "proxy/codec/http1/body_gather.h"
 
 namespace cppx::proxy::http1 {
 namespace {
@@ -108,7 +108,30 @@ TEST_CASE("BodyReader: by length and until close", "[proxy]") {
   CHECK(none.rest == "GET");
 }
 
-TEST_CASE("BodyGather: a body is framed anew for the other side", "[proxy]") {
+/// `input` as it goes to the other side.
+std::string frame_anew(
+    BodyReader& reader, std::string_view input, std::string_view head, bool chunked
+) {
+  BodyGather gather;
+  BodyFramer framer;
+  std::string output;
+  for (auto status = Status::kData; status == Status::kData; head = {}) {
+    const auto part = gather.gather(reader, input);
+    const BodyFramer::Body body{
+        .pieces = part.pieces,
+        .bytes = part.body_bytes,
+        .end = part.status == Status::kEnd,
+        .trailers = reader.trailers()
+    };
+    for (const iovec& piece : framer.frame(head, body, chunked))
+      output.append(static_cast<const char*>(piece.iov_base), piece.iov_len);
+    input.remove_prefix(part.consumed);
+    status = part.status;
+  }
+  return output;
+}
+
+TEST_CASE("BodyFramer: a body is framed anew for the other side", "[proxy]") {
   struct Case {
     BodyFraming framing;
     std::uint64_t length;
@@ -126,22 +149,12 @@ TEST_CASE("BodyGather: a body is framed anew for the other side", "[proxy]") {
        "HEAD5\r\nhello\r\n0\r\nA: b\r\n\r\n"},
       {BodyFraming::kChunked, 0, "5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n", false, "HEADhello world"
       },
+      {BodyFraming::kChunked, 0, "5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n", true,
+       "HEADb\r\nhello world\r\n0\r\n\r\n"},
   }));
   BodyReader reader;
   reader.start(test.framing, test.length);
-  BodyGather gather;
-  std::string output;
-  std::string_view input = test.input;
-  std::string_view lead = "HEAD";
-  for (;;) {
-    const auto part = gather.gather(reader, input, test.chunked, lead);
-    lead = {};
-    for (const iovec& piece : part.pieces)
-      output.append(static_cast<const char*>(piece.iov_base), piece.iov_len);
-    input.remove_prefix(part.consumed);
-    if (part.status != Status::kData) break;
-  }
-  CHECK(output == test.output);
+  CHECK(frame_anew(reader, test.input, "HEAD", test.chunked) == test.output);
 }
 
 TEST_CASE("BodyGather: very many small chunks come out whole", "[proxy]") {
@@ -155,18 +168,9 @@ TEST_CASE("BodyGather: very many small chunks come out whole", "[proxy]") {
   input += "0\r\n\r\n";
   BodyReader reader;
   reader.start(BodyFraming::kChunked, 0);
-  BodyGather gather;
   BodyReader second;
   second.start(BodyFraming::kChunked, 0);
-  std::string framed;
-  std::string_view rest = input;
-  for (auto status = Status::kData; status == Status::kData;) {
-    const auto part = gather.gather(reader, rest, true, {});
-    for (const iovec& piece : part.pieces)
-      framed.append(static_cast<const char*>(piece.iov_base), piece.iov_len);
-    rest.remove_prefix(part.consumed);
-    status = part.status;
-  }
+  const std::string framed = frame_anew(reader, input, {}, true);
   const auto read = read_all(second, framed, 0);
   CHECK(read.status == Status::kEnd);
   CHECK(read.data == body);

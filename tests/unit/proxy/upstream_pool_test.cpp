@@ -5,8 +5,6 @@
 #include <boost/asio.hpp>
 #include <catch2/catch_test_macros.hpp>
 
-#include "proxy/upstream/balancer.h"
-
 namespace cppx::proxy {
 namespace {
 
@@ -124,23 +122,6 @@ TEST_CASE("UpstreamConnection: knows whether the peer has received anything", "[
   }
   REQUIRE(connection->transport().try_write({&piece, 1}).bytes == 5);
   CHECK(connection->nothing_acknowledged(5));
-}
-
-TEST_CASE("Balancer: each worker goes round, from its own start", "[proxy]") {
-  routing::EndpointPool pool;
-  pool.identity = 7;
-  pool.endpoints.resize(4);
-  Balancer first(0, 2);
-  Balancer second(1, 2);
-  std::array<int, 4> hits{};
-  for (int i = 0; i < 2; ++i) {
-    ++hits[first.next(pool)];
-    ++hits[second.next(pool)];
-  }
-  CHECK(hits == std::array<int, 4>{1, 1, 1, 1});
-  // Fewer endpoints than the position: goes on in range.
-  pool.endpoints.resize(1);
-  CHECK(first.next(pool) == 0);
 }
 
 }  // namespace cppx::proxy

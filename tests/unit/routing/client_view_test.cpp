@@ -27,7 +27,7 @@ struct Request {
   }
   [[nodiscard]] ClientView view(const ClientTrust& trust, std::uint16_t destination = 0) const {
     return view_client(
-        {.address = address, .port = "80", .destination_port = destination, .tls = false}, head,
+        {.address = &address, .port = "80", .destination_port = destination, .tls = false}, head,
         trust
     );
   }

@@ -1,0 +1,180 @@
+#include "proxy/codec/http2/request_head.h"
+
+#include <optional>
+#include <string_view>
+
+#include "base/text.h"
+#include "routing/http/host.h"
+
+namespace cppx::proxy::http2 {
+namespace {
+
+using routing::BodyFraming;
+using routing::HeaderId;
+
+constexpr std::uint16_t kBadRequest = 400;
+constexpr std::uint16_t kNotAllowed = 405;
+
+/// What the fields say beside those that are passed on.
+struct Gathered {
+  std::string_view method;
+  std::string_view scheme;
+  std::string_view authority;
+  std::string_view path;
+  std::string_view protocol;
+  std::optional<std::string_view> host;
+  std::optional<std::string_view> content_length;
+  bool expect_continue = false;
+};
+
+bool is_method(std::string_view method) noexcept {
+  for (const char c : method)
+    if (!((c >= 'A' && c <= 'Z') || c == '-' || c == '_')) return false;
+  return !method.empty();
+}
+
+bool is_target(std::string_view target) noexcept {
+  for (const char c : target)
+    if (c <= ' ' || c > '~' || c == '#') return false;  // a signed char below 0: not ASCII
+  return target.starts_with('/');
+}
+
+bool is_token(std::string_view text) noexcept {
+  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
+  for (const char c : text) {
+    const char lower = to_lower(c);
+    if (!((lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9')) &&
+        kMarks.find(c) == std::string_view::npos)
+      return false;
+  }
+  return !text.empty();
+}
+
+void gather_pseudo(const StoredField& field, Gathered& found) noexcept {
+  switch (field.pseudo) {
+    case Pseudo::kMethod:
+      found.method = field.value;
+      break;
+    case Pseudo::kScheme:
+      found.scheme = field.value;
+      break;
+    case Pseudo::kAuthority:
+      found.authority = field.value;
+      break;
+    case Pseudo::kPath:
+      found.path = field.value;
+      break;
+    case Pseudo::kProtocol:
+      found.protocol = field.value;
+      break;
+    default:
+      break;
+  }
+}
+
+/// False: the field may not be there.
+bool gather(const StoredField& field, Gathered& found) noexcept {
+  switch (field.id) {
+    case HeaderId::kConnection:
+    case HeaderId::kKeepAlive:
+    case HeaderId::kProxyConnection:
+    case HeaderId::kTransferEncoding:
+    case HeaderId::kUpgrade:
+      return false;
+    case HeaderId::kTe:
+      return iequals(field.value, "trailers");
+    case HeaderId::kHost:
+      if (found.host) return false;
+      found.host = field.value;
+      return true;
+    case HeaderId::kContentLength:
+      if (found.content_length) return false;
+      found.content_length = field.value;
+      return true;
+    case HeaderId::kExpect:
+      found.expect_continue = found.expect_continue || iequals(field.value, "100-continue");
+      return true;
+    default:
+      return true;
+  }
+}
+
+std::string_view host_of(const Gathered& found) noexcept {
+  return found.authority.empty() ? found.host.value_or("") : found.authority;
+}
+
+/// 0 or the status to refuse with; nothing of the body yet.
+std::uint16_t judge(const Gathered& found, bool ended) noexcept {
+  if (!is_method(found.method)) return kBadRequest;
+  if (found.method == "TRACE") return kNotAllowed;
+  const bool connect = found.method == "CONNECT";
+  if (connect && found.protocol.empty()) return kNotAllowed;
+  // The first message of a WebSocket is not a body, and h2c by Upgrade is not offered (RFC 9113
+  // 3.1).
+  if (connect && (ended || found.content_length || !is_token(found.protocol) ||
+                  iequals(found.protocol, "h2c")))
+    return kBadRequest;
+  if (!connect && !found.protocol.empty()) return kBadRequest;
+  if (!iequals(found.scheme, "http") && !iequals(found.scheme, "https")) return kBadRequest;
+  if (!is_target(found.path)) return kBadRequest;
+  if (found.host && !found.authority.empty() && !iequals(*found.host, found.authority))
+    return kBadRequest;
+  return routing::host_without_port(host_of(found)) ? 0 : kBadRequest;
+}
+
+/// False when Content-Length is none.
+bool set_framing(const Gathered& found, bool ended, routing::RequestHead& head) {
+  if (found.content_length) {
+    const auto length = parse_int<std::int64_t>(*found.content_length);
+    if (!length || *length < 0) return false;
+    head.content_length = static_cast<std::uint64_t>(*length);
+    head.has_content_length = true;
+  }
+  if (ended || !found.protocol.empty()) return true;
+  if (!head.has_content_length)
+    head.framing = BodyFraming::kChunked;
+  else if (head.content_length > 0)
+    head.framing = BodyFraming::kLength;
+  return true;
+}
+
+std::uint16_t read(const FieldStore& fields, bool ended, routing::RequestHead& head, bool whole) {
+  head.clear();
+  Gathered found;
+  StoredField field;
+  for (FieldCursor all = fields.fields(); all.next(field);) {
+    if (field.pseudo != Pseudo::kNone) {
+      gather_pseudo(field, found);
+      continue;
+    }
+    if (!gather(field, found)) return kBadRequest;
+    if (whole) head.fields.push({.name = field.name, .value = field.value, .id = field.id});
+  }
+  if (const std::uint16_t refused = judge(found, ended); refused != 0) return refused;
+  if (!set_framing(found, ended, head)) return kBadRequest;
+  head.target = found.path;
+  head.path = found.path.substr(0, found.path.find('?'));
+  head.host = host_of(found);
+  head.upgrade = !found.protocol.empty();
+  head.upgrade_protocol = found.protocol;
+  head.method = head.upgrade ? std::string_view("GET") : found.method;
+  head.expect_continue = found.expect_continue && head.framing != BodyFraming::kNone;
+  head.idempotent = routing::is_idempotent(head.method);
+  head.head_method = head.method == "HEAD";
+  return 0;
+}
+
+}  // namespace
+
+std::uint16_t read_request(const FieldStore& fields, bool ended, routing::RequestHead& head) {
+  return read(fields, ended, head, true);
+}
+
+std::uint16_t judge_request(const FieldStore& fields, bool ended, bool& tunnel) {
+  routing::RequestHead head;
+  const std::uint16_t refused = read(fields, ended, head, false);
+  tunnel = refused == 0 && head.upgrade;
+  return refused;
+}
+
+}  // namespace cppx::proxy::http2

@@ -1,0 +1,157 @@
+#include "proxy/stream/http1/http1_downstream.h"
+
+#include "proxy/codec/http1/head_writer.h"
+#include "proxy/worker/worker.h"
+
+namespace cppx::proxy {
+namespace {
+
+using routing::BodyFraming;
+
+constexpr std::chrono::seconds kAbortCheckInterval{1};
+
+}  // namespace
+
+Http1Downstream::Http1Downstream(
+    Worker& worker, Downstream& downstream, StreamState& state,
+    const routing::ProxySettings& settings
+)
+    : worker_(worker),
+      downstream_(downstream),
+      state_(state),
+      settings_(settings),
+      body_begin_(downstream.begin),
+      abort_check_(worker.wheel(), *this) {
+  origin_ = {
+      .listener = downstream.listener.config().name,
+      .connection = downstream.origin(),
+  };
+}
+
+void Http1Downstream::rewind_body() {
+  state_.downstream.body.start(state_.request.framing, state_.request.content_length);
+  downstream_.begin = body_begin_;
+}
+
+BodyPart Http1Downstream::next_body() {
+  return state_.downstream.next_part(downstream_.unread(), downstream_.begin);
+}
+
+BodyAtHand Http1Downstream::body_at_hand() {
+  rewind_body();
+  for (;;) {
+    const BodyPart part = next_body();
+    if (part.status == BodyPart::Status::kMore) continue;
+    if (part.end()) return BodyAtHand::kComplete;
+    return part.failed() ? BodyAtHand::kBad : BodyAtHand::kIncomplete;
+  }
+}
+
+Task<BodyPart> Http1Downstream::read_body(Duration idle) {
+  for (;;) {
+    const BodyPart part = next_body();
+    if (part.bytes != 0 || part.status != BodyPart::Status::kWait) co_return part;
+    // All that came has been taken: the room behind the head is free again.
+    downstream_.begin = downstream_.end = body_begin_;
+    transport().arm_read(idle);
+    const auto got = co_await transport().read_some(downstream_.free_space());
+    transport().disarm_read();
+    if (got.status == IoStatus::kTimeout) co_return BodyPart{.status = BodyPart::Status::kTimeout};
+    if (got.status == IoStatus::kEof && raw_) co_return BodyPart{.status = BodyPart::Status::kEnd};
+    if (!got.ok()) co_return BodyPart{.status = BodyPart::Status::kGone};
+    downstream_.end += got.bytes;
+  }
+}
+
+void Http1Downstream::watch(ClientWatcher* watcher) noexcept {
+  watcher_ = watcher;
+  if (watcher != nullptr)
+    abort_check_.arm(kAbortCheckInterval);
+  else
+    abort_check_.disarm();
+}
+
+void Http1Downstream::check_client() noexcept {
+  const auto seen = transport().peek().status;
+  if (seen != IoStatus::kEof && seen != IoStatus::kError)
+    abort_check_.arm(kAbortCheckInterval);
+  else
+    watcher_->on_client_gone();
+}
+
+bool Http1Downstream::may_keep_alive() const noexcept {
+  return state_.request.keep_alive && settings_.keep_alive.count() > 0 && !worker_.draining() &&
+         downstream_.requests < settings_.keep_alive_requests;
+}
+
+Task<bool> Http1Downstream::write_text(std::string_view text) {
+  iovec piece{
+      .iov_base = const_cast<char*>(text.data()), .iov_len = text.size()
+  };  // NOLINT: only read
+  const auto written = co_await transport().write_all({&piece, 1}, settings_.client_send_timeout);
+  co_return written.ok();
+}
+
+Task<bool> Http1Downstream::write_continue() { return write_text("HTTP/1.1 100 Continue\r\n\r\n"); }
+
+Task<bool> Http1Downstream::write_interim(const routing::ResponseHead& response) {
+  if (state_.request.minor_version == 0) co_return true;  // HTTP/1.0 knows no 1xx (RFC 9110 15.2)
+  Buffer memory = worker_.buffers().take_large();
+  http1::HeadBuffer out({memory.data(), memory.size()});
+  http1::write_interim_head(out, response);
+  const bool written = co_await write_text(out.text());
+  co_return written;
+}
+
+Task<bool> Http1Downstream::write_framed(std::string_view head, const BodyPart& part) {
+  const std::span<iovec> pieces = state_.downstream.framer.frame(
+      head,
+      {.pieces = part.pieces, .bytes = part.bytes, .end = part.end(), .trailers = part.trailers},
+      chunked_
+  );
+  const auto written = co_await transport().write_all(pieces, settings_.client_send_timeout);
+  if (written.ok() && raw_ && part.end()) transport().shutdown_send();
+  co_return written.ok();
+}
+
+Task<bool> Http1Downstream::write_response(
+    const routing::ResponseHead& response, const ResponseChanges& changes, const BodyPart& first
+) {
+  const bool http10 = state_.request.minor_version == 0;
+  const bool unframed =
+      response.framing == BodyFraming::kChunked || response.framing == BodyFraming::kUntilClose;
+  const bool upgrade = response.status == 101;
+  raw_ = upgrade;
+  chunked_ = unframed && !http10 && !upgrade;
+  keep_alive_ = may_keep_alive() && changes.keep_alive && !(unframed && http10) && !upgrade;
+  Buffer memory = worker_.buffers().take_large();
+  http1::HeadBuffer out({memory.data(), memory.size()});
+  http1::write_response_head(
+      out, response,
+      {.client_minor_version = state_.request.minor_version,
+       .chunked = chunked_,
+       .keep_alive = keep_alive_,
+       .upgrade = upgrade,
+       .date = worker_.date(),
+       .strict_transport_security = changes.strict_transport_security}
+  );
+  if (!out.ok()) co_return false;
+  if (upgrade) state_.downstream.body.start(BodyFraming::kUntilClose, 0);
+  const bool written = co_await write_framed(out.text(), first);
+  co_return written;
+}
+
+Task<bool> Http1Downstream::write_body(const BodyPart& part) { return write_framed({}, part); }
+
+Task<bool> Http1Downstream::write_local_reply(const LocalReply& reply, bool body_read) {
+  keep_alive_ = body_read && may_keep_alive() && reply.status != 400 && reply.status != 413;
+  Buffer memory = worker_.buffers().take_large();
+  const auto text = local_reply_text(
+      {memory.data(), memory.size()}, reply,
+      {.date = worker_.date(), .keep_alive = keep_alive_, .head_method = state_.request.head_method}
+  );
+  const bool written = co_await write_text(text);
+  co_return written;
+}
+
+}  // namespace cppx::proxy

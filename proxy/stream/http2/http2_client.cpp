@@ -1,0 +1,146 @@
+#include "proxy/stream/http2/http2_client.h"
+
+#include <utility>
+
+#include "proxy/worker/worker.h"
+
+namespace cppx::proxy {
+namespace {
+
+http2::SessionOptions options_of(const routing::ProxySettings& settings) noexcept {
+  return {
+      .stream_window_bytes = Http2Stream::kWindow,
+      .max_head_bytes = settings.proxy_header_bytes,
+      .connect_protocol = false,
+  };
+}
+
+}  // namespace
+
+Http2Client::Http2Client(
+    Worker& worker, const UpstreamKey& key, const routing::ProxySettings& settings,
+    const routing::UpstreamTimeouts& timeouts
+)
+    : worker_(worker),
+      settings_(settings),
+      connect_timeout_(timeouts.connect),
+      connection_(worker.io(), worker.wheel(), key),
+      session_(http2::Role::kClient, options_of(settings), *this),
+      link_(worker, connection_.transport(), session_, *this, timeouts.send) {}
+
+Task<void> Http2Client::run() {
+  ++worker_.counters().upstream_connects;
+  const auto connected = co_await connection_.connect(
+      connect_timeout_, worker_.upstream_tls(), tls::ClientAlpn::kHttp2
+  );
+  if (connected != IoStatus::kOk) {
+    ++worker_.counters().upstream_connect_failures;
+    state_ = connected == IoStatus::kTimeout ? State::kTimedOut : State::kFailed;
+    resume_waiting(false);
+    co_return;
+  }
+  state_ = State::kOpen;
+  arm_idle();
+  resume_waiting(false);
+  co_await link_.run({});
+  state_ = State::kEnded;
+  // Whatever is still open gets no answer any more.
+  for (const auto& [id, stream] : streams_) stream->on_closed(http2::kInternalError, false);
+  link_.resume_woken();
+  connection_.transport().close();
+}
+
+void Http2Client::cut() noexcept { connection_.transport().cancel(); }
+
+bool Http2Client::takes_streams() const noexcept {
+  if (state_ == State::kConnecting) return true;
+  return state_ == State::kOpen && !goaway_ && !link_.failed() && session_.can_open_stream() &&
+         opened_ < settings_.upstream_keepalive_requests;
+}
+
+void Http2Client::cancel(Waiter& waiter) {
+  waiter.cancelled = true;
+  if (cancelling_) return;
+  cancelling_ = true;
+  spawn(resume_cancelled(), [this] { cancelling_ = false; });
+}
+
+Task<void> Http2Client::resume_cancelled() {
+  co_await worker_.yield();
+  resume_waiting(true);
+}
+
+void Http2Client::resume_waiting(bool cancelled_only) {
+  // One that goes on may add or end the waits of others.
+  for (std::size_t i = 0; i < waiting_.size(); ++i) {
+    if (waiting_[i] == nullptr || (cancelled_only && !waiting_[i]->cancelled)) continue;
+    std::exchange(waiting_[i], nullptr)->coroutine.resume();
+  }
+  std::erase(waiting_, nullptr);
+}
+
+void Http2Client::arm_idle() noexcept {
+  if (streams_.empty())
+    connection_.transport().arm_read(settings_.upstream_keepalive_timeout);
+  else
+    connection_.transport().disarm_read();
+}
+
+bool Http2Client::open(Http2Stream& stream, std::span<const http2::Field> fields, bool end) {
+  if (!takes_streams()) return false;
+  const auto id = session_.submit_request(fields, end);
+  if (!id) return false;
+  stream.open(*id);
+  streams_.emplace(*id, &stream);
+  used_ = true;
+  ++opened_;
+  arm_idle();
+  link_.flush();
+  return true;
+}
+
+void Http2Client::release(Http2Stream& stream, bool reset) {
+  if (streams_.erase(stream.id()) == 0) return;
+  if (reset && !stream.closed()) {
+    session_.reset(stream.id(), http2::kCancel);
+    link_.flush();
+  }
+  arm_idle();
+}
+
+Http2Stream* Http2Client::find(http2::StreamId id) noexcept {
+  const auto found = streams_.find(id);
+  return found == streams_.end() ? nullptr : found->second;
+}
+
+void Http2Client::on_response(http2::StreamId id, bool end) {
+  if (Http2Stream* stream = find(id)) {
+    stream->on_head();
+    if (end) stream->on_end();
+  }
+}
+
+void Http2Client::on_data(http2::StreamId id, std::span<const char> data) {
+  if (Http2Stream* stream = find(id))
+    stream->on_data(data);
+  else
+    session_.consume(id, data.size());
+}
+
+void Http2Client::on_trailers(http2::StreamId id, std::span<const http2::Field> fields) {
+  if (Http2Stream* stream = find(id)) stream->on_trailers(fields);
+}
+
+void Http2Client::on_end(http2::StreamId id) {
+  if (Http2Stream* stream = find(id)) stream->on_end();
+}
+
+void Http2Client::on_sent(http2::StreamId id) {
+  if (Http2Stream* stream = find(id)) stream->on_sent();
+}
+
+void Http2Client::on_closed(http2::StreamId id, std::uint32_t error_code, bool refused) {
+  if (Http2Stream* stream = find(id)) stream->on_closed(error_code, refused);
+}
+
+}  // namespace cppx::proxy

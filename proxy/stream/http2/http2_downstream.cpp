@@ -1,0 +1,148 @@
+#include "proxy/stream/http2/http2_downstream.h"
+
+#include <array>
+#include <charconv>
+
+#include "proxy/codec/http2/head_writer.h"
+#include "proxy/stream/grpc_status.h"
+#include "proxy/worker/worker.h"
+
+namespace cppx::proxy {
+
+Http2Downstream::Http2Downstream(
+    Http2Link& link, const Downstream& connection, Http2Stream& stream, StreamState& state,
+    const routing::ProxySettings& settings
+)
+    : link_(link), stream_(stream), state_(state), settings_(settings) {
+  origin_ = {
+      .listener = connection.listener.config().name,
+      .connection = connection.origin(),
+  };
+  keep_alive_ = true;
+}
+
+BodyAtHand Http2Downstream::body_at_hand() {
+  stream_.rewind();
+  return stream_.ended() ? BodyAtHand::kComplete : BodyAtHand::kIncomplete;
+}
+
+Task<BodyPart> Http2Downstream::read_body(Duration idle) {
+  stream_.arm_read(idle);
+  const BodyPart part = co_await stream_.read_body();
+  stream_.disarm_read();
+  co_return part;
+}
+
+Task<bool> Http2Downstream::write_continue() {
+  const bool open = link_.session().submit_interim(stream_.id(), 100, {});
+  link_.flush();
+  co_return open;
+}
+
+bool Http2Downstream::submit_interim(const routing::ResponseHead& response) {
+  Buffer memory = link_.worker().buffers().take_large();
+  http2::FieldList fields({memory.data(), memory.size()});
+  http2::write_interim_head(fields, response);
+  return fields.ok() && link_.session().submit_interim(stream_.id(), response.status, fields.all());
+}
+
+bool Http2Downstream::submit_response(
+    const routing::ResponseHead& response, const ResponseChanges& changes, bool end
+) {
+  Buffer memory = link_.worker().buffers().take_large();
+  http2::FieldList fields({memory.data(), memory.size()});
+  const bool upgrade = response.status == 101;
+  const bool unframed = response.framing == routing::BodyFraming::kChunked ||
+                        response.framing == routing::BodyFraming::kUntilClose;
+  http2::write_response_head(
+      fields, response,
+      {.chunked = unframed,
+       .upgrade = upgrade,
+       .date = link_.worker().date(),
+       .strict_transport_security = changes.strict_transport_security}
+  );
+  // Extended CONNECT is accepted with 200 (RFC 8441 5).
+  const std::uint16_t status = upgrade ? std::uint16_t{200} : response.status;
+  return fields.ok() && link_.session().submit_response(stream_.id(), status, fields.all(), end);
+}
+
+Task<bool> Http2Downstream::write_interim(const routing::ResponseHead& response) {
+  const bool open = submit_interim(response);
+  link_.flush();
+  co_return open;
+}
+
+Task<bool> Http2Downstream::write_response(
+    const routing::ResponseHead& response, const ResponseChanges& changes, const BodyPart& first
+) {
+  const bool end = first.end() && first.bytes == 0 && first.trailers.empty();
+  const bool open = submit_response(response, changes, end);
+  link_.flush();
+  if (!open || end) {
+    if (end) stream_.message_ended();
+    co_return open;
+  }
+  const bool written = co_await write_body(first);
+  co_return written;
+}
+
+Task<bool> Http2Downstream::write_body(const BodyPart& part) {
+  const auto sent = co_await stream_.send(part, settings_.client_send_timeout);
+  co_return sent == IoStatus::kOk;
+}
+
+Task<bool> Http2Downstream::write_local_reply(const LocalReply& reply, bool /*body_read*/) {
+  if (stream_.closed()) co_return false;
+  if (is_grpc(state_.request)) {
+    const bool written = co_await write_grpc_error(reply);
+    co_return written;
+  }
+  Buffer memory = link_.worker().buffers().take_small();
+  const std::string_view page = local_reply_page({memory.data(), memory.size()}, reply);
+  std::array<char, 20> digits;
+  const auto digits_end =
+      std::to_chars(digits.data(), digits.data() + digits.size(), page.size()).ptr;
+  std::array<http2::Field, 5> fields;
+  std::size_t count = 0;
+  fields[count++] = {.name = "date", .value = link_.worker().date()};
+  if (!page.empty()) fields[count++] = {.name = "content-type", .value = "text/html"};
+  fields[count++] = {.name = "content-length", .value = {digits.data(), digits_end}};
+  if (!reply.location.empty()) fields[count++] = {.name = "location", .value = reply.location};
+  if (!reply.strict_transport_security.empty())
+    fields[count++] = {
+        .name = "strict-transport-security", .value = reply.strict_transport_security
+    };
+  const bool end = page.empty() || state_.request.head_method;
+  const bool open =
+      link_.session().submit_response(stream_.id(), reply.status, {fields.data(), count}, end);
+  link_.flush();
+  if (end) stream_.message_ended();
+  if (!open || end) co_return open;
+  const iovec piece{
+      .iov_base = const_cast<char*>(page.data()), .iov_len = page.size()  // NOLINT: only read
+  };
+  const bool written = co_await write_body(
+      {.status = BodyPart::Status::kEnd, .pieces = {&piece, 1}, .bytes = page.size()}
+  );
+  co_return written;
+}
+
+Task<bool> Http2Downstream::write_grpc_error(const LocalReply& reply) {
+  const std::array<http2::Field, 4> fields{{
+      {.name = "date", .value = link_.worker().date()},
+      {.name = "content-type", .value = "application/grpc"},
+      {.name = "grpc-status", .value = grpc_status_of(reply.status)},
+      {.name = "grpc-message", .value = reason_phrase(reply.status)},
+  }};
+  const bool open = link_.session().submit_response(stream_.id(), 200, fields, true);
+  stream_.message_ended();
+  link_.flush();
+  co_return open;
+}
+
+void Http2Downstream::cancel() noexcept {
+  stream_.cancel(Direction::kRead);
+  stream_.cancel(Direction::kWrite);
+}
+
+}  // namespace cppx::proxy

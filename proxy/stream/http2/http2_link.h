@@ -1,0 +1,83 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "proxy/codec/http2/session.h"
+#include "proxy/coro/task.h"
+#include "proxy/stream/http2/http2_stream.h"
+#include "proxy/transport/transport.h"
+
+namespace cppx::proxy {
+
+class Worker;
+
+/// What a link serves: told when received bytes have been worked off, outside of the session.
+class Http2LinkOwner {
+ public:
+  /// Streams that are resumed after it see what it did.
+  virtual void on_fed() = 0;
+
+ protected:
+  ~Http2LinkOwner() = default;
+};
+
+/// Moves bytes between an HTTP/2 session and its transport, and resumes the streams that the bytes
+/// were for. Either role. Streams are resumed only between calls of the session, so that what they
+/// do next never runs inside of it.
+class Http2Link {
+ public:
+  /// All must outlive the link; `send_timeout` is between two writes.
+  Http2Link(
+      Worker& worker, Transport& transport, http2::Session& session, Http2LinkOwner& owner,
+      std::chrono::milliseconds send_timeout
+  );
+  Http2Link(const Http2Link&) = delete;
+  Http2Link& operator=(const Http2Link&) = delete;
+
+  /// Feeds `early`, then what is read, until the connection ends, is cancelled, times out (the
+  /// read deadline of the transport), or the session has nothing more to read. Says GOAWAY then,
+  /// and writes what the session still has to say before it returns.
+  Task<void> run(std::span<const char> early);
+
+  /// Something was submitted to the session: written after what else the loop has to do now, so
+  /// that the frames of several streams go out together.
+  void flush();
+  /// `stream` has news; it is resumed when the session is left.
+  void wake(Http2Stream& stream) { woken_.push_back(&stream); }
+  /// From anywhere: what was woken is resumed after what else the loop has to do now.
+  void resume_soon();
+  /// A woken stream is about to go away.
+  void forget(const Http2Stream& stream) noexcept;
+  /// Resumes what was woken; never from within the session.
+  void resume_woken();
+  /// Nothing of the link is under way any more.
+  [[nodiscard]] bool idle() const noexcept { return !writing_ && !resuming_soon_; }
+  /// Waits until idle().
+  Task<void> settle();
+  [[nodiscard]] bool failed() const noexcept { return failed_; }
+  [[nodiscard]] http2::Session& session() noexcept { return session_; }
+  [[nodiscard]] Worker& worker() noexcept { return worker_; }
+
+ private:
+  Task<void> write();
+  Task<void> resume_later();
+  bool feed(std::span<const char> bytes);
+
+  Worker& worker_;
+  Transport& transport_;
+  http2::Session& session_;
+  Http2LinkOwner& owner_;
+  std::chrono::milliseconds send_timeout_;
+  std::vector<Http2Stream*> woken_;
+  std::vector<Http2Stream*> resuming_;
+  Event written_;
+  Event resumed_;
+  bool writing_ = false;
+  bool resuming_soon_ = false;
+  bool failed_ = false;
+};
+
+}  // namespace cppx::proxy

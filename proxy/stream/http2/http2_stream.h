@@ -1,0 +1,131 @@
+#pragma once
+
+#include <sys/uio.h>
+
+#include <array>
+#include <chrono>
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "proxy/codec/http2/session.h"
+#include "proxy/coro/task.h"
+#include "proxy/stream/body_part.h"
+#include "proxy/stream/downstream_request.h"
+#include "proxy/transport/transport.h"
+#include "proxy/worker/buffer_pool.h"
+#include "proxy/worker/timer_wheel.h"
+
+namespace cppx::proxy {
+
+class Http2Link;
+
+/// The body of one stream in both directions, either role: what has been received and not been
+/// taken yet, and what is being sent. What is received is bounded by the window, which is opened
+/// again only as far as the other side has taken it.
+class Http2Stream {
+ public:
+  /// Bytes that a peer may send ahead on one stream.
+  static constexpr std::uint32_t kWindow = 64 * 1024;
+
+  explicit Http2Stream(Http2Link& link);
+  Http2Stream(const Http2Stream&) = delete;
+  Http2Stream& operator=(const Http2Stream&) = delete;
+  ~Http2Stream();
+
+  void open(http2::StreamId id) noexcept { id_ = id; }
+  [[nodiscard]] http2::StreamId id() const noexcept { return id_; }
+
+  // What the session tells: called from within it.
+  void on_data(std::span<const char> bytes);
+  void on_trailers(std::span<const http2::Field> fields);
+  void on_end();
+  void on_head();  ///< A head is there to be fetched.
+  void on_sent();
+  void on_closed(std::uint32_t error_code, bool refused);
+
+  // Receiving.
+  BodyPart next_body();
+  Task<BodyPart> read_body();
+  void rewind() noexcept { taken_ = 0; }
+  /// The peer's message is complete.
+  [[nodiscard]] bool ended() const noexcept { return ended_; }
+  /// Waits for on_head(): kOk, kTimeout, kCancelled, or kEof when the stream is closed.
+  Task<IoStatus> wait_for_head();
+
+  /// Hears of a stream that is closed before our message was complete; null: nobody does.
+  void watch(ClientWatcher* watcher) noexcept { watcher_ = watcher; }
+
+  // Sending. kError: the stream is closed.
+  Task<IoStatus> send(const BodyPart& part, std::chrono::milliseconds idle);
+
+  /// Our message was ended otherwise than by send(): with its head.
+  void message_ended() noexcept { sent_end_ = true; }
+
+  void arm_read(std::chrono::milliseconds after) noexcept;
+  void disarm_read() noexcept { read_.deadline.disarm(); }
+  void cancel(Direction direction) noexcept;
+  void resume_read() noexcept { read_.cancelled = false; }
+
+  [[nodiscard]] bool closed() const noexcept { return closed_; }
+  [[nodiscard]] bool refused() const noexcept { return refused_; }
+  [[nodiscard]] std::uint32_t error_code() const noexcept { return error_code_; }
+
+  /// Called by the link: what waits goes on.
+  void resume();
+
+ private:
+  struct Side {
+    struct Timer final : Deadline {
+      Timer(TimerWheel& wheel, Http2Stream& owner, Side& on) noexcept
+          : Deadline(wheel), stream(owner), side(on) {}
+      void expired() override;
+      Http2Stream& stream;
+      Side& side;
+    };
+    Side(TimerWheel& wheel, Http2Stream& owner) noexcept : deadline(wheel, owner, *this) {}
+    Timer deadline;
+    std::coroutine_handle<> waiter;
+    bool timed_out = false;
+    bool cancelled = false;
+    bool news = false;  // something happened since the last wait
+  };
+  struct Wait {
+    Side& side;
+    [[nodiscard]] bool await_ready() const noexcept {
+      return side.news || side.timed_out || side.cancelled;
+    }
+    void await_suspend(std::coroutine_handle<> waiter) noexcept { side.waiter = waiter; }
+    void await_resume() noexcept { side.news = false; }
+  };
+  static constexpr std::size_t kBuffers = kWindow / BufferPool::kSmall + 1;
+
+  void signal(Side& side);
+  static void go_on(Side& side);
+  void release_taken();
+  void send_trailers(std::string_view lines);
+
+  Http2Link& link_;
+  http2::StreamId id_ = 0;
+  std::array<Buffer, kBuffers> buffers_;  // all full but the last one
+  std::array<iovec, kBuffers> pieces_;
+  std::size_t received_ = 0;  // bytes in buffers_
+  std::size_t taken_ = 0;     // of them, handed out
+  std::string trailers_;
+  ClientWatcher* watcher_ = nullptr;
+  Side read_;
+  Side write_;
+  bool head_ = false;
+  bool ended_ = false;
+  bool sent_ = true;
+  bool sending_end_ = false;
+  bool sent_end_ = false;  // our message is complete
+  bool closed_ = false;
+  bool refused_ = false;
+  std::uint32_t error_code_ = 0;
+};
+
+}  // namespace cppx::proxy

@@ -1,0 +1,101 @@
+#include "proxy/stream/http2/http2_upstream.h"
+
+#include <utility>
+
+#include "proxy/codec/http2/head_writer.h"
+#include "proxy/worker/worker.h"
+
+namespace cppx::proxy {
+
+// The connection's own deadline ends its making, and with it all waits for it.
+struct Http2Upstream::ConnectWait {
+  Http2Client& client;
+  Http2Client::Waiter& waiter;
+  [[nodiscard]] bool await_ready() const noexcept {
+    return waiter.cancelled || client.state() != Http2Client::State::kConnecting;
+  }
+  void await_suspend(std::coroutine_handle<> coroutine) {
+    waiter.coroutine = coroutine;
+    client.wait(waiter);
+  }
+  void await_resume() noexcept { waiter.coroutine = nullptr; }
+};
+
+Http2Upstream::Http2Upstream(
+    Worker& worker, StreamState& state, const routing::ProxySettings& settings,
+    const routing::UpstreamTimeouts& timeouts
+)
+    : worker_(worker), state_(state), settings_(settings), timeouts_(timeouts) {}
+
+Http2Upstream::~Http2Upstream() { finish(false); }
+
+Task<IoStatus> Http2Upstream::connect(const UpstreamKey& key, bool /*may_reuse*/) {
+  client_ = &worker_.http2_upstreams().take(key, settings_, timeouts_);
+  reused_ = client_->used();
+  if (reused_) ++worker_.counters().upstream_reuses;
+  co_await ConnectWait{*client_, waiter_};
+  if (waiter_.cancelled) co_return IoStatus::kCancelled;
+  if (client_->state() == Http2Client::State::kTimedOut) co_return IoStatus::kTimeout;
+  if (client_->state() != Http2Client::State::kOpen) co_return IoStatus::kError;
+  stream_.emplace(client_->link());
+  co_return IoStatus::kOk;
+}
+
+Task<IoStatus> Http2Upstream::send_request(
+    const routing::RequestHead& request, const ForwardedInfo& forwarded, const BodyPart& first
+) {
+  const bool end = first.end() && first.bytes == 0 && first.trailers.empty();
+  const IoStatus opened = open(request, forwarded, end);
+  if (opened != IoStatus::kOk) co_return opened;
+  if (end) {
+    stream_->message_ended();
+    co_return IoStatus::kOk;
+  }
+  const auto sent = co_await send_body(first);
+  co_return sent;
+}
+
+IoStatus Http2Upstream::open(
+    const routing::RequestHead& request, const ForwardedInfo& forwarded, bool end
+) {
+  Buffer memory = worker_.buffers().take_large();
+  http2::FieldList fields({memory.data(), memory.size()});
+  http2::write_request_head(fields, request, forwarded);
+  if (!fields.ok()) return IoStatus::kCancelled;
+  opened_ = client_->open(*stream_, fields.all(), end);
+  return opened_ ? IoStatus::kOk : IoStatus::kError;
+}
+
+Task<IoStatus> Http2Upstream::send_body(const BodyPart& part) {
+  return stream_->send(part, timeouts_.send);
+}
+
+Task<UpstreamRequest::HeadStatus> Http2Upstream::read_head(routing::ResponseHead& response) {
+  if (!opened_) co_return HeadStatus::kNoResponse;
+  const auto status = co_await stream_->wait_for_head();
+  if (status == IoStatus::kTimeout) co_return HeadStatus::kTimeout;
+  if (status != IoStatus::kOk) co_return HeadStatus::kNoResponse;
+  response.clear();
+  client_->link().session().fill_response(stream_->id(), response);
+  if (state_.request.head_method) response.framing = routing::BodyFraming::kNone;
+  co_return HeadStatus::kHead;
+}
+
+void Http2Upstream::cancel() noexcept {
+  if (waiter_.coroutine) {
+    client_->cancel(waiter_);
+    return;
+  }
+  if (!stream_) return;
+  stream_->cancel(Direction::kWrite);
+  stream_->cancel(Direction::kRead);
+}
+
+void Http2Upstream::finish(bool complete) noexcept {
+  if (stream_ && opened_) client_->release(*stream_, !complete);
+  opened_ = false;
+  stream_.reset();
+  client_ = nullptr;
+}
+
+}  // namespace cppx::proxy

@@ -1,0 +1,110 @@
+#include "proxy/upstream/balancer.h"
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "proxy/upstream/endpoint_health.h"
+#include "proxy/upstream/endpoint_picker.h"
+#include "proxy/upstream/health_registry.h"
+#include "proxy/upstream/local_endpoint.h"
+#include "proxy/upstream/pool_balance.h"
+#include "routing/endpoint/endpoint.h"
+#include "routing/settings.h"
+#include "routing/snapshot.h"
+
+namespace cppx::proxy {
+namespace {
+
+EndpointHealth::Time in_milliseconds(std::chrono::steady_clock::time_point time) {
+  return std::chrono::time_point_cast<std::chrono::milliseconds>(time);
+}
+
+}  // namespace
+
+std::optional<Choice> Balancer::choose(const BalanceRequest& request) {
+  PoolBalance& balance = balance_of(request);
+  const bool troubled = balance.troubled(
+      registry_.changes().load(std::memory_order_relaxed), request.settings, clock_
+  );
+  const auto index = EndpointPicker(request, balance, random_, clock_, troubled).pick();
+  if (!index) return std::nullopt;
+  return Choice{.index = *index, .endpoint = balance.endpoints()[*index]};
+}
+
+std::optional<Choice> Balancer::take(const BalanceRequest& request, std::uint32_t index) {
+  LocalEndpoint* endpoint = balance_of(request).endpoints()[index];
+  if (at_limit(*endpoint, request.settings.endpoint_limits)) return std::nullopt;
+  return Choice{.index = index, .endpoint = endpoint};
+}
+
+bool Balancer::fit(const BalanceRequest& request, std::uint32_t index) {
+  PoolBalance& balance = balance_of(request);
+  const bool troubled = balance.troubled(
+      registry_.changes().load(std::memory_order_relaxed), request.settings, clock_
+  );
+  return !troubled || balance.panic() || balance.standing(index) == PoolBalance::Standing::kFull;
+}
+
+void Balancer::on_success(LocalEndpoint& endpoint, const routing::ProxySettings& settings) {
+  EndpointHealth& health = *endpoint.health;
+  if (health.spotless()) return;
+  health.on_success(rising_time(health.state().phase, settings), in_milliseconds(clock_()));
+}
+
+void Balancer::on_failure(LocalEndpoint& endpoint, const routing::ProxySettings& settings) {
+  endpoint.health->on_failure(settings.ejection, in_milliseconds(clock_()), random_.unit());
+}
+
+PoolBalance& Balancer::balance_of(const BalanceRequest& request) {
+  const auto [found, is_new] = pools_.try_emplace(request.pool->identity);
+  PoolBalance& balance = found->second;
+  if (balance.pool() != request.pool.get()) adopt(balance, request);
+  if (is_new)
+    balance.position =
+        static_cast<std::uint32_t>(std::uint64_t{worker_} * balance.size() / workers_);
+  if (balance.position >= balance.size()) balance.position %= balance.size();
+  return balance;
+}
+
+void Balancer::adopt(PoolBalance& balance, const BalanceRequest& request) {
+  std::vector<LocalEndpoint*> endpoints;
+  endpoints.reserve(request.pool->endpoints.size());
+  const bool had_others = balance.pool() != nullptr;
+  for (const auto& address : request.pool->endpoints) {
+    const auto [found, is_new] = endpoints_.try_emplace(address);
+    LocalEndpoint& endpoint = found->second;
+    if (is_new) {
+      auto record = registry_.find_or_add(address);
+      endpoint.health = std::move(record.health);
+      // Where it is the only kind there is, nobody else could take its share.
+      if (record.is_new && had_others && request.settings.upstream_slow_start.count() > 0)
+        endpoint.health->start_slowly(in_milliseconds(clock_()));
+    }
+    endpoints.push_back(&endpoint);
+  }
+  balance.assign(request.pool, std::move(endpoints));
+  if (endpoints_.size() > sweep_at_) sweep();
+}
+
+void Balancer::sweep() {
+  std::erase_if(endpoints_, [](const auto& entry) {
+    return entry.second.pools == 0 && entry.second.active == 0;
+  });
+  sweep_at_ = 2 * endpoints_.size() + 64;
+}
+
+void Balancer::keep_only(const routing::Snapshot& snapshot) {
+  if (pools_.size() <= 2 * snapshot.pools.size() + 64) return;
+  std::unordered_map<std::uint64_t, PoolBalance> kept;
+  for (const auto& pool : snapshot.pools)
+    if (auto node = pools_.extract(pool->identity)) kept.insert(std::move(node));
+  pools_ = std::move(kept);
+  sweep();
+}
+
+}  // namespace cppx::proxy

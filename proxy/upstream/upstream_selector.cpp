@@ -1,0 +1,85 @@
+#include "proxy/upstream/upstream_selector.h"
+
+#include <chrono>
+
+#include "features/load_balancing/policy.h"
+#include "features/upstream_retries/policy.h"
+#include "features/upstream_timeouts/policy.h"
+#include "proxy/upstream/balance_request.h"
+#include "proxy/upstream/balancer.h"
+#include "proxy/upstream/local_endpoint.h"
+#include "proxy/upstream/retry.h"
+#include "routing/balance/balance_policy.h"
+#include "routing/endpoint/endpoint.h"
+
+namespace cppx::proxy {
+
+void UpstreamSelector::begin(const ForwardedRequest& request) {
+  pool_ = &request.snapshot.pools[request.route.pool];
+  settings_ = request.snapshot.settings.get();
+  retry_ = &settings_->next_upstream;
+  timeouts_ = &settings_->upstream_timeouts;
+  algorithm_ = settings_->load_balance;
+  if (const auto& policies = request.route.policies; !policies.empty()) {
+    if (const auto* retries = policies.find<features::UpstreamRetriesPolicy>())
+      retry_ = &retries->value;
+    if (const auto* timeouts = policies.find<features::UpstreamTimeoutsPolicy>())
+      timeouts_ = &timeouts->value;
+    if (const auto* balancing = policies.find<features::LoadBalancingPolicy>()) {
+      algorithm_ = balancing->value.algorithm;
+      subset_size_ = balancing->value.subset_size;
+      hash_ = balancing->value.hash.hash(
+          {.request = request.head, .client_address = request.client_address}
+      );
+    }
+  }
+  if (retry_->total.count() != 0) started_ = balancer_.now();
+  budget_.on_request();
+}
+
+BalanceRequest UpstreamSelector::balance_request() const {
+  return {
+      .pool = *pool_,
+      .settings = *settings_,
+      .algorithm = algorithm_,
+      .hash = hash_,
+      .subset_size = subset_size_,
+      .exact = false,
+      .tried = tried_,
+  };
+}
+
+const routing::EndpointAddress* UpstreamSelector::next() {
+  // The last one is no longer in use, or it would count against itself.
+  use_ = EndpointUse();
+  const auto choice = balancer_.choose(balance_request());
+  if (!choice) return nullptr;
+  use_ = EndpointUse(*choice->endpoint);
+  tried_.add(choice->index);
+  ++tries_;
+  if (algorithm_ == routing::BalanceAlgorithm::kEwma) try_started_ = balancer_.now();
+  return &(*pool_)->endpoints[choice->index];
+}
+
+void UpstreamSelector::report(const EndedTry& ended) {
+  use_.connected();
+  if (ended.end == TryEnd::kResponse) {
+    balancer_.on_success(*use_, *settings_);
+    if (algorithm_ != routing::BalanceAlgorithm::kEwma) return;
+    const auto now = balancer_.now();
+    use_->observe(std::chrono::duration<double>(now - try_started_).count(), now);
+  } else if (is_connection_failure(ended)) {
+    balancer_.on_failure(*use_, *settings_);
+  }
+}
+
+bool UpstreamSelector::after_try(const EndedTry& ended) {
+  report(ended);
+  if (tries_ >= most_tries(*retry_, (*pool_)->endpoints.size())) return false;
+  if (!may_retry(*retry_, ended)) return false;
+  const auto now = balancer_.now();
+  if (retry_->total.count() != 0 && now - started_ >= retry_->total) return false;
+  return budget_.spend(settings_->retry_budget, now);
+}
+
+}  // namespace cppx::proxy

@@ -1,0 +1,21 @@
+#include "routing/match/route.h"
+
+namespace cppx::routing {
+
+std::string_view to_string(BackendProtocol protocol) noexcept {
+  switch (protocol) {
+    case BackendProtocol::kHttp:
+      return "HTTP";
+    case BackendProtocol::kHttps:
+      return "HTTPS";
+    case BackendProtocol::kAuto:
+      return "AUTO_HTTP";
+    case BackendProtocol::kGrpc:
+      return "GRPC";
+    case BackendProtocol::kGrpcs:
+      return "GRPCS";
+  }
+  return "unknown";
+}
+
+}  // namespace cppx::routing

@@ -1,0 +1,153 @@
+"""Endpoints that fail get no requests for a while; they come back by one probe."""
+
+import threading
+
+import pytest
+
+from support.backend import Backend, answer, refused_port
+from support.client import request
+from support.manifests import ingress, rule, service_of
+from support.waiting import wait_for
+
+# Ejection for good, as far as a test goes, and for a moment.
+LONG = {"upstream-ejection-time": "1h", "upstream-ejection-longest": "1h"}
+SHORT = {"upstream-ejection-time": "100ms", "upstream-ejection-longest": "100ms", "upstream-ejection-return": "0"}
+
+
+def site_with(*backends):
+    return {"all.yaml": [*service_of("web", *backends), ingress("web", rule("site.test", "web:80"))]}
+
+
+class Flaky:
+    """A handler that ends the connection as long as it is told so, and counts."""
+
+    def __init__(self, how="reset"):
+        self.how = how
+        self.bad = True
+        self.failed = 0
+
+    def __call__(self, exchange):
+        exchange.read_body()
+        if not self.bad:
+            answer(exchange)
+            return
+        self.failed += 1
+        getattr(exchange, self.how)()
+
+
+@pytest.mark.parametrize("how", ["reset", "close"])
+def test_an_endpoint_that_fails_three_times_in_a_row_is_left_alone(start_cppx, make_backend, how):
+    flaky = Flaky(how)
+    bad, goods = make_backend("bad", handler=flaky), [make_backend("one"), make_backend("two")]
+    cppx = start_cppx(site_with(bad, *goods), config=LONG)
+    assert [cppx.get().status for _ in range(60)] == [200] * 60
+    assert flaky.failed == 3, "counted over all workers"
+    # A request that must not be sent twice is safe now, too.
+    assert [cppx.ask(request("POST", body=b"x")).status for _ in range(20)] == [200] * 20
+    assert flaky.failed == 3
+
+
+def test_health_is_shared_by_all_routes_and_outlives_snapshots(start_cppx, make_backend):
+    flaky = Flaky()
+    bad, good = make_backend("bad", handler=flaky), make_backend("good")
+    objects = [
+        *service_of("web", bad, good),
+        *service_of("same", bad, good),
+        ingress("web", rule("site.test", "web:80")),
+        ingress("same", rule("same.test", "same:80")),
+    ]
+    cppx = start_cppx({"all.yaml": objects}, config=LONG)
+    assert [cppx.get().status for _ in range(40)] == [200] * 40
+    assert flaky.failed == 3
+    assert [cppx.get("same.test").status for _ in range(20)] == [200] * 20
+    cppx.apply("all.yaml", [*objects, *service_of("more", good), ingress("more", rule("more.test", "more:80"))])
+    assert [cppx.get().status for _ in range(20)] == [200] * 20
+    assert flaky.failed == 3
+
+
+def test_an_ejected_endpoint_is_probed_by_one_request_and_comes_back(start_cppx, make_backend):
+    flaky = Flaky()
+    bad, good = make_backend("bad", handler=flaky), make_backend("good")
+    cppx = start_cppx(site_with(bad, good), config=SHORT)
+    wait_for(lambda: cppx.get().status == 200 and flaky.failed >= 5, 20, "two probes")
+    flaky.bad = False
+    wait_for(lambda: cppx.get().text == "bad", 20, "its return")
+    assert len({cppx.get().text for _ in range(20)}) == 2
+
+
+def test_a_probe_is_one_request_not_all(start_cppx, make_backend):
+    """While the probe waits for its answer, everybody else goes elsewhere."""
+    flaky, gate = Flaky(), threading.Event()
+    bad, good = make_backend("bad", handler=flaky), make_backend("good")
+    cppx = start_cppx(site_with(bad, good), config=SHORT, workers=1)
+    wait_for(lambda: cppx.get().status == 200 and flaky.failed >= 3, 20, "the ejection")
+
+    def held(exchange):
+        assert gate.wait(30)
+        answer(exchange)
+
+    bad.handler = held
+    before = len(bad.requests)
+    with cppx.connect() as probe:
+
+        def probing():
+            if len(bad.requests) == before:
+                probe.send(request())
+                wait_for(lambda: len(bad.requests) > before or good.requests, 5, "the request to be sent")
+                if len(bad.requests) == before:
+                    probe.read_response()
+                    good.requests.clear()
+            return len(bad.requests) > before
+
+        good.requests.clear()
+        wait_for(probing, 20, "a probe")
+        assert [cppx.get().text for _ in range(20)] == ["good"] * 20
+        gate.set()
+        assert probe.read_response().text == "bad"
+    assert {cppx.get().text for _ in range(10)} == {"bad", "good"}
+
+
+def test_never_more_than_half_are_left_out(start_cppx, make_backend):
+    """With two of three failing the judgement is not trusted: all get requests, and retries do what they can."""
+    flaky = Flaky()
+    bads = [make_backend("bad one", handler=flaky), make_backend("bad two", handler=flaky)]
+    good = make_backend("good")
+    cppx = start_cppx(site_with(*bads, good), config=LONG, workers=1)
+    assert [cppx.get().status for _ in range(40)] == [200] * 40
+    assert flaky.failed > 10
+
+
+def test_a_single_endpoint_is_never_left_out(start_cppx, make_backend):
+    flaky = Flaky()
+    bad = make_backend("bad", handler=flaky)
+    cppx = start_cppx(site_with(bad), config={**LONG, "proxy-next-upstream-tries": "1"})
+    assert [cppx.get().status for _ in range(10)] == [502] * 10
+    flaky.bad = False
+    assert [cppx.get().status for _ in range(5)] == [200] * 5
+
+
+def test_refused_connections_count_and_a_backend_that_starts_is_found(start_cppx, make_backend):
+    holder, port = refused_port("127.0.0.12")
+    good = make_backend("good")
+    cppx = start_cppx(site_with(("127.0.0.12", port), good), config=SHORT)
+    assert [cppx.get().text for _ in range(20)] == ["good"] * 20
+    holder.close()
+    with Backend("late", address="127.0.0.12", port=port):
+        wait_for(lambda: cppx.get().text == "late", 20, "the late one")
+
+
+def test_error_statuses_and_slowness_do_not_eject(start_cppx, make_backend):
+    """Clients can bring these about at will: no reason to take an endpoint from everybody."""
+    bad = make_backend("bad", handler=lambda exchange: exchange.reply(status=500))
+    slow = make_backend("slow", handler=lambda exchange: exchange.expect_peer_gone())
+    config = {**LONG, "proxy-read-timeout": "50ms", "proxy-next-upstream-tries": "1"}
+    cppx = start_cppx(site_with(bad, slow), config=config, workers=1)
+    assert sorted(cppx.get().status for _ in range(12)) == [500] * 6 + [504] * 6
+
+
+def test_ejection_can_be_switched_off(start_cppx, make_backend):
+    flaky = Flaky()
+    bad, good = make_backend("bad", handler=flaky), make_backend("good")
+    cppx = start_cppx(site_with(bad, good), config={**LONG, "upstream-ejection-failures": "0"}, workers=1)
+    assert [cppx.get().status for _ in range(20)] == [200] * 20
+    assert flaky.failed >= 10
