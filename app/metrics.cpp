@@ -106,6 +106,14 @@ std::string render_metrics(
           {{number(counters.retries), {}}}
       ),
       family(
+          "cppx_upstream_retries_denied_total", "Retries for which the budget had nothing left",
+          MetricType::Counter, {{number(counters.retries_denied), {}}}
+      ),
+      family(
+          "cppx_upstream_ejections_total", "Endpoints taken out of use after failures",
+          MetricType::Counter, {{number(counters.upstream_ejections), {}}}
+      ),
+      family(
           "cppx_upstream_idle_connections", "Idle connections to backends", MetricType::Gauge,
           {{number(counters.upstream_idle), {}}}
       ),

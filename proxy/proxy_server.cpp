@@ -115,6 +115,8 @@ Counters ProxyServer::counters() {
     slot->worker->post([&worker = *slot->worker, promise] {
       Counters counters = worker.counters();
       counters.upstream_idle = worker.upstreams().idle();
+      counters.upstream_ejections = worker.balancer().ejections();
+      counters.retries_denied = worker.retry_budget().denied();
       promise->set_value(counters);
     });
   }

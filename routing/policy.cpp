@@ -16,6 +16,8 @@ std::string_view to_string(Feature feature) noexcept {
       return "upstream-retries";
     case Feature::kLoadBalancing:
       return "load-balancing";
+    case Feature::kSessionAffinity:
+      return "session-affinity";
     case Feature::kRateLimit:
       return "rate-limit";
     case Feature::kCount:

@@ -19,6 +19,7 @@ enum class Feature : std::uint8_t {
   kUpstreamTimeouts,
   kUpstreamRetries,
   kLoadBalancing,
+  kSessionAffinity,
   kRateLimit,
   kCount,
 };

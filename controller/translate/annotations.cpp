@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "controller/model/objects.h"
+#include "controller/translate/affinity_annotations.h"
 #include "controller/translate/annotation_reader.h"
 #include "controller/translate/diagnostic_list.h"
 #include "controller/translate/limit_annotations.h"
@@ -42,8 +43,9 @@ constexpr std::array kReaders{
 };
 
 const AnnotationReader* find_reader(std::string_view name) {
-  const std::array<std::span<const AnnotationReader>, 3> all{
-      kReaders, limit_annotation_readers(), upstream_annotation_readers()
+  const std::array<std::span<const AnnotationReader>, 4> all{
+      kReaders, upstream_annotation_readers(), affinity_annotation_readers(),
+      limit_annotation_readers()
   };
   for (const auto& readers : all)
     for (const AnnotationReader& reader : readers)

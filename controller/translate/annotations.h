@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "controller/model/objects.h"
+#include "controller/translate/affinity_annotations.h"
 #include "controller/translate/diagnostic_list.h"
 #include "controller/translate/limit_annotations.h"
 #include "controller/translate/upstream_annotations.h"
@@ -18,7 +19,13 @@ struct IngressAnnotations {
   std::optional<bool> preserve_trailing_slash;
   std::optional<routing::BackendProtocol> backend_protocol;
   UpstreamAnnotations upstream;
+  AffinityAnnotations affinity;
   LimitAnnotations limits;
+
+  /// Whether the pools of the Ingress need EndpointHashes.
+  [[nodiscard]] bool needs_hashes() const {
+    return upstream.hash_by.has_value() || affinity.cookie.value_or(false);
+  }
 };
 
 /// Reads the annotations under `prefix` (without '/'). Bad values and annotations that are not

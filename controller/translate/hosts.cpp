@@ -135,9 +135,8 @@ PlannedRoute HostPlanner::route_to(
 ) {
   const Ingress& ingress = *selected.ingress;
   const std::string& ns = ingress.meta.key.ns;
-  const PlannedPool& pool = pools_.pool_of(
-      ns, backend.service, backend.port, selected.annotations.upstream.needs_hashes()
-  );
+  const PlannedPool& pool =
+      pools_.pool_of(ns, backend.service, backend.port, selected.annotations.needs_hashes());
   const std::string port = to_string(backend.port);
   if (pool.pool.status == routing::PoolStatus::kNoService)
     diagnostics_.warn(

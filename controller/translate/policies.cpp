@@ -52,7 +52,7 @@ routing::PolicySet PolicyMaker::policies_of(const PolicyInput& input) {
     ));
   if (hsts_ != nullptr) out.set(hsts_);
   if (input.annotations != nullptr) {
-    upstream_.add(input.annotations->upstream, settings_->proxy, out);
+    upstream_.add(*input.annotations, settings_->proxy, input.path, out);
     limits_.add(input.annotations->limits, *settings_, out);
   }
   return out;

@@ -107,13 +107,31 @@ const PlannedPool& PoolBuilder::pool_of(
     it->second.pool.name = it->first;
     it->second.pool.identity = hash64(it->first);
     fill(it->second, ObjectKey{ns, service}, port);
+    it->second.hash_key = hash_key_of(ObjectKey{ns, service}, it->first);
   }
   it->second.needs_hashes = it->second.needs_hashes || needs_hashes;
   return it->second;
 }
 
+// All replicas must make the same of it, and clients must not know it: the UID of the Service is
+// random and no client's business.
+routing::SipKey PoolBuilder::hash_key_of(const ObjectKey& key, std::string_view pool) const {
+  const auto it = input_.store.services().find(key);
+  const std::string_view uid = it == input_.store.services().end()
+                                   ? std::string_view()
+                                   : std::string_view(it->second->meta.uid);
+  const routing::SipKey secret{
+      .low = routing::sip_hash({.low = 1, .high = 0}, uid),
+      .high = routing::sip_hash({.low = 2, .high = 0}, uid)
+  };
+  return {
+      .low = routing::sip_hash(secret, pool),
+      .high = routing::sip_hash({.low = secret.high, .high = secret.low}, pool)
+  };
+}
+
 std::vector<std::shared_ptr<const EndpointPool>> PoolBuilder::finish(
-    const std::vector<std::shared_ptr<const EndpointPool>>& last, const routing::SipKey& hash_key
+    const std::vector<std::shared_ptr<const EndpointPool>>& last
 ) {
   std::vector<std::shared_ptr<const EndpointPool>> out;
   out.reserve(pools_.size());
@@ -122,13 +140,14 @@ std::vector<std::shared_ptr<const EndpointPool>> PoolBuilder::finish(
     planned.index = static_cast<routing::PoolIndex>(out.size());
     while (old != last.end() && (*old)->name < name) ++old;
     const bool hashes = planned.needs_hashes && !planned.pool.endpoints.empty();
-    if (old != last.end() && equal(**old, planned.pool) && has_hashes(**old, hashes, hash_key)) {
+    if (old != last.end() && equal(**old, planned.pool) &&
+        has_hashes(**old, hashes, planned.hash_key)) {
       out.push_back(*old);
       continue;
     }
     if (hashes)
       planned.pool.hashes =
-          std::make_shared<const routing::EndpointHashes>(planned.pool.endpoints, hash_key);
+          std::make_shared<const routing::EndpointHashes>(planned.pool.endpoints, planned.hash_key);
     out.push_back(std::make_shared<const EndpointPool>(planned.pool));
   }
   return out;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -24,6 +25,7 @@ struct PlannedPool {
   bool needs_hashes = false;  ///< A route asks for them.
   /// By `appProtocol` of the Service's port, where no annotation says otherwise.
   routing::BackendProtocol protocol = routing::BackendProtocol::kHttp;
+  routing::SipKey hash_key;  ///< Of EndpointHashes.
 };
 
 /// "80" or "http": as the Ingress has it.
@@ -45,10 +47,9 @@ class PoolBuilder {
   );
 
   /// Gives every pool its index and returns them sorted by name; those equal to one of `last` are
-  /// that one. `hash_key` is that of EndpointHashes.
+  /// that one.
   std::vector<std::shared_ptr<const routing::EndpointPool>> finish(
-      const std::vector<std::shared_ptr<const routing::EndpointPool>>& last,
-      const routing::SipKey& hash_key
+      const std::vector<std::shared_ptr<const routing::EndpointPool>>& last
   );
 
   /// Names of ExternalName Services that need an address.
@@ -66,7 +67,8 @@ class PoolBuilder {
       routing::EndpointPool& pool, const Service& service, const std::string& name,
       std::uint16_t port
   );
-  const Slices& slices_of(const ObjectKey& service) const;
+  [[nodiscard]] const Slices& slices_of(const ObjectKey& service) const;
+  [[nodiscard]] routing::SipKey hash_key_of(const ObjectKey& key, std::string_view pool) const;
 
   const TranslateInput& input_;
   const TranslateOptions& options_;

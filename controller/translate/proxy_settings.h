@@ -6,7 +6,6 @@
 
 #include "controller/model/objects.h"
 #include "controller/translate/diagnostic_list.h"
-#include "routing/balance/sip_hash.h"
 #include "routing/settings.h"
 
 namespace cppx::controller {
@@ -14,7 +13,6 @@ namespace cppx::controller {
 /// What the ConfigMap named by --configmap decides, with ingress-nginx's keys and defaults.
 struct GlobalSettings {
   routing::ProxySettings proxy;
-  routing::SipKey affinity_key;  ///< Hides endpoints in the cookies of session affinity.
   bool ssl_redirect = true;
   bool force_ssl_redirect = false;
   bool preserve_trailing_slash = false;

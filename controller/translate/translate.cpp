@@ -106,7 +106,7 @@ Translation Translator::translate(const TranslateInput& input) {
 
   auto snapshot = std::make_shared<routing::Snapshot>();
   snapshot->settings = impl_->parts.settings(settings.proxy);
-  snapshot->pools = pools.finish(impl_->last_pools, settings.affinity_key);
+  snapshot->pools = pools.finish(impl_->last_pools);
   impl_->last_pools = snapshot->pools;
   impl_->policies.begin(settings);
   const auto table = impl_->parts.routing_table(hosts, impl_->policies);

@@ -24,9 +24,6 @@ struct UpstreamAnnotations {
   std::optional<routing::HashPattern> hash_by;
   std::optional<bool> hash_by_subset;
   std::optional<std::uint32_t> hash_by_subset_size;
-
-  /// Whether the pools of the Ingress need EndpointHashes.
-  [[nodiscard]] bool needs_hashes() const { return hash_by.has_value(); }
 };
 
 std::span<const AnnotationReader> upstream_annotation_readers() noexcept;

@@ -1,7 +1,9 @@
 #include "controller/translate/upstream_policies.h"
 
 #include <cstdint>
+#include <string_view>
 
+#include "controller/translate/annotations.h"
 #include "controller/translate/upstream_annotations.h"
 #include "routing/balance/balance_policy.h"
 #include "routing/policy.h"
@@ -17,9 +19,10 @@ constexpr std::uint32_t kUsualSubset = 3;
 }  // namespace
 
 void UpstreamPolicyMaker::add(
-    const UpstreamAnnotations& annotations, const routing::ProxySettings& settings,
+    const IngressAnnotations& all, const routing::ProxySettings& settings, std::string_view path,
     routing::PolicySet& out
 ) {
+  const UpstreamAnnotations& annotations = all.upstream;
   const routing::UpstreamTimeouts timeouts{
       .connect = annotations.connect_timeout.value_or(settings.upstream_timeouts.connect),
       .send = annotations.send_timeout.value_or(settings.upstream_timeouts.send),
@@ -44,6 +47,8 @@ void UpstreamPolicyMaker::add(
   }
   if (balance.algorithm != settings.load_balance || !balance.hash.empty())
     out.set(balancing_.of(balance));
+
+  if (const auto affinity = all.affinity.affinity(path)) out.set(sessions_.of(*affinity));
 }
 
 }  // namespace cppx::controller

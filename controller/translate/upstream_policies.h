@@ -1,8 +1,11 @@
 #pragma once
 
+#include <string_view>
+
+#include "controller/translate/annotations.h"
 #include "controller/translate/policy_cache.h"
-#include "controller/translate/upstream_annotations.h"
 #include "features/load_balancing/policy.h"
+#include "features/session_affinity/policy.h"
 #include "features/upstream_retries/policy.h"
 #include "features/upstream_timeouts/policy.h"
 #include "routing/policy.h"
@@ -18,17 +21,20 @@ class UpstreamPolicyMaker {
     timeouts_.drop_unused();
     retries_.drop_unused();
     balancing_.drop_unused();
+    sessions_.drop_unused();
   }
 
+  /// `path` is that of the route.
   void add(
-      const UpstreamAnnotations& annotations, const routing::ProxySettings& settings,
-      routing::PolicySet& out
+      const IngressAnnotations& annotations, const routing::ProxySettings& settings,
+      std::string_view path, routing::PolicySet& out
   );
 
  private:
   PolicyCache<features::UpstreamTimeoutsPolicy> timeouts_;
   PolicyCache<features::UpstreamRetriesPolicy> retries_;
   PolicyCache<features::LoadBalancingPolicy> balancing_;
+  PolicyCache<features::SessionAffinityPolicy> sessions_;
 };
 
 }  // namespace cppx::controller

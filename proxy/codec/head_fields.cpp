@@ -1,6 +1,9 @@
 #include "proxy/codec/head_fields.h"
 
+#include <string_view>
+
 #include "base/text.h"
+#include "routing/http/message.h"
 
 namespace cppx::proxy {
 namespace {

@@ -31,6 +31,7 @@ struct ResponsePlan {
   bool upgrade = false;                          ///< 101: Connection and Upgrade are passed on.
   std::string_view date{};                       ///< IMF-fixdate.
   std::string_view strict_transport_security{};  ///< Empty: leave the backend's as it is.
+  std::string_view set_cookie{};                 ///< One more Set-Cookie field; empty: none.
 };
 
 /// The host the backend is told. HTTP/1.0 may come without one; HTTP/1.1 must have it (RFC 9112

@@ -265,7 +265,14 @@ Task<Connection::HeadResult> Connection::read_head() {
   down.transport.disarm_read();
   if (down.input.size() - parser.head_bytes() < kBodyRoom) grow_input(BufferPool::kLarge);
   const std::string_view head = down.unread().substr(0, parser.head_bytes());
-  const std::uint16_t status = http1::validate_request(parser, head, state_->request);
+  std::uint16_t status = http1::validate_request(parser, head, state_->request);
+  // A body of moderate size has its place behind the head; what refers to the head moves along.
+  if (status == 0 && state_->request.framing == routing::BodyFraming::kLength &&
+      state_->request.content_length > down.input.size() - parser.head_bytes() &&
+      grow_input(BufferPool::kLarge))
+    status = http1::validate_request(
+        parser, down.unread().substr(0, parser.head_bytes()), state_->request
+    );
   if (status != 0) co_return co_await refuse(status);
   down.begin = parser.head_bytes();
   ++down.requests;

@@ -31,6 +31,7 @@ enum class BodyAtHand : std::uint8_t {
 /// What the stream changes about a response beside its head.
 struct ResponseChanges {
   std::string_view strict_transport_security{};  ///< Empty: leave the backend's as it is.
+  std::string_view set_cookie{};                 ///< One more Set-Cookie field; empty: none.
   /// False: the connection cannot go on after this response, its request was not heard out.
   bool keep_alive = true;
 };

@@ -16,7 +16,9 @@ Task<StreamEnd> Stream::relay_response() {
   const bool heard_out =
       upload_ == Upload::kNone || upload_ == Upload::kDone || upload_ == Upload::kRunning;
   const ResponseChanges changes{
-      .strict_transport_security = strict_transport_security(), .keep_alive = heard_out
+      .strict_transport_security = strict_transport_security(),
+      .set_cookie = selector_.set_cookie(down_.origin().connection.tls, state_.set_cookie),
+      .keep_alive = heard_out
   };
   const BodyPart first = up_->next_body();
   const bool begun = co_await down_.write_response(response, changes, first);
@@ -46,7 +48,10 @@ Task<StreamEnd> Stream::tunnel() {
   down_.watch(nullptr);
   up_->disarm_read();
   const BodyPart first = up_->next_body();
-  const bool begun = co_await down_.write_response(state_.response, {}, first);
+  const ResponseChanges changes{
+      .set_cookie = selector_.set_cookie(down_.origin().connection.tls, state_.set_cookie)
+  };
+  const bool begun = co_await down_.write_response(state_.response, changes, first);
   if (!begun) co_return StreamEnd::kAbort;
   tunnel_idle_.arm(selector_.timeouts().read);
   upload_ = Upload::kRunning;

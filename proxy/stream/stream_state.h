@@ -22,6 +22,7 @@ struct StreamState {
   std::string path_scratch;
   std::string request_id;     ///< Of our own making, for a request that came without one.
   std::string websocket_key;  ///< For a WebSocket that came over HTTP/2, where there is none.
+  std::string set_cookie;     ///< Value of a Set-Cookie field for the session.
 };
 
 class StreamStatePool {

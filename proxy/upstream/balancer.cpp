@@ -39,15 +39,22 @@ std::optional<Choice> Balancer::choose(const BalanceRequest& request) {
 std::optional<Choice> Balancer::take(const BalanceRequest& request, std::uint32_t index) {
   LocalEndpoint* endpoint = balance_of(request).endpoints()[index];
   if (at_limit(*endpoint, request.settings.endpoint_limits)) return std::nullopt;
+  // Whoever must use it tries it out as well.
+  may_serve(request, index);
   return Choice{.index = index, .endpoint = endpoint};
 }
 
-bool Balancer::fit(const BalanceRequest& request, std::uint32_t index) {
+bool Balancer::may_serve(const BalanceRequest& request, std::uint32_t index) {
+  using Standing = PoolBalance::Standing;
   PoolBalance& balance = balance_of(request);
   const bool troubled = balance.troubled(
       registry_.changes().load(std::memory_order_relaxed), request.settings, clock_
   );
-  return !troubled || balance.panic() || balance.standing(index) == PoolBalance::Standing::kFull;
+  if (!troubled) return true;
+  const Standing standing = balance.standing(index);
+  if (standing == Standing::kWaiting)
+    return balance.endpoints()[index]->health->claim_probe(balance.now()) || balance.panic();
+  return standing != Standing::kOut || balance.panic();
 }
 
 void Balancer::on_success(LocalEndpoint& endpoint, const routing::ProxySettings& settings) {
@@ -57,7 +64,8 @@ void Balancer::on_success(LocalEndpoint& endpoint, const routing::ProxySettings&
 }
 
 void Balancer::on_failure(LocalEndpoint& endpoint, const routing::ProxySettings& settings) {
-  endpoint.health->on_failure(settings.ejection, in_milliseconds(clock_()), random_.unit());
+  if (endpoint.health->on_failure(settings.ejection, in_milliseconds(clock_()), random_.unit()))
+    ++ejections_;
 }
 
 PoolBalance& Balancer::balance_of(const BalanceRequest& request) {

@@ -43,8 +43,8 @@ class Balancer {
   std::optional<Choice> choose(const BalanceRequest& request);
   /// That very endpoint, fit or not; nothing when it is at its limit.
   std::optional<Choice> take(const BalanceRequest& request, std::uint32_t index);
-  /// Whether the endpoint is, for what is known, as good as any. For keys that shall last.
-  bool fit(const BalanceRequest& request, std::uint32_t index);
+  /// Whether the endpoint is fit for a request that belongs to it, be it as the probe.
+  bool may_serve(const BalanceRequest& request, std::uint32_t index);
 
   /// A request was answered.
   void on_success(LocalEndpoint& endpoint, const routing::ProxySettings& settings);
@@ -54,6 +54,8 @@ class Balancer {
   /// Forgets pools that are no more; called when a snapshot is taken.
   void keep_only(const routing::Snapshot& snapshot);
 
+  /// Ejections that this worker brought about.
+  [[nodiscard]] std::uint64_t ejections() const noexcept { return ejections_; }
   [[nodiscard]] FastRandom& random() noexcept { return random_; }
   [[nodiscard]] std::chrono::steady_clock::time_point now() const { return clock_(); }
   [[nodiscard]] std::size_t known_endpoints() const noexcept { return endpoints_.size(); }
@@ -71,6 +73,7 @@ class Balancer {
   std::unordered_map<routing::EndpointAddress, LocalEndpoint, routing::EndpointAddressHash>
       endpoints_;
   std::size_t sweep_at_ = 64;
+  std::uint64_t ejections_ = 0;
   std::unordered_map<std::uint64_t, PoolBalance> pools_;  // refers to endpoints_
 };
 

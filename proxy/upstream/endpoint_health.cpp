@@ -51,20 +51,21 @@ bool EndpointHealth::change(std::uint64_t from, Phase phase, Time time) noexcept
   return true;
 }
 
-void EndpointHealth::on_failure(
+bool EndpointHealth::on_failure(
     const routing::EjectionSettings& settings, Time now, double jitter
 ) noexcept {
-  if (settings.failures == 0) return;
+  if (settings.failures == 0) return false;
   const std::uint32_t failures = failures_.fetch_add(1, kRelaxed) + 1;
   const std::uint64_t packed = state_.load(kRelaxed);
   const Phase phase = unpack(packed).phase;
-  if (phase == Phase::kEjected) return;
-  if (phase != Phase::kProbing && failures < settings.failures) return;
+  if (phase == Phase::kEjected) return false;
+  if (phase != Phase::kProbing && failures < settings.failures) return false;
   const std::uint32_t earlier = ejections_.load(kRelaxed);
   // Of several workers that see it fail at once, one ejects it.
-  if (!change(packed, Phase::kEjected, now + length_of(settings, earlier, jitter))) return;
+  if (!change(packed, Phase::kEjected, now + length_of(settings, earlier, jitter))) return false;
   ejections_.store(earlier + 1, kRelaxed);
   failures_.store(0, kRelaxed);
+  return true;
 }
 
 void EndpointHealth::on_success(std::chrono::milliseconds settle_after, Time now) noexcept {

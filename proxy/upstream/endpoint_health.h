@@ -51,8 +51,9 @@ class EndpointHealth {
            failures_.load(std::memory_order_relaxed) == 0;
   }
 
-  /// A connection to it failed. `jitter`, from 0 up to 1, varies the time of an ejection.
-  void on_failure(const routing::EjectionSettings& settings, Time now, double jitter) noexcept;
+  /// A connection to it failed. `jitter`, from 0 up to 1, varies the time of an ejection. True if
+  /// this ejected it.
+  bool on_failure(const routing::EjectionSettings& settings, Time now, double jitter) noexcept;
   /// It has answered. `settle_after` is how long it has had rising shares when it has all of them.
   void on_success(std::chrono::milliseconds settle_after, Time now) noexcept;
   /// Whether the caller's next request is the one that tries it out.

@@ -5,7 +5,7 @@
 #include <mutex>
 
 #include "proxy/upstream/endpoint_health.h"
-#include "routing/endpoint/endpoint_address.h"
+#include "routing/endpoint/endpoint.h"
 
 namespace cppx::proxy {
 

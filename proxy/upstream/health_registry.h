@@ -8,7 +8,7 @@
 #include <unordered_map>
 
 #include "proxy/upstream/endpoint_health.h"
-#include "routing/endpoint/endpoint_address.h"
+#include "routing/endpoint/endpoint.h"
 
 namespace cppx::proxy {
 

@@ -30,7 +30,10 @@ bool RetryBudget::spend(
   saved_ = saved_ * faded + least * lasting_seconds +
            static_cast<double>(requests_) * per_request * counted;
   requests_ = 0;
-  if (saved_ < 1) return false;
+  if (saved_ < 1) {
+    ++denied_;
+    return false;
+  }
   saved_ -= 1;
   return true;
 }

@@ -22,7 +22,11 @@ class RetryBudget {
   /// Whether one retry may be made now; if so it is paid for.
   bool spend(const routing::RetryBudgetSettings& settings, Clock::time_point now) noexcept;
 
+  /// Retries that were asked for in vain.
+  [[nodiscard]] std::uint64_t denied() const noexcept { return denied_; }
+
  private:
+  std::uint64_t denied_ = 0;
   double saved_ = -1;           // retries; negative: nobody has asked yet
   std::uint64_t requests_ = 0;  // since settled_
   Clock::time_point settled_;

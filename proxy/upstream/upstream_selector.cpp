@@ -2,7 +2,10 @@
 
 #include <chrono>
 
+#include "base/text.h"
 #include "features/load_balancing/policy.h"
+#include "features/session_affinity/cookie.h"
+#include "features/session_affinity/policy.h"
 #include "features/upstream_retries/policy.h"
 #include "features/upstream_timeouts/policy.h"
 #include "proxy/upstream/balance_request.h"
@@ -25,6 +28,9 @@ void UpstreamSelector::begin(const ForwardedRequest& request) {
       retry_ = &retries->value;
     if (const auto* timeouts = policies.find<features::UpstreamTimeoutsPolicy>())
       timeouts_ = &timeouts->value;
+    if (const auto* affinity = policies.find<features::SessionAffinityPolicy>();
+        affinity != nullptr && (*pool_)->hashes != nullptr)
+      session_.begin(affinity->value, **pool_, request.head.fields);
     if (const auto* balancing = policies.find<features::LoadBalancingPolicy>()) {
       algorithm_ = balancing->value.algorithm;
       subset_size_ = balancing->value.subset_size;
@@ -33,6 +39,7 @@ void UpstreamSelector::begin(const ForwardedRequest& request) {
       );
     }
   }
+  head_ = &request.head;
   if (retry_->total.count() != 0) started_ = balancer_.now();
   budget_.on_request();
 }
@@ -52,7 +59,8 @@ BalanceRequest UpstreamSelector::balance_request() const {
 const routing::EndpointAddress* UpstreamSelector::next() {
   // The last one is no longer in use, or it would count against itself.
   use_ = EndpointUse();
-  const auto choice = balancer_.choose(balance_request());
+  const auto choice = session_.active() ? session_.choose(balancer_, balance_request())
+                                        : balancer_.choose(balance_request());
   if (!choice) return nullptr;
   use_ = EndpointUse(*choice->endpoint);
   tried_.add(choice->index);
@@ -71,6 +79,24 @@ void UpstreamSelector::report(const EndedTry& ended) {
   } else if (is_connection_failure(ended)) {
     balancer_.on_failure(*use_, *settings_);
   }
+}
+
+std::string_view UpstreamSelector::set_cookie(bool tls, std::string& memory) const {
+  if (!session_.active() || !session_.new_key()) return {};
+  std::string_view user_agent;
+  for (const routing::HeaderField& field : head_->fields)
+    if (iequals(field.name, "user-agent")) user_agent = field.value;
+  memory.clear();
+  features::append_set_cookie(
+      session_.affinity(),
+      {.key = *session_.new_key(),
+       .pool = session_.pool_identity(),
+       .tls = tls,
+       .user_agent = user_agent,
+       .now = std::chrono::system_clock::now()},
+      memory
+  );
+  return memory;
 }
 
 bool UpstreamSelector::after_try(const EndedTry& ended) {

@@ -2,13 +2,16 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "proxy/upstream/balancer.h"
 #include "proxy/upstream/local_endpoint.h"
 #include "proxy/upstream/retry.h"
 #include "proxy/upstream/retry_budget.h"
+#include "proxy/upstream/session_selector.h"
 #include "proxy/upstream/tried_endpoints.h"
 #include "routing/endpoint/endpoint.h"
 #include "routing/http/message.h"
@@ -42,6 +45,10 @@ class UpstreamSelector {
   /// Those of the route, or those for all. After begin().
   [[nodiscard]] const routing::UpstreamTimeouts& timeouts() const noexcept { return *timeouts_; }
 
+  /// The value of the Set-Cookie field that the response needs for the session, made in `memory`;
+  /// empty: none.
+  std::string_view set_cookie(bool tls, std::string& memory) const;
+
   /// Around making a connection for the try: what EndpointLimits::pending counts.
   void connecting() noexcept { use_.connecting(); }
   void connected() noexcept { use_.connected(); }
@@ -69,6 +76,8 @@ class UpstreamSelector {
   routing::BalanceAlgorithm algorithm_ = routing::BalanceAlgorithm::kRoundRobin;
   std::uint32_t subset_size_ = 0;
   std::optional<std::uint64_t> hash_;
+  SessionSelector session_;
+  const routing::RequestHead* head_ = nullptr;
   TriedEndpoints tried_;
   EndpointUse use_;
   std::uint32_t tries_ = 0;

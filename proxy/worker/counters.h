@@ -20,6 +20,8 @@ struct Counters {
   std::uint64_t upstream_connect_failures = 0;
   std::uint64_t upstream_reuses = 0;
   std::uint64_t retries = 0;
+  std::uint64_t retries_denied = 0;
+  std::uint64_t upstream_ejections = 0;
   std::uint64_t upstream_idle = 0;
 
   void add(const Counters& other) noexcept {
@@ -36,6 +38,8 @@ struct Counters {
     upstream_connect_failures += other.upstream_connect_failures;
     upstream_reuses += other.upstream_reuses;
     retries += other.retries;
+    retries_denied += other.retries_denied;
+    upstream_ejections += other.upstream_ejections;
     upstream_idle += other.upstream_idle;
   }
 };

@@ -6,7 +6,7 @@
 #include <span>
 
 #include "routing/balance/sip_hash.h"
-#include "routing/endpoint/endpoint_address.h"
+#include "routing/endpoint/endpoint.h"
 
 namespace cppx::routing {
 

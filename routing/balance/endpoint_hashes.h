@@ -9,7 +9,7 @@
 
 #include "routing/balance/maglev_table.h"
 #include "routing/balance/sip_hash.h"
-#include "routing/endpoint/endpoint_address.h"
+#include "routing/endpoint/endpoint.h"
 
 namespace cppx::routing {
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "routing/balance/sip_hash.h"
-#include "routing/endpoint/endpoint_address.h"
+#include "routing/endpoint/endpoint.h"
 
 namespace cppx::routing {
 namespace {

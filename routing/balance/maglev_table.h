@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "routing/endpoint/endpoint_address.h"
+#include "routing/endpoint/endpoint.h"
 
 namespace cppx::routing {
 

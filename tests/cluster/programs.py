@@ -2,15 +2,15 @@
 
 import os
 import pathlib
-import platform
 import re
 import shutil
 import subprocess
 
+from support.go_programs import ARCHITECTURE, cache_folder
+
 KUBERNETES = "1.36.3"
 # The version that Kubernetes 1.36.3 itself is built and tested with.
 ETCD = "3.6.8"
-ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 
 PACKAGES = {
     "etcd": "go.etcd.io/etcd/server/v3",
@@ -21,15 +21,6 @@ PACKAGES = {
 }
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-
-
-def cache_folder():
-    """CPPX_CACHE, else cppx in the user's cache folder."""
-    own = os.environ.get("CPPX_CACHE")
-    if own:
-        return pathlib.Path(own).absolute()
-    general = os.environ.get("XDG_CACHE_HOME")
-    return (pathlib.Path(general) if general else pathlib.Path.home() / ".cache") / "cppx"
 
 
 def control_plane_folder():

@@ -18,9 +18,9 @@ MAY_INCLUDE = {
 }
 # Libraries that a folder must do without: its headers and sources include none of them.
 FORBIDDEN_LIBRARIES = {
-    "routing": ("boost/asio", "boost/beast", "openssl", "nlohmann", "yaml-cpp", "thread", "mutex", "llhttp"),
-    "features": ("boost/asio", "boost/beast", "openssl", "thread", "mutex", "llhttp"),
-    "tls": ("boost/asio", "boost/beast", "nlohmann", "yaml-cpp", "llhttp"),
+    "routing": ("boost/asio", "boost/beast", "openssl", "nlohmann", "yaml-cpp", "thread", "mutex", "llhttp", "nghttp2"),
+    "features": ("boost/asio", "boost/beast", "openssl", "thread", "mutex", "llhttp", "nghttp2"),
+    "tls": ("boost/asio", "boost/beast", "nlohmann", "yaml-cpp", "llhttp", "nghttp2"),
     "controller": ("llhttp", "nghttp2"),
     "proxy": ("nlohmann", "yaml-cpp", "boost/beast"),
 }

@@ -15,6 +15,9 @@ from support.waiting import scaled
 from support.wire import Headers, Truncated
 
 
+EVERY = 2**31 - 1
+
+
 class PeerGone(Exception):
     """The proxy reset the stream or ended the connection."""
 
@@ -40,7 +43,10 @@ class H2Request:
 
 
 class H2Exchange:
-    """One stream at a backend, in the hands of a handler, which runs in a thread of its own."""
+    """One stream at a backend, in the hands of a handler, which runs in a thread of its own.
+
+    The window of the connection is always opened again, that of a stream when its handler has taken the data.
+    """
 
     def __init__(self, backend, connection, request):
         self.backend = backend
@@ -57,7 +63,7 @@ class H2Exchange:
                 piece, self._incoming = bytes(self._incoming), bytearray()
                 held, self._held = self._held, 0
                 if held:
-                    self.connection.acknowledge(self.request.stream, held)
+                    self.connection.acknowledge(held, self.request.stream)
             if piece:
                 yield piece
             elif self.request.complete:
@@ -106,10 +112,13 @@ class H2Exchange:
             self.connection.flush()
 
     def goaway(self, last=None, code=0):
-        """Announces the end of the connection; `last` is the last stream that is answered, this one unless told."""
+        """Announces the end of the connection; `last` is the last stream that is answered, this one unless told.
+
+        EVERY is the first half of a graceful end: no stream is refused, but new ones should go elsewhere.
+        """
         last = self.request.stream if last is None else last
         with self.connection.changed:
-            self.connection.wire.send(GoAwayFrame(0, last_stream_id=last, error_code=code).serialize())
+            self.connection.flush(GoAwayFrame(0, last_stream_id=last, error_code=code).serialize())
 
     def close(self):
         with contextlib.suppress(OSError):
@@ -135,15 +144,15 @@ class _Connection:
         self.exchanges = {}
         self.h2 = library_connection(False)
 
-    def flush(self):
+    def flush(self, more=b""):
         try:
-            self.wire.send(self.h2.data_to_send())
+            self.wire.send(self.h2.data_to_send() + more)
         except OSError as error:
             raise PeerGone from error
 
-    def acknowledge(self, stream, size):
+    def acknowledge(self, size, stream=None):
         with contextlib.suppress(H2Error, PeerGone):
-            self.h2.acknowledge_received_data(size, stream)
+            self.h2.increment_flow_control_window(size, stream)
             self.flush()
 
     def expect_open(self, exchange):
@@ -197,6 +206,8 @@ class _Connection:
             self.exchanges[event.stream_id] = thread, exchange
             thread.start()
             return
+        if isinstance(event, DataReceived) and event.flow_controlled_length:
+            self.acknowledge(event.flow_controlled_length)
         _, exchange = self.exchanges.get(getattr(event, "stream_id", None), (None, None))
         if exchange is None:
             return

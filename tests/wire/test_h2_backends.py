@@ -109,8 +109,9 @@ def test_https_backends(start_cppx, make_backend, tmp_path, value):
     objects = [*service_of("web", backend), ingress("web", rule("site.test", "web:80"), annotations={PROTOCOL: value})]
     cppx = start_cppx({"all.yaml": objects})
     with cppx.h2() as client:
+        exactly(client.ask("POST", "/post", body=b"x" * 100_000), 200, b"secret")
         for number in range(10):
-            exactly(client.ask("POST", f"/{number}", body=b"x" * 100_000), 200, b"secret")
+            exactly(client.ask(path=f"/{number}"), 200, b"secret")
     assert cppx.get().text == "secret"
     assert {seen.headers.one("X-Forwarded-Proto") for seen in backend.requests} == {"http"}
     assert backend.accepted <= 2 + 2, "connections over TLS are kept as well"
@@ -232,7 +233,8 @@ def test_the_backends_limit_of_streams_is_kept_to(start_cppx, make_h2_backend):
 def test_a_backend_of_another_protocol_is_502(start_cppx, request, annotation, make):
     backend = request.getfixturevalue(make)("other")
     objects = [*service_of("web", backend), ingress("web", rule("site.test", "web:80"), annotations={PROTOCOL: annotation})]
-    cppx = start_cppx({"all.yaml": objects}, config={"proxy-read-timeout": "2"})
+    config = {"proxy-connect-timeout": "500ms", "proxy-read-timeout": "1", "proxy-next-upstream-tries": "1"}
+    cppx = start_cppx({"all.yaml": objects}, config=config)
     with cppx.h2() as client:
         assert client.ask("POST", body=b"x").status in (502, 504)
     backend.errors.clear()

@@ -53,7 +53,7 @@ def test_a_request_body_is_streamed(streaming, length):
         for number in range(10):
             client.send(stream, b"five%d" % number)
             with came:
-                assert came.wait_for(lambda: len(got) == 5 * (number + 1), scaled(5)), f"piece {number}"  # noqa: B023
+                assert came.wait_for(lambda: len(got) == 5 * (number + 1), scaled(5)), f"piece {number}"
         client.send(stream, end=True)
         exactly(client.finish(stream))
 
@@ -73,7 +73,7 @@ def test_both_directions_at_once(streaming):
         stream = client.start("POST", end=False)
         for number in range(20):
             client.send(stream, b"ping %02d" % number)
-            client.wait_until(lambda: len(stream.body) == 7 * (number + 1), f"echo {number}")  # noqa: B023
+            client.wait_until(lambda: len(stream.body) == 7 * (number + 1), f"echo {number}")
         client.send(stream, end=True)
         exactly(client.finish(stream), 200, b"".join(b"ping %02d" % number for number in range(20)))
 

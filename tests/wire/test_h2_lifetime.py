@@ -132,7 +132,8 @@ def test_keep_alive_0_ends_after_the_first_request(limited):
 @pytest.mark.parametrize("part", ["nothing", "half a preface", "only a preface", "half a head", "half a frame"])
 def test_a_head_that_does_not_end_in_time_ends_the_connection(limited, part):
     cppx, backend = limited(client_header_timeout="200ms", keep_alive="300ms")
-    with cppx.raw_h2(tls=True, begin=part not in ("nothing", "half a preface")) as client:
+    whole = part not in ("nothing", "half a preface")
+    with cppx.raw_h2(tls=True, begin=whole, polite=False) as client:
         start = time.monotonic()
         if part == "half a preface":
             client.wire.send(b"PRI * HTTP/2")

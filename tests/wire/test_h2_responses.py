@@ -200,7 +200,7 @@ def test_a_body_is_streamed(site, client, framing):
     for number in range(10):
         assert not stream.ended
         step.release()
-        client.wait_until(lambda: len(stream.body) >= 5 * (number + 1), f"piece {number}")  # noqa: B023
+        client.wait_until(lambda: len(stream.body) >= 5 * (number + 1), f"piece {number}")
     exactly(client.finish(stream), 200, b"".join(b"five%d" % number for number in range(10)))
 
 

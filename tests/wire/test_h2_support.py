@@ -6,12 +6,15 @@ import grpc
 import pytest
 from h2.exceptions import ProtocolError
 from hyperframe.frame import DataFrame, GoAwayFrame, RstStreamFrame
+from websockets.frames import Frame
+from websockets.protocol import OPEN, SERVER, Protocol
 
 from support.certificates import make_certificate
 from support.grpc_service import GrpcServer, failure, open_stub
 from support.h2 import H2Client, Reset, exactly
 from support.h2_raw import PROTOCOL_ERROR, RawClient
 from support.waiting import wait_for
+from support.websocket import H2WebSocket
 from support.wire import Truncated
 
 
@@ -215,3 +218,27 @@ def test_a_call_that_ends_well_is_no_failure():
     with GrpcServer() as server, open_stub(server.port, "grpc.test") as stub:
         with pytest.raises(AssertionError, match="ended well"):
             failure(lambda: stub.echo(b"hello", timeout=10))
+
+
+def test_a_websocket_over_a_stream(backend):
+    """Frames of the client's side go out masked and come back as the messages they were."""
+
+    def handler(exchange):
+        exchange.send_head(200)
+        for piece in exchange.body_pieces():
+            frames = Protocol(SERVER, state=OPEN)
+            frames.receive_data(piece)
+            for frame in frames.events_received():
+                exchange.send(Frame(frame.opcode, frame.data).serialize(mask=False))
+        exchange.send(end=True)
+
+    backend.handler = handler
+    backend.settings = {8: 1}
+    with H2Client.plain(backend.port) as client:
+        websocket = H2WebSocket(client)
+        assert backend.last.pseudo[":protocol"] == "websocket"
+        for sent in ("text", b"bytes", ""):
+            websocket.send(sent)
+            assert websocket.recv() == sent
+        websocket.close(4003)
+        assert (websocket.recv(), websocket.close_code) == (None, 4003)

@@ -165,7 +165,7 @@ def test_old_versions_are_refused(hosts, version):
     ("offer", "chosen"),
     [(["http/1.1"], "http/1.1"), (["http/1.0", "http/1.1"], "http/1.1"), (None, None)],
 )
-def test_alpn(hosts, offer, chosen):
+def test_alpn_without_h2(hosts, offer, chosen):
     context = client_context(alpn=offer)
     with Connection.tls(hosts.https_port, "a.tls.test", context) as connection:
         assert connection.sock.selected_alpn_protocol() == chosen

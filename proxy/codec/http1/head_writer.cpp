@@ -78,6 +78,7 @@ void write_response_head(
     if (passed.to_client(field, plan)) out.field(field.name, field.value);
   if (!plan.strict_transport_security.empty())
     out.field("Strict-Transport-Security", plan.strict_transport_security);
+  if (!plan.set_cookie.empty()) out.field("Set-Cookie", plan.set_cookie);
   if (plan.upgrade) {
     out.field("Upgrade", response.upgrade_protocol);
     out.append("Connection: upgrade\r\n\r\n");

@@ -1,6 +1,11 @@
 #include "proxy/codec/http2/field_store.h"
 
+#include <cstdint>
 #include <cstring>
+#include <memory>
+#include <string_view>
+
+#include "routing/http/message.h"
 
 namespace cppx::proxy::http2 {
 namespace {

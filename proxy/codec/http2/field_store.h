@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "routing/http/message.h"
@@ -44,6 +45,13 @@ class FieldCursor {
 class FieldStore {
  public:
   FieldStore() = default;
+  FieldStore(FieldStore&& other) noexcept
+      : bytes_(std::move(other.bytes_)), size_(std::exchange(other.size_, 0)) {}
+  FieldStore& operator=(FieldStore&& other) noexcept {
+    bytes_ = std::move(other.bytes_);
+    size_ = std::exchange(other.size_, 0);
+    return *this;
+  }
 
   [[nodiscard]] FieldCursor fields() const noexcept { return FieldCursor({bytes_.get(), size_}); }
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }

@@ -1,6 +1,8 @@
 #include "proxy/codec/http2/flood_guard.h"
 
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
 
 namespace cppx::proxy::http2 {
 

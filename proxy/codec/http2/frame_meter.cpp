@@ -1,6 +1,8 @@
 #include "proxy/codec/http2/frame_meter.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <span>
 
 namespace cppx::proxy::http2 {
 

@@ -1,9 +1,12 @@
 #include "proxy/codec/http2/head_writer.h"
 
 #include <charconv>
+#include <cstdint>
 #include <cstring>
 
 #include "base/text.h"
+#include "proxy/codec/head_fields.h"
+#include "routing/http/message.h"
 
 namespace cppx::proxy::http2 {
 namespace {
@@ -101,6 +104,7 @@ void write_response_head(
   }
   if (!plan.strict_transport_security.empty())
     out.field("strict-transport-security", plan.strict_transport_security);
+  if (!plan.set_cookie.empty()) out.field("set-cookie", plan.set_cookie);
   if (!plan.upgrade && sends_length(response, plan))
     out.number("content-length", response.content_length);
 }

@@ -1,10 +1,13 @@
 #include "proxy/codec/http2/request_head.h"
 
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
 #include "base/text.h"
+#include "proxy/codec/http2/field_store.h"
 #include "routing/http/host.h"
+#include "routing/http/message.h"
 
 namespace cppx::proxy::http2 {
 namespace {
@@ -23,7 +26,7 @@ struct Gathered {
   std::string_view path;
   std::string_view protocol;
   std::optional<std::string_view> host;
-  std::optional<std::string_view> content_length;
+  std::optional<std::uint64_t> content_length;
   bool expect_continue = false;
 };
 
@@ -87,10 +90,12 @@ bool gather(const StoredField& field, Gathered& found) noexcept {
       if (found.host) return false;
       found.host = field.value;
       return true;
-    case HeaderId::kContentLength:
-      if (found.content_length) return false;
-      found.content_length = field.value;
+    case HeaderId::kContentLength: {
+      const auto length = parse_int<std::int64_t>(field.value);
+      if (found.content_length || !length || *length < 0) return false;
+      found.content_length = static_cast<std::uint64_t>(*length);
       return true;
+    }
     case HeaderId::kExpect:
       found.expect_continue = found.expect_continue || iequals(field.value, "100-continue");
       return true;
@@ -103,7 +108,7 @@ std::string_view host_of(const Gathered& found) noexcept {
   return found.authority.empty() ? found.host.value_or("") : found.authority;
 }
 
-/// 0 or the status to refuse with; nothing of the body yet.
+/// 0 or the status to refuse with.
 std::uint16_t judge(const Gathered& found, bool ended) noexcept {
   if (!is_method(found.method)) return kBadRequest;
   if (found.method == "TRACE") return kNotAllowed;
@@ -122,59 +127,55 @@ std::uint16_t judge(const Gathered& found, bool ended) noexcept {
   return routing::host_without_port(host_of(found)) ? 0 : kBadRequest;
 }
 
-/// False when Content-Length is none.
-bool set_framing(const Gathered& found, bool ended, routing::RequestHead& head) {
-  if (found.content_length) {
-    const auto length = parse_int<std::int64_t>(*found.content_length);
-    if (!length || *length < 0) return false;
-    head.content_length = static_cast<std::uint64_t>(*length);
-    head.has_content_length = true;
-  }
-  if (ended || !found.protocol.empty()) return true;
-  if (!head.has_content_length)
-    head.framing = BodyFraming::kChunked;
-  else if (head.content_length > 0)
-    head.framing = BodyFraming::kLength;
-  return true;
-}
-
-std::uint16_t read(const FieldStore& fields, bool ended, routing::RequestHead& head, bool whole) {
-  head.clear();
-  Gathered found;
+/// False: a field is there that may not be. `passed`: takes the fields that are not pseudo fields.
+bool gather_all(const FieldStore& fields, Gathered& found, routing::HeaderFields* passed) noexcept {
   StoredField field;
   for (FieldCursor all = fields.fields(); all.next(field);) {
     if (field.pseudo != Pseudo::kNone) {
       gather_pseudo(field, found);
       continue;
     }
-    if (!gather(field, found)) return kBadRequest;
-    if (whole) head.fields.push({.name = field.name, .value = field.value, .id = field.id});
+    if (!gather(field, found)) return false;
+    if (passed != nullptr) passed->push({.name = field.name, .value = field.value, .id = field.id});
   }
+  return true;
+}
+
+void set_framing(const Gathered& found, bool ended, routing::RequestHead& head) noexcept {
+  head.has_content_length = found.content_length.has_value();
+  head.content_length = found.content_length.value_or(0);
+  if (ended || head.upgrade) return;
+  if (!head.has_content_length)
+    head.framing = BodyFraming::kChunked;
+  else if (head.content_length > 0)
+    head.framing = BodyFraming::kLength;
+}
+
+}  // namespace
+
+std::uint16_t read_request(const FieldStore& fields, bool ended, routing::RequestHead& head) {
+  head.clear();
+  Gathered found;
+  if (!gather_all(fields, found, &head.fields)) return kBadRequest;
   if (const std::uint16_t refused = judge(found, ended); refused != 0) return refused;
-  if (!set_framing(found, ended, head)) return kBadRequest;
   head.target = found.path;
   head.path = found.path.substr(0, found.path.find('?'));
   head.host = host_of(found);
   head.upgrade = !found.protocol.empty();
   head.upgrade_protocol = found.protocol;
   head.method = head.upgrade ? std::string_view("GET") : found.method;
+  set_framing(found, ended, head);
   head.expect_continue = found.expect_continue && head.framing != BodyFraming::kNone;
   head.idempotent = routing::is_idempotent(head.method);
   head.head_method = head.method == "HEAD";
   return 0;
 }
 
-}  // namespace
-
-std::uint16_t read_request(const FieldStore& fields, bool ended, routing::RequestHead& head) {
-  return read(fields, ended, head, true);
-}
-
 std::uint16_t judge_request(const FieldStore& fields, bool ended, bool& tunnel) {
-  routing::RequestHead head;
-  const std::uint16_t refused = read(fields, ended, head, false);
-  tunnel = refused == 0 && head.upgrade;
-  return refused;
+  Gathered found;
+  if (!gather_all(fields, found, nullptr)) return kBadRequest;
+  tunnel = !found.protocol.empty();
+  return judge(found, ended);
 }
 
 }  // namespace cppx::proxy::http2

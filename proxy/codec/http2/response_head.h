@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include "proxy/codec/http2/field_store.h"
 #include "routing/http/message.h"
 
@@ -10,7 +12,7 @@ namespace cppx::proxy::http2 {
 /// views into `fields`. False: the answer is 502 and the stream is reset.
 bool read_response(const FieldStore& fields, bool ended, bool to_head, routing::ResponseHead& head);
 
-/// The status alone; 0 when it is none.
-std::uint16_t status_of(const FieldStore& fields);
+/// The status, when read_response() would take the head; else 0.
+std::uint16_t judge_response(const FieldStore& fields);
 
 }  // namespace cppx::proxy::http2

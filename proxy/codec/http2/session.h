@@ -35,7 +35,7 @@ enum class Role : std::uint8_t { kServer, kClient };
 using StreamId = std::int32_t;
 
 /// Of RFC 9113 7; the ones the proxy itself uses.
-enum ErrorCode : std::uint32_t {
+enum ErrorCode : std::uint8_t {
   kNoError = 0,
   kProtocolError = 1,
   kInternalError = 2,
@@ -53,6 +53,17 @@ struct SessionOptions {
   /// and 32 for each field).
   std::uint32_t max_head_bytes = 32 * 1024;
   bool connect_protocol = true;  ///< Server: clients may ask for WebSocket (RFC 8441).
+};
+
+/// A peer's head for as long as it is needed: a stream may be over before what it was for is done.
+struct PeerHead {
+  FieldStore fields;
+  bool ended = false;        ///< It was the whole message.
+  bool head_method = false;  ///< Of a response: the request was HEAD.
+
+  /// What it means; views live as long as `fields`.
+  void fill(routing::RequestHead& head) const;
+  void fill(routing::ResponseHead& head) const;
 };
 
 /// What a session finds in received bytes. Called from within receive(); on_sent and on_closed from
@@ -130,6 +141,10 @@ class Session {
   /// The head that on_response told of. Its views live until the next on_response of this stream,
   /// or on_closed.
   void fill_response(StreamId id, routing::ResponseHead& head) const;
+
+  /// Within on_request or on_response: the same head for the caller to keep. The stream has it no
+  /// more.
+  [[nodiscard]] PeerHead take_head(StreamId id);
 
   /// Client: opens a stream. `fields` begins with the pseudo fields. Nothing when
   /// !can_open_stream(). Fields given to any function are copied before it returns.

@@ -1,36 +1,30 @@
 #include "proxy/codec/http2/session_callbacks.h"
 
-#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstring>
+#include <string_view>
 
 #include "proxy/codec/http1/head_validator.h"
+#include "proxy/codec/http2/field.h"
+#include "proxy/codec/http2/field_store.h"
 #include "proxy/codec/http2/request_head.h"
 #include "proxy/codec/http2/response_head.h"
 #include "proxy/codec/http2/session.h"
+#include "proxy/codec/http2/stream_record.h"
+#include "routing/http/message.h"
 
 namespace cppx::proxy::http2 {
 namespace {
 
-constexpr std::size_t kFrameHeadBytes = 9;
-// A frame of payload is not made smaller than this by the end of the buffer given to pull().
-constexpr std::size_t kSmallPayload = 1024;
 // So many times max_head_bytes is no mistake any more but an attack on our time and memory.
 constexpr std::uint64_t kHeadBomb = 8;
 // Each frame was paid for when it came.
 constexpr std::uint32_t kPaidBack = 1;
-// A useful frame pays for the WINDOW_UPDATE of its stream and that of its connection.
-constexpr std::uint32_t kUsefulCredit = 2;
-
-Session& session_of(void* user) noexcept { return *static_cast<Session*>(user); }
 
 std::string_view text_of(nghttp2_rcbuf* buffer) noexcept {
   const nghttp2_vec text = nghttp2_rcbuf_get_buf(buffer);
   return {reinterpret_cast<const char*>(text.base), text.len};
-}
-
-bool has_flag(const nghttp2_frame_hd& head, std::uint8_t flag) noexcept {
-  return (head.flags & flag) != 0;
 }
 
 }  // namespace
@@ -127,14 +121,15 @@ int SessionCallbacks::after_request_head(Session& self, StreamRecord& stream, bo
 
 int SessionCallbacks::after_response_head(Session& self, StreamRecord& stream, bool ended) {
   stream.head_ended = ended;
-  routing::ResponseHead head;
   const bool fits = !self.writer_.too_large();
   if (fits) stream.head = self.writer_.finish();
-  if (!fits || !read_response(stream.head, ended, stream.head_method, head)) {
+  const std::uint16_t status = fits ? judge_response(stream.head) : 0;
+  if (status == 0) {
     self.reset(stream.id, fits ? kProtocolError : kCancel);
     return 0;
   }
-  stream.final_head = head.status >= 200;
+  stream.answered = true;
+  stream.final_head = status >= 200;
   self.guard_.useful(kPaidBack + kUsefulCredit);
   self.events_.on_response(stream.id, ended);
   return 0;
@@ -221,121 +216,13 @@ int SessionCallbacks::on_stream_close(
   nghttp2_session_set_stream_user_data(session, id, nullptr);
   stream->unsent = false;  // find() finds it no more
   const bool refused = self.role_ == Role::kClient && error_code == kRefusedStream &&
-                       !stream->reset_asked && stream->head.empty();
+                       !stream->reset_asked && !stream->answered;
   // The stream may have ended both ways before the reset was sent: what counts is that it was asked
   // for.
   if (stream->reset_asked) error_code = stream->reset_code;
   if (stream->told) self.events_.on_closed(id, error_code, refused);
   self.remove_stream(*stream);
   return 0;
-}
-
-ssize_t SessionCallbacks::read_body(
-    nghttp2_session* session, std::int32_t id, std::uint8_t* /*buffer*/, std::size_t size,
-    std::uint32_t* flags, nghttp2_data_source* source, void* user
-) noexcept {
-  const Session& self = session_of(user);
-  auto& stream = *static_cast<StreamRecord*>(source->ptr);
-  if (stream.data_given) {
-    const std::size_t room = self.out_.size() - self.out_used_;
-    const auto wanted =
-        static_cast<std::size_t>(std::min<std::uint64_t>(stream.pending_bytes, size));
-    if (room < kFrameHeadBytes + std::min(wanted, kSmallPayload)) return NGHTTP2_ERR_PAUSE;
-    const std::size_t taken = std::min(wanted, room - kFrameHeadBytes);
-    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-    if (taken == stream.pending_bytes && stream.end_given) *flags |= NGHTTP2_DATA_FLAG_EOF;
-    return static_cast<ssize_t>(taken);
-  }
-  if (!stream.trailers_given) {
-    stream.deferred = true;
-    return NGHTTP2_ERR_DEFERRED;
-  }
-  std::array<nghttp2_nv, routing::kMaxHeaderFields> list;
-  std::size_t count = 0;
-  StoredField field;
-  for (FieldCursor all = stream.trailers.fields(); all.next(field) && count < list.size();)
-    list[count++] = to_nv(field.name, field.value);
-  if (nghttp2_submit_trailer(session, id, list.data(), count) != 0)
-    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-  stream.trailers = {};
-  *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
-  return 0;
-}
-
-int SessionCallbacks::send_data(
-    nghttp2_session* /*session*/, nghttp2_frame* /*frame*/, const std::uint8_t* head,
-    std::size_t size, nghttp2_data_source* source, void* user
-) noexcept {
-  Session& self = session_of(user);
-  auto& stream = *static_cast<StreamRecord*>(source->ptr);
-  // read_body() saw that there is room.
-  if (self.out_.size() - self.out_used_ < kFrameHeadBytes + size || size > stream.pending_bytes)
-    return NGHTTP2_ERR_CALLBACK_FAILURE;
-  char* out = self.out_.data() + self.out_used_;
-  std::memcpy(out, head, kFrameHeadBytes);
-  out += kFrameHeadBytes;
-  for (std::size_t left = size; left > 0 && !stream.pieces.empty();) {
-    const iovec& piece = stream.pieces.front();
-    const std::size_t taken = std::min(left, piece.iov_len - stream.first_offset);
-    if (taken > 0)
-      std::memcpy(out, static_cast<const char*>(piece.iov_base) + stream.first_offset, taken);
-    out += taken;
-    left -= taken;
-    stream.first_offset += taken;
-    if (stream.first_offset < piece.iov_len) continue;
-    stream.pieces = stream.pieces.subspan(1);
-    stream.first_offset = 0;
-  }
-  self.out_used_ += kFrameHeadBytes + size;
-  stream.pending_bytes -= size;
-  return 0;
-}
-
-/// A client that still sends need not: the response is complete without it (RFC 9113 8.1).
-void SessionCallbacks::after_our_end(Session& self, StreamRecord& stream) {
-  stream.ended = true;
-  if (self.role_ == Role::kClient) return;
-  self.guard_.response_done();
-  if (!stream.peer_ended && !stream.tunnel && !stream.reset_asked)
-    nghttp2_submit_rst_stream(self.nghttp2_.get(), NGHTTP2_FLAG_NONE, stream.id, kNoError);
-}
-
-int SessionCallbacks::on_frame_sent(
-    nghttp2_session* /*session*/, const nghttp2_frame* frame, void* user
-) noexcept {
-  Session& self = session_of(user);
-  StreamRecord* stream = self.find(frame->hd.stream_id);
-  const bool ended = has_flag(frame->hd, NGHTTP2_FLAG_END_STREAM);
-  switch (frame->hd.type) {
-    case NGHTTP2_HEADERS:
-      if (stream == nullptr) return 0;
-      stream->unsent = false;
-      if (ended) after_our_end(self, *stream);
-      return 0;
-    case NGHTTP2_DATA: {
-      if (stream == nullptr) return 0;
-      const bool all = stream->pending_bytes == 0;
-      // Small frames while there is more: the peer makes us send them (CVE-2019-9511).
-      if (all || frame->hd.length >= kSmallPayload) self.guard_.useful(kUsefulCredit);
-      if (ended) after_our_end(self, *stream);
-      if (!all || !stream->data_given) return 0;
-      stream->data_given = false;
-      stream->pieces = {};
-      self.events_.on_sent(stream->id);
-      return 0;
-    }
-    case NGHTTP2_RST_STREAM:
-      if (frame->rst_stream.error_code == kNoError || (stream != nullptr && stream->reset_asked))
-        return 0;
-      return after_reset(self, stream);
-    case NGHTTP2_GOAWAY:
-      // nghttp2 ends the connection: what it found wrong stands in the frame, if anywhere.
-      if (frame->goaway.error_code != kNoError && self.failure_.empty())
-        self.failure_ = "protocol error";
-      return 0;
-    default:
-      return 0;
-  }
 }
 
 }  // namespace cppx::proxy::http2

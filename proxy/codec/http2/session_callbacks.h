@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "proxy/codec/http2/stream_record.h"
 
@@ -62,6 +63,15 @@ struct SessionCallbacks {
   static void after_our_end(Session& self, StreamRecord& stream);
   static int after_reset(Session& self, StreamRecord* stream);
 };
+
+/// A useful frame pays for the WINDOW_UPDATE of its stream and that of its connection.
+inline constexpr std::uint32_t kUsefulCredit = 2;
+
+inline Session& session_of(void* user) noexcept { return *static_cast<Session*>(user); }
+
+inline bool has_flag(const nghttp2_frame_hd& head, std::uint8_t flag) noexcept {
+  return (head.flags & flag) != 0;
+}
 
 /// As nghttp2 wants them; valid while the fields are. Nothing fits into nghttp2's signature but
 /// pointers that are not const: it only reads.

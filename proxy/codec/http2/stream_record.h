@@ -27,6 +27,7 @@ struct StreamRecord {
   bool head_ended = false;   ///< The peer's head was its whole message.
   bool discard = false;      ///< What else comes is thrown away.
   bool peer_ended = false;   ///< END_STREAM came.
+  bool answered = false;     ///< Client: a response has begun, an interim one at least.
   bool final_head = false;   ///< Client: the final response has begun.
   bool head_method = false;  ///< Client: the request was HEAD.
   bool tunnel = false;       ///< Extended CONNECT: each side ends on its own.

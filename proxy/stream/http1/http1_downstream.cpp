@@ -43,7 +43,13 @@ BodyAtHand Http1Downstream::body_at_hand() {
     const BodyPart part = next_body();
     if (part.status == BodyPart::Status::kMore) continue;
     if (part.end()) return BodyAtHand::kComplete;
-    return part.failed() ? BodyAtHand::kBad : BodyAtHand::kIncomplete;
+    if (part.failed()) return BodyAtHand::kBad;
+    // What lies in the socket already is taken as well: a request that is whole can be sent again,
+    // and so may go on a connection that has been idle.
+    if (downstream_.free_space().empty()) return BodyAtHand::kIncomplete;
+    const auto got = transport().try_read(downstream_.free_space());
+    if (!got.ok()) return BodyAtHand::kIncomplete;
+    downstream_.end += got.bytes;
   }
 }
 
@@ -133,7 +139,8 @@ Task<bool> Http1Downstream::write_response(
        .keep_alive = keep_alive_,
        .upgrade = upgrade,
        .date = worker_.date(),
-       .strict_transport_security = changes.strict_transport_security}
+       .strict_transport_security = changes.strict_transport_security,
+       .set_cookie = changes.set_cookie}
   );
   if (!out.ok()) co_return false;
   if (upgrade) state_.downstream.body.start(BodyFraming::kUntilClose, 0);

@@ -115,7 +115,7 @@ Http2Stream* Http2Client::find(http2::StreamId id) noexcept {
 
 void Http2Client::on_response(http2::StreamId id, bool end) {
   if (Http2Stream* stream = find(id)) {
-    stream->on_head();
+    stream->on_head(session_.take_head(id));
     if (end) stream->on_end();
   }
 }

@@ -59,7 +59,8 @@ bool Http2Downstream::submit_response(
       {.chunked = unframed,
        .upgrade = upgrade,
        .date = link_.worker().date(),
-       .strict_transport_security = changes.strict_transport_security}
+       .strict_transport_security = changes.strict_transport_security,
+       .set_cookie = changes.set_cookie}
   );
   // Extended CONNECT is accepted with 200 (RFC 8441 5).
   const std::uint16_t status = upgrade ? std::uint16_t{200} : response.status;

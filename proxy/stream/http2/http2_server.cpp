@@ -1,5 +1,6 @@
 #include "proxy/stream/http2/http2_server.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "proxy/stream/http2/http2_downstream.h"
@@ -12,12 +13,16 @@ namespace {
 
 // Some round trips: streams that the client opened before it heard are served.
 constexpr std::chrono::milliseconds kGoAwayDelay{500};
+// What can be written again for a backend, with what we add, in a large buffer.
+constexpr std::uint32_t kLongestHead = 32 * 1024;
 
 http2::SessionOptions options_of(const routing::ProxySettings& settings) noexcept {
   return {
       .max_concurrent_streams = settings.http2_max_concurrent_streams,
       .stream_window_bytes = Http2Stream::kWindow,
-      .max_head_bytes = settings.large_client_header_bytes,
+      // The same text as over HTTP/1.1: each field counts for 32 bytes more here.
+      .max_head_bytes = std::min(settings.large_client_header_bytes, kLongestHead) +
+                        32 * std::uint32_t{routing::kMaxHeaderFields},
   };
 }
 
@@ -56,10 +61,16 @@ Http2Server::Http2Server(
 Http2Server::~Http2Server() = default;
 
 Task<void> Http2Server::serve() {
-  downstream_.transport.arm_read(settings_.client_header_timeout);
+  downstream_.transport.arm_read(
+      settings_.keep_alive.count() == 0
+          ? settings_.client_header_timeout
+          : std::min(settings_.client_header_timeout, settings_.keep_alive)
+  );
+  worker_.idle_connections().enter(downstream_.idle);
   const auto early = downstream_.unread();
   co_await link_.run({early.data(), early.size()});
   downstream_.begin = downstream_.end = 0;
+  downstream_.idle.leave();
   // Nobody is there any more to read what the streams still do.
   cut_streams();
   co_await all_ended_;
@@ -92,16 +103,6 @@ void Http2Server::cut_streams() {
   link_.resume_soon();
 }
 
-void Http2Server::arm_idle() noexcept {
-  if (exchanges_.empty()) {
-    downstream_.transport.arm_read(settings_.keep_alive);
-    worker_.idle_connections().enter(downstream_.idle);
-  } else {
-    downstream_.transport.disarm_read();
-    downstream_.idle.leave();
-  }
-}
-
 Http2Server::Exchange* Http2Server::find(http2::StreamId id) noexcept {
   const auto found = exchanges_.find(id);
   return found == exchanges_.end() ? nullptr : found->second.get();
@@ -117,6 +118,7 @@ Http2Server::Exchange& Http2Server::add(http2::StreamId id) {
 
 void Http2Server::on_request(http2::StreamId id, bool end) {
   Exchange& exchange = add(id);
+  exchange.stream.on_head(session_.take_head(id));
   if (end) exchange.stream.on_end();
 }
 
@@ -153,20 +155,27 @@ void Http2Server::on_fed() {
     if (Exchange* exchange = find(starting_[i])) start(*exchange);
   }
   starting_.clear();
-  if (downstream_.requests >= settings_.keep_alive_requests) drain();
-  arm_idle();
+  if (!exchanges_.empty()) {
+    downstream_.transport.disarm_read();
+    downstream_.idle.leave();
+  }
+  const bool used_up = downstream_.requests >= settings_.keep_alive_requests ||
+                       (settings_.keep_alive.count() == 0 && downstream_.requests != 0);
+  if (used_up) drain();
 }
 
 void Http2Server::start(Exchange& exchange) {
   ++downstream_.requests;
-  // Closed within the same read: its head is gone, and nobody waits.
+  // Closed within the same read: nobody waits.
   if (exchange.stream.closed()) {
     end(exchange);
     return;
   }
   StreamState& state = *exchange.state;
   state.request.clear();
-  if (exchange.refused_with == 0) session_.fill_request(exchange.stream.id(), state.request);
+  if (exchange.refused_with == 0) exchange.stream.head().fill(state.request);
+  if (state.request.target.size() > settings_.client_request_line_bytes)
+    exchange.refused_with = 414;
   SnapshotPin snapshot = worker_.snapshots().pin();
   exchange.request.emplace(link_, downstream_, exchange.stream, state, *snapshot->settings);
   exchange.handler.emplace(worker_, *exchange.request, state, std::move(snapshot));
@@ -179,11 +188,8 @@ Task<void> Http2Server::run(Exchange& exchange) {
     how = co_await exchange.handler->run();
   else
     how = co_await exchange.handler->refuse(exchange.refused_with);
-  // After a complete response the rest of the request is not wanted any more (RFC 9113 8.1).
-  if (how == StreamEnd::kAbort)
-    session_.reset(exchange.stream.id(), http2::kInternalError);
-  else if (!exchange.stream.ended())
-    session_.reset(exchange.stream.id(), http2::kNoError);
+  if (how != StreamEnd::kAbort) co_return;
+  session_.reset(exchange.stream.id(), http2::kInternalError);
   link_.flush();
 }
 
@@ -193,7 +199,9 @@ void Http2Server::end(Exchange& exchange) {
   exchanges_.erase(exchange.stream.id());
   if (worker_.snapshots().has_old()) worker_.snapshots().release_unused();
   if (!exchanges_.empty()) return;
-  arm_idle();
+  // Not prolonged by what is no request.
+  downstream_.transport.arm_read(settings_.keep_alive);
+  worker_.idle_connections().enter(downstream_.idle);
   all_ended_.set();
 }
 

@@ -63,7 +63,6 @@ class Http2Server final : private http2::SessionEvents, private Http2LinkOwner {
   void start(Exchange& exchange);
   Task<void> run(Exchange& exchange);
   void end(Exchange& exchange);
-  void arm_idle() noexcept;
   void cut_streams();
 
   Worker& worker_;

@@ -79,8 +79,8 @@ void Http2Stream::on_end() {
   signal(read_);
 }
 
-void Http2Stream::on_head() {
-  head_ = true;
+void Http2Stream::on_head(http2::PeerHead head) {
+  heads_.push_back(std::move(head));
   signal(read_);
 }
 
@@ -141,9 +141,14 @@ Task<BodyPart> Http2Stream::read_body() {
   }
 }
 
-Task<IoStatus> Http2Stream::wait_for_head() {
+Task<IoStatus> Http2Stream::next_head() {
+  if (head_taken_) heads_.erase(heads_.begin());
+  head_taken_ = false;
   for (;;) {
-    if (std::exchange(head_, false)) co_return IoStatus::kOk;
+    if (!heads_.empty()) {
+      head_taken_ = true;
+      co_return IoStatus::kOk;
+    }
     if (closed_) co_return IoStatus::kEof;
     co_await Wait{read_};
     if (read_.timed_out) co_return IoStatus::kTimeout;

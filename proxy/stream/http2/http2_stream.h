@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "proxy/codec/http2/session.h"
 #include "proxy/coro/task.h"
@@ -43,7 +44,7 @@ class Http2Stream {
   void on_data(std::span<const char> bytes);
   void on_trailers(std::span<const http2::Field> fields);
   void on_end();
-  void on_head();  ///< A head is there to be fetched.
+  void on_head(http2::PeerHead head);
   void on_sent();
   void on_closed(std::uint32_t error_code, bool refused);
 
@@ -53,8 +54,11 @@ class Http2Stream {
   void rewind() noexcept { taken_ = 0; }
   /// The peer's message is complete.
   [[nodiscard]] bool ended() const noexcept { return ended_; }
-  /// Waits for on_head(): kOk, kTimeout, kCancelled, or kEof when the stream is closed.
-  Task<IoStatus> wait_for_head();
+  /// Waits for the next head: kOk, kTimeout, kCancelled, or kEof when the stream is closed.
+  Task<IoStatus> next_head();
+  /// The head that next_head() waited for, or the first one. It lives as long as the stream or the
+  /// next next_head().
+  [[nodiscard]] const http2::PeerHead& head() const noexcept { return heads_.front(); }
 
   /// Hears of a stream that is closed before our message was complete; null: nobody does.
   void watch(ClientWatcher* watcher) noexcept { watcher_ = watcher; }
@@ -112,13 +116,14 @@ class Http2Stream {
   http2::StreamId id_ = 0;
   std::array<Buffer, kBuffers> buffers_;  // all full but the last one
   std::array<iovec, kBuffers> pieces_;
-  std::size_t received_ = 0;  // bytes in buffers_
-  std::size_t taken_ = 0;     // of them, handed out
+  std::size_t received_ = 0;            // bytes in buffers_
+  std::size_t taken_ = 0;               // of them, handed out
+  std::vector<http2::PeerHead> heads_;  // one, or some interim ones before it
   std::string trailers_;
   ClientWatcher* watcher_ = nullptr;
   Side read_;
   Side write_;
-  bool head_ = false;
+  bool head_taken_ = false;  // the first of heads_ has been waited for
   bool ended_ = false;
   bool sent_ = true;
   bool sending_end_ = false;

@@ -72,12 +72,17 @@ Task<IoStatus> Http2Upstream::send_body(const BodyPart& part) {
 
 Task<UpstreamRequest::HeadStatus> Http2Upstream::read_head(routing::ResponseHead& response) {
   if (!opened_) co_return HeadStatus::kNoResponse;
-  const auto status = co_await stream_->wait_for_head();
+  const auto status = co_await stream_->next_head();
   if (status == IoStatus::kTimeout) co_return HeadStatus::kTimeout;
   if (status != IoStatus::kOk) co_return HeadStatus::kNoResponse;
-  response.clear();
-  client_->link().session().fill_response(stream_->id(), response);
-  if (state_.request.head_method) response.framing = routing::BodyFraming::kNone;
+  stream_->head().fill(response);
+  // No body, and it need not say so: over HTTP/1.1 it has to.
+  const bool may_have_body =
+      response.status >= 200 && response.status != 204 && response.status != 304;
+  if (stream_->head().ended && may_have_body && !state_.request.head_method) {
+    response.has_content_length = true;
+    response.content_length = 0;
+  }
   co_return HeadStatus::kHead;
 }
 

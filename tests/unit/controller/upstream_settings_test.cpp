@@ -27,13 +27,13 @@ GlobalSettings settings_of(const StringMap& data, std::size_t diagnostics = 0) {
   return settings;
 }
 
-UpstreamAnnotations annotations_of(const StringMap& data, std::size_t diagnostics = 0) {
+IngressAnnotations annotations_of(const StringMap& data, std::size_t diagnostics = 0) {
   Ingress ingress;
   for (const auto& [name, value] : data) ingress.meta.annotations["p/" + name] = value;
   DiagnosticList list;
   const auto read = read_annotations(ingress, "p", list);
   CHECK(list.take().size() == diagnostics);
-  return read.upstream;
+  return read;
 }
 
 }  // namespace
@@ -97,7 +97,9 @@ TEST_CASE("Upstream annotations: every one, and bad values", "[controller]") {
       {"load-balance", "least_request"},   {"upstream-hash-by", "$host"},
       {"upstream-hash-by-subset", "true"}, {"upstream-hash-by-subset-size", "64"},
   };
-  const auto read = annotations_of(good);
+  const auto all = annotations_of(good);
+  const UpstreamAnnotations& read = all.upstream;
+  CHECK(all.needs_hashes());
   CHECK(read.connect_timeout == 1s);
   CHECK(read.send_timeout == 2s);
   CHECK(read.read_timeout == 3s);
@@ -108,18 +110,65 @@ TEST_CASE("Upstream annotations: every one, and bad values", "[controller]") {
   CHECK(read.hash_by->text() == "$host");
   CHECK(read.hash_by_subset == true);
   CHECK(read.hash_by_subset_size == 64U);
-  CHECK(read.needs_hashes());
 
   StringMap bad;
   for (const auto& [name, value] : good) bad[name] = "$bad;";
   const auto nothing = annotations_of(bad, bad.size());
   CHECK_FALSE(nothing.needs_hashes());
-  CHECK_FALSE(nothing.connect_timeout.has_value());
-  CHECK_FALSE(nothing.load_balance.has_value());
+  CHECK_FALSE(nothing.upstream.connect_timeout.has_value());
+  CHECK_FALSE(nothing.upstream.load_balance.has_value());
   // An empty one is as good as none.
   for (auto& [name, value] : bad) value = " ";
   annotations_of(bad);
   annotations_of({{"upstream-hash-by-subset-size", "65"}}, 1);
+}
+
+TEST_CASE("Affinity annotations: every one, and bad values", "[controller]") {
+  const StringMap good{
+      {"affinity", "cookie"},
+      {"affinity-mode", "persistent"},
+      {"affinity-canary-behavior", "legacy"},
+      {"session-cookie-name", "route"},
+      {"session-cookie-path", "/p"},
+      {"session-cookie-domain", "example.com"},
+      {"session-cookie-expires", "10"},
+      {"session-cookie-max-age", "20"},
+      {"session-cookie-samesite", "Strict"},
+      {"session-cookie-secure", "true"},
+      {"session-cookie-conditional-samesite-none", "true"},
+      {"session-cookie-change-on-failure", "true"},
+  };
+  const auto read = annotations_of(good);
+  CHECK(read.needs_hashes());
+  CHECK(
+      read.affinity.affinity("/route") ==
+      features::SessionAffinity{
+          .cookie_name = "route",
+          .persistent = true,
+          .change_on_failure = true,
+          .legacy_canary = true,
+          .path = "/p",
+          .domain = "example.com",
+          .expires_seconds = 10,
+          .max_age_seconds = 20,
+          .secure = true,
+          .same_site = features::SameSite::kStrict,
+          .conditional_same_site_none = true
+      }
+  );
+  StringMap bad;
+  for (const auto& [name, value] : good) bad[name] = "bad; value";
+  const auto nothing = annotations_of(bad, bad.size());
+  CHECK_FALSE(nothing.needs_hashes());
+  CHECK_FALSE(nothing.affinity.affinity("/").has_value());
+
+  const auto plain = annotations_of({{"affinity", "cookie"}});
+  CHECK(plain.affinity.affinity("/route")->path == "/route");
+  CHECK(plain.affinity.affinity("/a;b")->path == "/");
+  auto others = good;
+  others.erase("affinity");
+  CHECK_FALSE(annotations_of(others).affinity.affinity("/").has_value());
+  annotations_of({{"session-cookie-max-age", "-1"}, {"session-cookie-expires", "2147483648"}}, 2);
 }
 
 TEST_CASE("Translator: equal policies are one object, also for the next snapshot", "[controller]") {

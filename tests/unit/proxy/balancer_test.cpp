@@ -146,6 +146,7 @@ TEST_CASE("Balancer: one record for all pools and workers", "[proxy]") {
   const Pool same = other;
   const auto choice = test.balancer.take({.pool = pool, .settings = test.settings}, 0);
   for (int i = 0; i < 3; ++i) test.balancer.on_failure(*choice->endpoint, test.settings);
+  CHECK(test.balancer.ejections() == 1);
   for (int i = 0; i < 4; ++i)
     CHECK(second.choose({.pool = same, .settings = test.settings})->index == 1);
   // And it outlives the pool: the next snapshot has another object with the same endpoints.

@@ -60,6 +60,7 @@ TEST_CASE("RetryBudget: nothing at all can be set", "[proxy]") {
   RetryBudget budget(kStart);
   budget.on_request();
   CHECK_FALSE(budget.spend({.percent = 0, .least_per_second = 0}, kStart));
+  CHECK(budget.denied() == 1);
 }
 
 }  // namespace cppx::proxy

@@ -14,18 +14,21 @@ struct Fixture {
   boost::asio::io_context io;
   TimerWheel wheel{io};
   tcp::acceptor backend{io, {boost::asio::ip::address_v4::loopback(), 0}};
-  routing::EndpointAddress address =
-      *routing::EndpointAddress::parse("127.0.0.1", backend.local_endpoint().port());
+  UpstreamKey key{
+      .address = *routing::EndpointAddress::parse("127.0.0.1", backend.local_endpoint().port())
+  };
+  std::unique_ptr<tls::ClientContext> tls = std::move(*tls::ClientContext::create());
   routing::ProxySettings settings;
 
   Task<void> connect_into(UpstreamConnection& connection, IoStatus& status) {
-    const auto result = co_await connection.connect(std::chrono::seconds(5));
+    const auto result =
+        co_await connection.connect(std::chrono::seconds(5), *tls, tls::ClientAlpn::kHttp11);
     status = result;
   }
 
   /// A connection, and the backend's end of it.
   std::pair<UpstreamPtr, tcp::socket> connect() {
-    auto connection = std::make_unique<UpstreamConnection>(io, wheel, address);
+    auto connection = std::make_unique<UpstreamConnection>(io, wheel, key);
     auto status = IoStatus::kError;
     bool done = false;
     spawn(connect_into(*connection, status), [&done] { done = true; });
@@ -45,15 +48,15 @@ TEST_CASE("UpstreamPool: the connection used last is taken first, each once", "[
   auto [b, peer_b] = test.connect();
   const auto* const a_before = a.get();
   const auto* const b_before = b.get();
-  CHECK(pool.take(test.address) == nullptr);
+  CHECK(pool.take(test.key) == nullptr);
   pool.give_back(std::move(a), test.settings);
   pool.give_back(std::move(b), test.settings);
   CHECK(pool.idle() == 2);
-  const auto first = pool.take(test.address);
-  const auto second = pool.take(test.address);
+  const auto first = pool.take(test.key);
+  const auto second = pool.take(test.key);
   CHECK(first.get() == b_before);
   CHECK(second.get() == a_before);
-  CHECK(pool.take(test.address) == nullptr);
+  CHECK(pool.take(test.key) == nullptr);
   CHECK(pool.idle() == 0);
 }
 
@@ -69,7 +72,7 @@ TEST_CASE("UpstreamPool: what the backend closed or wrote to unasked is not give
   pool.give_back(std::move(noisy), test.settings);
   closed_peer.close();
   boost::asio::write(noisy_peer, boost::asio::buffer("x", 1));
-  CHECK(pool.take(test.address).get() == good_before);
+  CHECK(pool.take(test.key).get() == good_before);
 }
 
 TEST_CASE("UpstreamPool: limits of number, requests and reuse", "[proxy]") {
@@ -83,7 +86,7 @@ TEST_CASE("UpstreamPool: limits of number, requests and reuse", "[proxy]") {
   pool.give_back(std::move(a), test.settings);
   pool.give_back(std::move(b), test.settings);
   CHECK(pool.idle() == 1);
-  b = pool.take(test.address);
+  b = pool.take(test.key);
   CHECK(b.get() == b_before);
   test.settings.upstream_keepalive_requests = 5;
   b->requests = 5;

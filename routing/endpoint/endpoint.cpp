@@ -1,4 +1,4 @@
-#include "routing/endpoint/endpoint_address.h"
+#include "routing/endpoint/endpoint.h"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>

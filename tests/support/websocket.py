@@ -1,0 +1,83 @@
+"""WebSocket over an HTTP/2 stream (RFC 8441): frames by the websockets library, bytes by H2Client."""
+
+from websockets.frames import Opcode
+from websockets.protocol import CLIENT, OPEN, Protocol
+
+from support.h2 import Reset
+
+
+def handshake_fields(path="/chat?x=1", host="site.test", scheme="https", protocol="websocket", headers=()):
+    """The head of an extended CONNECT."""
+    return [
+        (":method", "CONNECT"),
+        (":protocol", protocol),
+        (":scheme", scheme),
+        (":authority", host),
+        (":path", path),
+        ("sec-websocket-version", "13"),
+        ("origin", f"https://{host}"),
+        *headers,
+    ]
+
+
+class H2WebSocket:
+    """A client's side of one WebSocket on a stream of `client`."""
+
+    def __init__(self, client, headers=(), **options):
+        client.settings()
+        self.client = client
+        self.stream = client.start_with(handshake_fields(scheme=client.scheme, headers=headers, **options), end=False)
+        client.head(self.stream)
+        self.protocol = Protocol(CLIENT, state=OPEN, max_size=None)
+        self.close_code = None
+        self._taken = 0
+        self._ready = []
+        self._parts = []
+
+    @property
+    def status(self):
+        return self.stream.status
+
+    def send(self, message):
+        if isinstance(message, str):
+            self.protocol.send_text(message.encode())
+        else:
+            self.protocol.send_binary(message)
+        self._write()
+
+    def close(self, code=1000, reason=""):
+        self.protocol.send_close(code, reason)
+        self._write()
+
+    def recv(self):
+        """The next message; None after a close frame, whose code is kept."""
+        while not self._ready:
+            self.client.wait_until(lambda: len(self.stream.body) > self._taken or self.stream.over, "a message")
+            data = bytes(self.stream.body[self._taken :])
+            self._taken += len(data)
+            if not data:
+                if not self.stream.ended:
+                    raise Reset(self.stream)
+                return None
+            self.protocol.receive_data(data)
+            self._collect()
+            self._write()
+        return self._ready.pop(0)
+
+    def _collect(self):
+        for frame in self.protocol.events_received():
+            if frame.opcode is Opcode.CLOSE:
+                self.close_code = self.protocol.close_rcvd.code
+                self._ready.append(None)
+            elif frame.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+                self._parts.append(frame)
+                if frame.fin:
+                    whole = b"".join(bytes(part.data) for part in self._parts)
+                    self._ready.append(whole.decode() if self._parts[0].opcode is Opcode.TEXT else whole)
+                    self._parts = []
+
+    def _write(self):
+        # An empty piece asks for the end of the TCP connection, which the stream's end stands for.
+        for piece in self.protocol.data_to_send():
+            if piece and not self.stream.over:
+                self.client.send(self.stream, piece)
