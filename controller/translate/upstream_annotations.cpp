@@ -14,7 +14,6 @@
 #include "features/load_balancing/policy.h"
 #include "features/upstream_retries/policy.h"
 #include "routing/balance/hash_pattern.h"
-#include "routing/upstream/retry_policy.h"
 
 namespace cppx::controller {
 namespace {

@@ -162,7 +162,9 @@ Task<Stream::Attempt> Stream::read_response_head() {
     if (state_.response.status == 101)
       co_return state_.request.upgrade&& upload_ == Upload::kNone ? Attempt::kHead
                                                                   : Attempt::kBadResponse;
-    if (state_.response.status >= 200) co_return Attempt::kHead;
+    if (state_.response.status >= 200)
+      co_return down_.origin().tunnel_only&& state_.response.status < 300 ? Attempt::kBadResponse
+                                                                          : Attempt::kHead;
     if (upload_ != Upload::kRunning) up_->arm_read(selector_.timeouts().read);
     // 100 is ours to send (RFC 9110 10.1.1).
     if (state_.response.status == 100) continue;

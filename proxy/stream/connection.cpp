@@ -132,11 +132,15 @@ Task<bool> Connection::handshake() {
   if (table == nullptr || !table->certificates) co_return false;
   transport.arm_read(snapshot->settings->client_header_timeout);
   worker_.idle_connections().enter(downstream_.idle);
-  const auto readable = co_await transport.wait(Direction::kRead);
-  downstream_.idle.leave();
+  // The kernel may say "readable" when there is nothing (yet).
   unsigned char first = 0;
-  if (readable != IoStatus::kOk || ::recv(transport.native_handle(), &first, 1, MSG_PEEK) != 1)
-    co_return false;
+  for (auto seen = IoStatus::kWantRead; seen != IoStatus::kOk;) {
+    const auto readable = co_await transport.wait(Direction::kRead);
+    if (readable != IoStatus::kOk) co_return false;
+    seen = transport.peek(first).status;
+    if (seen != IoStatus::kOk && seen != IoStatus::kWantRead) co_return false;
+  }
+  downstream_.idle.leave();
   if (first != kTlsHandshakeRecord) {
     constexpr std::string_view kPlain = "The plain HTTP request was sent to HTTPS port";
     co_await write_reply_and_close({.status = 400, .note = kPlain});

@@ -218,8 +218,12 @@ bool Transport::has_buffered_input() const noexcept {
 }
 
 IoResult Transport::peek() noexcept {
-  char byte = 0;
-  const ssize_t got = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  unsigned char first = 0;
+  return peek(first);
+}
+
+IoResult Transport::peek(unsigned char& first) noexcept {
+  const ssize_t got = ::recv(socket_.native_handle(), &first, 1, MSG_PEEK | MSG_DONTWAIT);
   if (got > 0) return {IoStatus::kOk, 1};
   if (got == 0) return {IoStatus::kEof, 0};
   return from_errno();

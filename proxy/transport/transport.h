@@ -101,6 +101,8 @@ class Transport {
   [[nodiscard]] bool has_buffered_input() const noexcept;
   /// Without consuming anything: kWantRead means alive and silent; kOk means bytes are there.
   IoResult peek() noexcept;
+  /// The same; the first byte of what is there.
+  IoResult peek(unsigned char& first) noexcept;
 
   /// Ends our side in an orderly way (close_notify with TLS, then FIN).
   void shutdown_send() noexcept;

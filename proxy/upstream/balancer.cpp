@@ -8,12 +8,12 @@
 #include <utility>
 #include <vector>
 
+#include "proxy/upstream/balance_request.h"
 #include "proxy/upstream/endpoint_health.h"
 #include "proxy/upstream/endpoint_picker.h"
 #include "proxy/upstream/health_registry.h"
 #include "proxy/upstream/local_endpoint.h"
 #include "proxy/upstream/pool_balance.h"
-#include "routing/endpoint/endpoint.h"
 #include "routing/settings.h"
 #include "routing/snapshot.h"
 

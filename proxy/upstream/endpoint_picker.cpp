@@ -6,11 +6,12 @@
 #include <cstdint>
 #include <optional>
 
+#include "proxy/upstream/balance_request.h"
+#include "proxy/upstream/fast_random.h"
 #include "proxy/upstream/local_endpoint.h"
 #include "proxy/upstream/pool_balance.h"
 #include "routing/balance/balance_policy.h"
 #include "routing/balance/endpoint_hashes.h"
-#include "routing/balance/maglev_table.h"
 
 namespace cppx::proxy {
 namespace {
@@ -33,14 +34,23 @@ bool at_limit(const LocalEndpoint& endpoint, const routing::EndpointLimits& limi
          (limits.pending != 0 && endpoint.connecting >= limits.pending);
 }
 
-bool EndpointPicker::hashed() const noexcept {
-  return request_.hash.has_value() && request_.pool->hashes != nullptr;
+EndpointPicker::EndpointPicker(
+    const BalanceRequest& request, PoolBalance& balance, FastRandom& random, Clock clock,
+    bool troubled
+) noexcept
+    : request_(request),
+      balance_(balance),
+      random_(random),
+      clock_(clock),
+      troubled_(troubled),
+      hash_(request.hash.value_or(0)) {
+  const routing::EndpointHashes* hashes = request.pool->hashes.get();
+  if (request.hash && hashes != nullptr) maglev_ = &hashes->maglev();
 }
 
 EndpointPicker::Index EndpointPicker::pick() {
   if (hashed() && request_.exact) {
-    const auto& maglev = request_.pool->hashes->maglev();
-    const std::uint32_t index = maglev.endpoint_at(maglev.slot_of(*request_.hash));
+    const std::uint32_t index = maglev_->endpoint_at(maglev_->slot_of(hash_));
     if (at_limit(*balance_.endpoints()[index], request_.settings.endpoint_limits))
       return std::nullopt;
     return index;
@@ -101,24 +111,22 @@ EndpointPicker::Index EndpointPicker::of_two() {
 }
 
 EndpointPicker::Index EndpointPicker::by_hash() {
-  const routing::MaglevTable& maglev = request_.pool->hashes->maglev();
-  const std::size_t first = maglev.slot_of(*request_.hash);
+  const std::size_t first = maglev_->slot_of(hash_);
   if (request_.subset_size > 1) return by_subset(first);
   // Where the endpoint of a slot is not fit, the next slot's is: its keys spread over all others.
-  const std::size_t slots = std::min(kSlots, maglev.size());
+  const std::size_t slots = std::min(kSlots, maglev_->size());
   for (std::size_t i = 0; i < slots; ++i)
-    if (const std::uint32_t index = maglev.endpoint_at(first + i); usable(index)) return index;
+    if (const std::uint32_t index = maglev_->endpoint_at(first + i); usable(index)) return index;
   return std::nullopt;
 }
 
 EndpointPicker::Index EndpointPicker::by_subset(std::size_t slot) {
-  const routing::MaglevTable& maglev = request_.pool->hashes->maglev();
   const std::uint32_t wanted = std::min({request_.subset_size, balance_.size(), kLargestSubset});
   std::array<std::uint32_t, kLargestSubset> members;
   std::uint32_t found = 0;
-  const std::size_t slots = std::min(kSlots, maglev.size());
+  const std::size_t slots = std::min(kSlots, maglev_->size());
   for (std::size_t i = 0; i < slots && found < wanted; ++i) {
-    const std::uint32_t index = maglev.endpoint_at(slot + i);
+    const std::uint32_t index = maglev_->endpoint_at(slot + i);
     const auto end = members.begin() + found;
     if (std::find(members.begin(), end, index) == end) members[found++] = index;
   }
@@ -143,7 +151,7 @@ bool EndpointPicker::fit(std::uint32_t index) {
     case Standing::kRising: {
       // Keys come back one by one and stay; other requests come by chance.
       const double chance =
-          hashed() ? static_cast<double>(*request_.hash >> 11) * 0x1.0p-53 : random_.unit();
+          hashed() ? static_cast<double>(hash_ >> 11) * 0x1.0p-53 : random_.unit();
       return chance < balance_.share(index, request_.settings);
     }
     case Standing::kWaiting:

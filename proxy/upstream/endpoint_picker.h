@@ -10,6 +10,7 @@
 #include "proxy/upstream/local_endpoint.h"
 #include "proxy/upstream/pool_balance.h"
 #include "routing/balance/balance_policy.h"
+#include "routing/balance/maglev_table.h"
 
 namespace cppx::proxy {
 
@@ -24,8 +25,7 @@ class EndpointPicker {
   EndpointPicker(
       const BalanceRequest& request, PoolBalance& balance, FastRandom& random, Clock clock,
       bool troubled
-  ) noexcept
-      : request_(request), balance_(balance), random_(random), clock_(clock), troubled_(troubled) {}
+  ) noexcept;
 
   /// Index of the endpoint; nothing when all are at their limits.
   std::optional<std::uint32_t> pick();
@@ -36,7 +36,7 @@ class EndpointPicker {
   /// What is given up, one after the other, when nothing else is left.
   enum class Pass : std::uint8_t { kFitAndUntried, kUntried, kAny };
 
-  [[nodiscard]] bool hashed() const noexcept;
+  [[nodiscard]] bool hashed() const noexcept { return maglev_ != nullptr; }
   Index probe();
   Index by_algorithm();
   Index round_robin();
@@ -53,6 +53,8 @@ class EndpointPicker {
   FastRandom& random_;
   Clock clock_;
   bool troubled_;
+  std::uint64_t hash_;
+  const routing::MaglevTable* maglev_ = nullptr;  // null: the hash does not decide
   Pass pass_ = Pass::kFitAndUntried;
 };
 

@@ -1,8 +1,10 @@
 #include "proxy/upstream/health_registry.h"
 
 #include <cstddef>
+#include <iterator>
 #include <memory>
 #include <mutex>
+#include <utility>
 
 #include "proxy/upstream/endpoint_health.h"
 #include "routing/endpoint/endpoint.h"
@@ -15,7 +17,8 @@ HealthRegistry::Found HealthRegistry::find_or_add(const routing::EndpointAddress
     return {.health = found->second, .is_new = false};
   if (records_.size() >= prune_at_) {
     // Copies are only made here, under the lock: a record with one owner has no other.
-    std::erase_if(records_, [](const auto& entry) { return entry.second.use_count() == 1; });
+    for (auto at = records_.begin(); at != records_.end();)
+      at = at->second.use_count() == 1 ? records_.erase(at) : std::next(at);
     prune_at_ = 2 * records_.size() + 64;
   }
   auto health = std::make_shared<EndpointHealth>(changes_);

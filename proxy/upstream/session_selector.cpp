@@ -56,7 +56,8 @@ bool SessionSelector::stays(Balancer& balancer, const BalanceRequest& request, s
 }
 
 std::optional<Choice> SessionSelector::choose_balanced(Balancer& balancer, BalanceRequest request) {
-  const auto& maglev = pool_->hashes->maglev();
+  const routing::EndpointHashes& hashes = *pool_->hashes;
+  const auto& maglev = hashes.maglev();
   const auto index_of = [&](std::uint64_t hash) {
     return maglev.endpoint_at(maglev.slot_of(hash));
   };

@@ -1,6 +1,9 @@
 #include "proxy/upstream/upstream_selector.h"
 
 #include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
 
 #include "base/text.h"
 #include "features/load_balancing/policy.h"
@@ -14,6 +17,7 @@
 #include "proxy/upstream/retry.h"
 #include "routing/balance/balance_policy.h"
 #include "routing/endpoint/endpoint.h"
+#include "routing/http/message.h"
 
 namespace cppx::proxy {
 
@@ -82,14 +86,15 @@ void UpstreamSelector::report(const EndedTry& ended) {
 }
 
 std::string_view UpstreamSelector::set_cookie(bool tls, std::string& memory) const {
-  if (!session_.active() || !session_.new_key()) return {};
+  const auto key = session_.active() ? session_.new_key() : std::nullopt;
+  if (!key) return {};
   std::string_view user_agent;
   for (const routing::HeaderField& field : head_->fields)
     if (iequals(field.name, "user-agent")) user_agent = field.value;
   memory.clear();
   features::append_set_cookie(
       session_.affinity(),
-      {.key = *session_.new_key(),
+      {.key = *key,
        .pool = session_.pool_identity(),
        .tls = tls,
        .user_agent = user_agent,

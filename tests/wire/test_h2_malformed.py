@@ -113,18 +113,19 @@ BODIES = {
 def test_a_body_that_is_not_as_long_as_announced_is_never_whole(site, name):
     """RFC 9113 section 8.1.1."""
     length, frames = BODIES[name]
+    target = "/" + name.replace(" ", "-")
     with site.raw_h2() as client:
-        head = client.request_fields("/bad", "POST", headers=[("content-length", str(length))])
+        head = client.request_fields(target, "POST", headers=[("content-length", str(length))])
         client.send(client.head(1, head, end=False))
         client.send(*(DataFrame(1, data, flags=["END_STREAM"] if end else []) for data, end in frames))
         client.read_until(lambda frame: frame.stream_id == 1 and not isinstance(frame, WindowUpdateFrame), "an answer")
         if 1 in client.heads:
-            assert client.status_of(1) in (400, 502)
+            assert client.status_of(1) in (400, 502) or (length == 0 and client.status_of(1) == 200)
         client.expect_alive()
         client.send(client.head(3, client.request_fields("/marker")))
         assert client.status_of(3) == 200
     # What was too long may have been whole at the backend before the surplus came.
-    whole = [seen.body for seen in site.backend.requests if seen.target == "/bad" and seen.complete]
+    whole = [seen.body for seen in site.backend.requests if seen.target == target and seen.complete]
     assert whole in ([], [b"x"[:0] if length == 0 else b"hello"])
     assert not whole or sum(len(data) for data, _ in frames) > length
 
@@ -196,6 +197,7 @@ CONNECTION_ERRORS = {
     "PING inside a head": (lambda client: [client.head(1, GOOD, end_headers=False), PingFrame(0, b"x" * 8)], [PROTOCOL_ERROR]),
     "another stream inside a head": (lambda client: [client.head(1, GOOD, end_headers=False), client.head(3)], [PROTOCOL_ERROR]),
     "padding longer than the frame": (lambda client: opened(client, frame(0, 8, 1, b"\x09hello")), [PROTOCOL_ERROR]),
+    "a stream number used before": (lambda client: [client.head(5), client.head(3, GOOD)], [PROTOCOL_ERROR]),
     "HPACK index 0": (lambda client: [client.head(1, block=b"\x80")], [COMPRESSION_ERROR]),
     "HPACK index beyond the table": (lambda client: [client.head(1, block=b"\xff\xff\x03")], [COMPRESSION_ERROR]),
     "HPACK endless number": (lambda client: [client.head(1, block=b"\xff" * 20)], [COMPRESSION_ERROR]),
@@ -263,13 +265,3 @@ def test_a_tls_client_may_not_renegotiate_the_version(site):
         client.wire.send(b"GET / HTTP/1.1\r\nHost: site.test\r\n\r\n")
         client.expect_refused(FRAME_SIZE_ERROR, PROTOCOL_ERROR)
     site.expect_untouched()
-
-
-def test_a_stream_number_below_the_last_one_is_no_request(site):
-    """It may be one that was closed, with frames still on their way (RFC 9113 section 5.1): they are ignored."""
-    with site.raw_h2() as client:
-        client.send(client.head(5, client.request_fields("/five")))
-        assert client.status_of(5) == 200
-        client.send(client.head(3, client.request_fields("/three")))
-        client.expect_alive()
-    assert [seen.target for seen in site.backend.requests] == ["/five"]

@@ -68,7 +68,8 @@ def test_the_end_of_the_connection_is_not_the_end_of_a_response(backend, client)
         exchange.close()
 
     backend.handler = handler
-    with pytest.raises(Truncated):
+    # What the client answers to a frame may meet the closed connection first.
+    with pytest.raises((Truncated, BrokenPipeError, ConnectionResetError)):
         client.ask()
 
 

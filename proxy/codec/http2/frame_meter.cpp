@@ -18,6 +18,10 @@ FrameMeter::Part FrameMeter::next(std::span<const char> bytes) noexcept {
     part.begins = true;
     part.type = head_[3];
     part.flags = head_[4];
+    part.stream = static_cast<std::int32_t>(
+        (head_[5] & 0x7fU) << 24U | static_cast<std::uint32_t>(head_[6]) << 16U |
+        static_cast<std::uint32_t>(head_[7]) << 8U | head_[8]
+    );
   }
   const std::size_t more = std::min(left_, bytes.size() - part.bytes);
   left_ -= more;

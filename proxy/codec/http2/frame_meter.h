@@ -16,6 +16,7 @@ class FrameMeter {
     bool begins = false;    ///< The head of a frame is complete with these.
     std::uint8_t type = 0;
     std::uint8_t flags = 0;
+    std::int32_t stream = 0;
   };
 
   /// `preface_bytes` come before the first frame.

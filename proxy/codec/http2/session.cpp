@@ -140,11 +140,34 @@ bool Session::pay_for_frame(std::uint8_t type, std::uint8_t flags) noexcept {
   return false;
 }
 
+bool Session::has_its_place(const FrameMeter::Part& frame) noexcept {
+  if (frame.type == NGHTTP2_PRIORITY && frame.stream == 0) {  // RFC 9113 6.3
+    fail(kProtocolError, "PRIORITY of the connection");
+    return false;
+  }
+  const bool opens = frame.type == NGHTTP2_HEADERS;
+  // Streams above the last one of our GOAWAY are ignored, whatever their state.
+  if (role_ != Role::kServer || goaway_sent_ || (!opens && frame.type != NGHTTP2_DATA) ||
+      frame.stream % 2 == 0 || find(frame.stream) != nullptr)
+    return true;
+  switch (closed_.judge(frame.stream, opens)) {
+    case ClosedStreams::Verdict::kExpected:
+      return true;
+    case ClosedStreams::Verdict::kClosed:
+      fail(kStreamClosed, "frame of a closed stream");
+      return false;
+    case ClosedStreams::Verdict::kNeverOpened:
+      fail(kProtocolError, "stream number below the last one");
+      return false;
+  }
+  return true;
+}
+
 Session::Status Session::receive(std::span<const char> bytes, TimePoint now) {
   guard_.advance(now);
   while (!bytes.empty() && failure_.empty()) {
     const FrameMeter::Part part = meter_.next(bytes);
-    if (part.begins && !pay_for_frame(part.type, part.flags)) break;
+    if (part.begins && (!pay_for_frame(part.type, part.flags) || !has_its_place(part))) break;
     const auto used = nghttp2_session_mem_recv(
         nghttp2_.get(), reinterpret_cast<const std::uint8_t*>(bytes.data()), part.bytes
     );

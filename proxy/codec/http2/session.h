@@ -19,6 +19,7 @@
 #include <span>
 #include <string_view>
 
+#include "proxy/codec/http2/closed_streams.h"
 #include "proxy/codec/http2/field.h"
 #include "proxy/codec/http2/field_store.h"
 #include "proxy/codec/http2/flood_guard.h"
@@ -39,6 +40,7 @@ enum ErrorCode : std::uint8_t {
   kNoError = 0,
   kProtocolError = 1,
   kInternalError = 2,
+  kStreamClosed = 5,
   kRefusedStream = 7,
   kCancel = 8,
   kEnhanceYourCalm = 11,
@@ -191,6 +193,8 @@ class Session {
   void resume(StreamRecord& stream) noexcept;
   void take_unsent() noexcept;
   [[nodiscard]] bool pay_for_frame(std::uint8_t type, std::uint8_t flags) noexcept;
+  /// False: the frame is a connection error by its place alone.
+  bool has_its_place(const FrameMeter::Part& frame) noexcept;
   void fail(std::uint32_t error_code, std::string_view reason) noexcept;
 
   Role role_;
@@ -199,6 +203,8 @@ class Session {
   StreamRecord* streams_ = nullptr;  // all, newest first
   std::uint32_t open_streams_ = 0;
   FrameMeter meter_;
+  ClosedStreams closed_;
+  bool goaway_sent_ = false;
   FloodGuard guard_;
   std::string_view failure_;
   // The frame pull() is in the middle of, in nghttp2's memory; the buffer pull() fills.

@@ -118,6 +118,7 @@ int SessionCallbacks::on_frame_sent(
       return 0;
     }
     case NGHTTP2_RST_STREAM:
+      self.closed_.reset(frame->hd.stream_id);
       if (frame->rst_stream.error_code == kNoError || (stream != nullptr && stream->reset_asked))
         return 0;
       return after_reset(self, stream);

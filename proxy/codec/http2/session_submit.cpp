@@ -217,6 +217,7 @@ void Session::shutdown_notice() {
 }
 
 void Session::goaway() {
+  goaway_sent_ = true;
   if (!failure_.empty()) return;
   nghttp2_submit_goaway(
       nghttp2_.get(), NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(nghttp2_.get()),

@@ -39,15 +39,25 @@ Task<void> Http2Client::run() {
     resume_waiting(false);
     co_return;
   }
-  state_ = State::kOpen;
-  arm_idle();
-  resume_waiting(false);
+  // The connection may still lie in the queue of a backend that ends: nothing is asked of it before
+  // its SETTINGS have come, so that what then fails has failed to connect.
+  connection_.transport().arm_read(connect_timeout_);
   co_await link_.run({});
-  state_ = State::kEnded;
+  const bool heard = state_ == State::kOpen;
+  state_ = heard ? State::kEnded : State::kFailed;
+  if (!heard) ++worker_.counters().upstream_connect_failures;
+  resume_waiting(false);
   // Whatever is still open gets no answer any more.
   for (const auto& [id, stream] : streams_) stream->on_closed(http2::kInternalError, false);
   link_.resume_woken();
   connection_.transport().close();
+}
+
+void Http2Client::on_fed() {
+  if (state_ != State::kConnecting) return;
+  state_ = State::kOpen;
+  arm_idle();
+  resume_waiting(false);
 }
 
 void Http2Client::cut() noexcept { connection_.transport().cancel(); }

@@ -70,7 +70,7 @@ class Http2Client final : private http2::SessionEvents, private Http2LinkOwner {
   void on_sent(http2::StreamId id) override;
   void on_closed(http2::StreamId id, std::uint32_t error_code, bool refused) override;
   void on_goaway() override { goaway_ = true; }
-  void on_fed() override {}
+  void on_fed() override;
 
   Http2Stream* find(http2::StreamId id) noexcept;
   void resume_waiting(bool cancelled_only);

@@ -17,13 +17,21 @@ Http2Downstream::Http2Downstream(
   origin_ = {
       .listener = connection.listener.config().name,
       .connection = connection.origin(),
+      .tunnel_only = state.request.upgrade,
   };
   keep_alive_ = true;
 }
 
 BodyAtHand Http2Downstream::body_at_hand() {
   stream_.rewind();
+  // The request that asks for a tunnel is its head.
+  if (state_.request.upgrade) return BodyAtHand::kComplete;
   return stream_.ended() ? BodyAtHand::kComplete : BodyAtHand::kIncomplete;
+}
+
+BodyPart Http2Downstream::next_body() {
+  if (state_.request.upgrade && !tunnel_) return {.status = BodyPart::Status::kEnd};
+  return stream_.next_body();
 }
 
 Task<BodyPart> Http2Downstream::read_body(Duration idle) {
@@ -77,6 +85,7 @@ Task<bool> Http2Downstream::write_response(
     const routing::ResponseHead& response, const ResponseChanges& changes, const BodyPart& first
 ) {
   const bool end = first.end() && first.bytes == 0 && first.trailers.empty();
+  tunnel_ = response.status == 101;
   const bool open = submit_response(response, changes, end);
   link_.flush();
   if (!open || end) {

@@ -25,7 +25,7 @@ class Http2Downstream final : public DownstreamRequest {
 
   BodyAtHand body_at_hand() override;
   void rewind_body() override { stream_.rewind(); }
-  BodyPart next_body() override { return stream_.next_body(); }
+  BodyPart next_body() override;
   Task<BodyPart> read_body(Duration idle) override;
   void cancel_read() noexcept override { stream_.cancel(Direction::kRead); }
   void resume_read() noexcept override { stream_.resume_read(); }
@@ -50,6 +50,7 @@ class Http2Downstream final : public DownstreamRequest {
   Http2Stream& stream_;
   StreamState& state_;
   const routing::ProxySettings& settings_;
+  bool tunnel_ = false;  // DATA is what goes through it
 };
 
 }  // namespace cppx::proxy

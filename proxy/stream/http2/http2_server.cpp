@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/text.h"
 #include "proxy/stream/http2/http2_downstream.h"
 #include "proxy/stream/http2/http2_stream.h"
 #include "proxy/stream/stream.h"
@@ -174,6 +175,10 @@ void Http2Server::start(Exchange& exchange) {
   StreamState& state = *exchange.state;
   state.request.clear();
   if (exchange.refused_with == 0) exchange.stream.head().fill(state.request);
+  if (state.request.upgrade) {
+    state.request.framing = routing::BodyFraming::kNone;
+    if (!iequals(state.request.upgrade_protocol, "websocket")) exchange.refused_with = 501;
+  }
   if (state.request.target.size() > settings_.client_request_line_bytes)
     exchange.refused_with = 414;
   SnapshotPin snapshot = worker_.snapshots().pin();
@@ -188,8 +193,10 @@ Task<void> Http2Server::run(Exchange& exchange) {
     how = co_await exchange.handler->run();
   else
     how = co_await exchange.handler->refuse(exchange.refused_with);
-  if (how != StreamEnd::kAbort) co_return;
-  session_.reset(exchange.stream.id(), http2::kInternalError);
+  if (how == StreamEnd::kAbort)
+    session_.reset(exchange.stream.id(), http2::kInternalError);
+  else if (!exchange.stream.sent_end())  // a tunnel that was cut
+    session_.reset(exchange.stream.id(), http2::kCancel);
   link_.flush();
 }
 

@@ -54,6 +54,13 @@ void Http2Stream::resume() {
     go_on(write_);
 }
 
+void Http2Stream::watch(ClientWatcher* watcher) {
+  watcher_ = watcher;
+  if (watcher == nullptr || !closed_) return;
+  link_.wake(*this);
+  link_.resume_soon();
+}
+
 void Http2Stream::on_data(std::span<const char> bytes) {
   while (!bytes.empty()) {
     const std::size_t index = received_ / BufferPool::kSmall;

@@ -61,13 +61,14 @@ class Http2Stream {
   [[nodiscard]] const http2::PeerHead& head() const noexcept { return heads_.front(); }
 
   /// Hears of a stream that is closed before our message was complete; null: nobody does.
-  void watch(ClientWatcher* watcher) noexcept { watcher_ = watcher; }
+  void watch(ClientWatcher* watcher);
 
   // Sending. kError: the stream is closed.
   Task<IoStatus> send(const BodyPart& part, std::chrono::milliseconds idle);
 
   /// Our message was ended otherwise than by send(): with its head.
   void message_ended() noexcept { sent_end_ = true; }
+  [[nodiscard]] bool sent_end() const noexcept { return sent_end_; }
 
   void arm_read(std::chrono::milliseconds after) noexcept;
   void disarm_read() noexcept { read_.deadline.disarm(); }

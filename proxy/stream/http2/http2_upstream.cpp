@@ -6,6 +6,12 @@
 #include "proxy/worker/worker.h"
 
 namespace cppx::proxy {
+namespace {
+
+// Waited for in a row by one request.
+constexpr int kMostConnections = 16;
+
+}  // namespace
 
 // The connection's own deadline ends its making, and with it all waits for it.
 struct Http2Upstream::ConnectWait {
@@ -30,11 +36,15 @@ Http2Upstream::Http2Upstream(
 Http2Upstream::~Http2Upstream() { finish(false); }
 
 Task<IoStatus> Http2Upstream::connect(const UpstreamKey& key, bool /*may_reuse*/) {
-  client_ = &worker_.http2_upstreams().take(key, settings_, timeouts_);
-  reused_ = client_->used();
+  // Others may have waited too, for more streams than the backend then takes on one connection.
+  for (int turn = 0; turn < kMostConnections; ++turn) {
+    client_ = &worker_.http2_upstreams().take(key, settings_, timeouts_);
+    reused_ = client_->used();
+    co_await ConnectWait{*client_, waiter_};
+    if (waiter_.cancelled) co_return IoStatus::kCancelled;
+    if (client_->state() != Http2Client::State::kOpen || client_->takes_streams()) break;
+  }
   if (reused_) ++worker_.counters().upstream_reuses;
-  co_await ConnectWait{*client_, waiter_};
-  if (waiter_.cancelled) co_return IoStatus::kCancelled;
   if (client_->state() == Http2Client::State::kTimedOut) co_return IoStatus::kTimeout;
   if (client_->state() != Http2Client::State::kOpen) co_return IoStatus::kError;
   stream_.emplace(client_->link());

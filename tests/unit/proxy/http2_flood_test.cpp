@@ -76,9 +76,23 @@ TEST_CASE("Http2 floods: DATA that carries nothing", "[proxy]") {
   padded.get(post_request(1));
   const std::string padding = std::string(1, '\x03') + std::string(3, '\0');
   CHECK(taken(padded, [&](int) { return frame(test::kData, test::kPadded, 1, padding); }) <= 1010);
+  // Of a stream that we have reset ourselves: it may have been on its way.
   Server closed;
-  closed.get(post_request(1) + frame(test::kRstStream, 0, 1, test::u32(8)));
+  closed.get(post_request(1));
+  closed.session.reset(1, kCancel);
+  closed.sent();
   CHECK(taken(closed, [](int) { return frame(test::kData, 0, 1, "x"); }) <= 1010);
+}
+
+TEST_CASE("Http2: frames of a stream that the client has ended are an error", "[proxy]") {
+  Server reset;
+  reset.get(post_request(1) + frame(test::kRstStream, 0, 1, test::u32(8)));
+  CHECK(reset.get(frame(test::kData, 0, 1, "x")) == Status::kFailed);
+  CHECK(test::goaway_code(reset.sent()) == kStreamClosed);
+  Server lower;
+  lower.get(post_request(5));
+  CHECK(lower.get(post_request(3)) == Status::kFailed);
+  CHECK(test::goaway_code(lower.sent()) == kProtocolError);
 }
 
 TEST_CASE("Http2 floods: windows opened by the byte", "[proxy]") {

@@ -17,7 +17,7 @@ struct Fixture {
   UpstreamKey key{
       .address = *routing::EndpointAddress::parse("127.0.0.1", backend.local_endpoint().port())
   };
-  std::unique_ptr<tls::ClientContext> tls = std::move(*tls::ClientContext::create());
+  std::unique_ptr<tls::ClientContext> tls = tls::ClientContext::create().value();
   routing::ProxySettings settings;
 
   Task<void> connect_into(UpstreamConnection& connection, IoStatus& status) {

@@ -117,16 +117,26 @@ TEST_CASE("ServerContext: the server's order of ciphers counts", "[tls]") {
   CHECK(refused.client_error() == SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE);
 }
 
-TEST_CASE("ServerContext: ALPN takes http/1.1, goes on without ALPN, refuses the rest", "[tls]") {
+TEST_CASE(
+    "ServerContext: ALPN takes h2 where it is on, else http/1.1, goes on without ALPN, refuses the "
+    "rest",
+    "[tls]"
+) {
   const auto context = new_context();
   const SniTable table = new_table();
   struct Case {
     std::vector<std::string> offered;
     bool established;
     std::string chosen;
+    bool http2 = false;
   };
   const std::vector<Case> cases = {
       {{}, true, ""},
+      {{}, true, "", true},
+      {{"http/1.1"}, true, "http/1.1", true},
+      {{"h2"}, true, "h2", true},
+      {{"http/1.1", "h2"}, true, "h2", true},
+      {{"h3"}, false, "", true},
       {{"http/1.1"}, true, "http/1.1"},
       {{"h2", "http/1.1"}, true, "http/1.1"},
       {{"http/1.1", "h2"}, true, "http/1.1"},
@@ -139,6 +149,7 @@ TEST_CASE("ServerContext: ALPN takes http/1.1, goes on without ALPN, refuses the
       CAPTURE(version, c.offered);
       ClientOptions options = only(version, "a.example.com");
       options.alpn = c.offered;
+      options.server_http2 = c.http2;
       const Connection connection(*context, table, options);
       CHECK(connection.established() == c.established);
       CHECK(connection.alpn() == c.chosen);

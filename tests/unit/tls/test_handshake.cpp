@@ -39,7 +39,8 @@ std::string carry(SSL* from, SSL* to, std::string_view text) {
 }  // namespace
 
 Connection::Connection(ServerContext& context, const SniTable& table, ClientOptions options)
-    : client_context_(SSL_CTX_new(TLS_client_method())) {
+    : handshake_{.certificates = table, .http2 = options.server_http2},
+      client_context_(SSL_CTX_new(TLS_client_method())) {
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sockets_) != 0)
     throw std::runtime_error("socketpair");
   // Level 0: what is refused is refused by the server.
@@ -64,7 +65,7 @@ Connection::Connection(ServerContext& context, const SniTable& table, ClientOpti
     set = set && SSL_set1_sigalgs_list(client_, options.signature_algorithms.data()) == 1;
   if (!options.ciphers.empty())
     set = set && SSL_set_cipher_list(client_, options.ciphers.c_str()) == 1;
-  server_ = context.accept(sockets_[0], table);
+  server_ = context.accept(sockets_[0], handshake_);
   if (!options.server_groups.empty())
     set = set && SSL_set1_groups_list(server_.get(), options.server_groups.data()) == 1;
   if (!set || !server_) throw std::runtime_error("connection: " + last_error_text());

@@ -22,6 +22,7 @@ struct ClientOptions {
   std::string signature_algorithms = {};  // OpenSSL's defaults without it
   std::string ciphers = {};               // of TLS 1.2
   std::string server_groups = {};         // set on the server: one that the client did not guess
+  bool server_http2 = false;              // the server offers h2
 };
 
 struct SessionDeleter {
@@ -58,6 +59,7 @@ class Connection {
   SessionPtr close_and_take_session();
 
  private:
+  HandshakeOptions handshake_;
   void shake_hands();
 
   SslCtxPtr client_context_;
