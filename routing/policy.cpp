@@ -20,6 +20,8 @@ std::string_view to_string(Feature feature) noexcept {
       return "session-affinity";
     case Feature::kRateLimit:
       return "rate-limit";
+    case Feature::kUpstreamProxyProtocol:
+      return "upstream-proxy-protocol";
     case Feature::kCount:
       break;
   }

@@ -21,6 +21,7 @@ enum class Feature : std::uint8_t {
   kLoadBalancing,
   kSessionAffinity,
   kRateLimit,
+  kUpstreamProxyProtocol,
   kCount,
 };
 

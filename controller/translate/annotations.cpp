@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -53,6 +54,32 @@ const AnnotationReader* find_reader(std::string_view name) {
   return nullptr;
 }
 
+// Ours: ingress-nginx sends PROXY headers for its TCP services only.
+constexpr std::string_view kUpstreamProxyProtocol = "cppx.io/proxy-protocol";
+
+void read_upstream_proxy_protocol(
+    const Ingress& ingress, IngressAnnotations& out, DiagnosticList& diagnostics
+) {
+  const auto found = ingress.meta.annotations.find(std::string(kUpstreamProxyProtocol));
+  if (found == ingress.meta.annotations.end() || trim(found->second).empty()) return;
+  const auto refuse = [&](std::string_view problem) {
+    diagnostics.warn(
+        ingress, fmt::format("metadata.annotations[\"{}\"]", kUpstreamProxyProtocol),
+        "InvalidAnnotation",
+        fmt::format("\"{}\" {}; no PROXY header is sent", found->second, problem)
+    );
+  };
+  using routing::BackendProtocol;
+  const auto protocol = out.backend_protocol.value_or(BackendProtocol::kHttp);
+  const auto version = trim(found->second);
+  if (version != "v1" && version != "v2")
+    refuse("is neither v1 nor v2");
+  else if (protocol == BackendProtocol::kGrpc || protocol == BackendProtocol::kGrpcs)
+    refuse("is not for GRPC, whose connections are shared by clients");
+  else
+    out.upstream_proxy_protocol = version == "v1" ? std::uint8_t{1} : std::uint8_t{2};
+}
+
 }  // namespace
 
 IngressAnnotations read_annotations(
@@ -78,9 +105,10 @@ IngressAnnotations read_annotations(
     if (const auto problem = reader->read(out, value); !problem.empty())
       diagnostics.warn(
           ingress, field, "InvalidAnnotation",
-          fmt::format("\"{}\" {}; the default is used", value, problem)
+          fmt::format("\"{}\" {}; {}", value, problem, reader->otherwise)
       );
   }
+  read_upstream_proxy_protocol(ingress, out, diagnostics);
   return out;
 }
 

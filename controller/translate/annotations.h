@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -21,6 +22,7 @@ struct IngressAnnotations {
   UpstreamAnnotations upstream;
   AffinityAnnotations affinity;
   LimitAnnotations limits;
+  std::optional<std::uint8_t> upstream_proxy_protocol;  ///< Version of the header.
 
   /// Whether the pools of the Ingress need EndpointHashes.
   [[nodiscard]] bool needs_hashes() const {

@@ -48,16 +48,18 @@ std::string_view ranges(IngressAnnotations& out, std::string_view text) {
     if (range) found.add(*range);
   }
   out.limits.*kMember = std::move(found);
-  return good ? std::string_view() : "has items that are not ranges of addresses and exempt nobody";
+  return good ? std::string_view() : "has items that are not ranges of addresses";
 }
 
+constexpr std::string_view kBadRanges = "they exempt nobody";
+
 constexpr std::array kReaders{
-    AnnotationReader{"limit-allowlist", ranges<&LimitAnnotations::allowlist>},
+    AnnotationReader{"limit-allowlist", ranges<&LimitAnnotations::allowlist>, kBadRanges},
     AnnotationReader{"limit-burst-multiplier", multiplier},
     AnnotationReader{"limit-connections", requests<&LimitAnnotations::connections>},
     AnnotationReader{"limit-rpm", requests<&LimitAnnotations::per_minute>},
     AnnotationReader{"limit-rps", requests<&LimitAnnotations::per_second>},
-    AnnotationReader{"limit-whitelist", ranges<&LimitAnnotations::whitelist>},
+    AnnotationReader{"limit-whitelist", ranges<&LimitAnnotations::whitelist>, kBadRanges},
 };
 
 }  // namespace

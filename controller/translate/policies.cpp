@@ -54,6 +54,8 @@ routing::PolicySet PolicyMaker::policies_of(const PolicyInput& input) {
   if (input.annotations != nullptr) {
     upstream_.add(*input.annotations, settings_->proxy, input.path, out);
     limits_.add(input.annotations->limits, *settings_, out);
+    if (const auto version = input.annotations->upstream_proxy_protocol)
+      out.set(proxy_protocol_.of(*version));
   }
   return out;
 }

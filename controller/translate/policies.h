@@ -8,10 +8,12 @@
 
 #include "controller/translate/annotations.h"
 #include "controller/translate/limit_policies.h"
+#include "controller/translate/policy_cache.h"
 #include "controller/translate/proxy_settings.h"
 #include "controller/translate/upstream_policies.h"
 #include "features/https_redirect/policy.h"
 #include "features/strict_transport_security/policy.h"
+#include "features/upstream_proxy_protocol/policy.h"
 #include "routing/policy.h"
 
 namespace cppx::controller {
@@ -41,6 +43,7 @@ class PolicyMaker {
       redirects_;
   UpstreamPolicyMaker upstream_;
   LimitPolicyMaker limits_;
+  PolicyCache<features::UpstreamProxyProtocolPolicy> proxy_protocol_;
 };
 
 }  // namespace cppx::controller

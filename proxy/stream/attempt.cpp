@@ -1,6 +1,8 @@
 // One try to have a request answered by one endpoint: connection, request head and body, response
 // head.
 
+#include "features/upstream_proxy_protocol/policy.h"
+#include "proxy/stream/proxy_header.h"
 #include "proxy/stream/stream.h"
 #include "proxy/worker/worker.h"
 
@@ -45,6 +47,9 @@ UpstreamKey Stream::start_upstream(const routing::EndpointAddress& address) {
     return {.address = address, .tls = protocol == BackendProtocol::kGrpcs};
   }
   up_ = &http1_.emplace(worker_, state_, settings_, selector_.timeouts());
+  state_.proxy_header_bytes = 0;
+  if (const auto* announce = route_->policies.find<features::UpstreamProxyProtocolPolicy>())
+    write_proxy_header(state_, down_.origin(), client_, proxy_protocol::Version{announce->value});
   const bool tls = protocol == BackendProtocol::kHttps ||
                    (protocol == BackendProtocol::kAuto && down_.origin().connection.tls);
   return {.address = address, .tls = tls};

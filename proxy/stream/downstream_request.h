@@ -50,6 +50,7 @@ class DownstreamRequest {
   struct Origin {
     std::string_view listener;  ///< Name of the table in the snapshot.
     routing::ConnectionOrigin connection;
+    int socket = -1;  ///< Of the connection, for its addresses.
     /// The request asks for a tunnel, and any 2xx would be taken for one (RFC 8441 5).
     bool tunnel_only = false;
   };

@@ -4,8 +4,10 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
+#include "base/text.h"
 #include "proxy/codec/proxy_protocol/header.h"
 #include "proxy/worker/buffer_pool.h"
 #include "proxy/worker/worker.h"
@@ -47,7 +49,27 @@ void adopt(const proxy_protocol::Header& header, Downstream& downstream) {
   downstream.destination_port_text = std::to_string(header.destination.port);
 }
 
+/// The address of our side of a connection; that of nobody when there is none any more.
+ClientAddress local_address(int socket) noexcept {
+  sockaddr_storage local{};
+  socklen_t size = sizeof(local);
+  if (::getsockname(socket, reinterpret_cast<sockaddr*>(&local), &size) != 0) return {};
+  return address_of(local);
+}
+
 }  // namespace
+
+void write_proxy_header(
+    StreamState& state, const DownstreamRequest::Origin& origin, const routing::ClientView& client,
+    proxy_protocol::Version version
+) noexcept {
+  const ClientAddress local = local_address(origin.socket);
+  const auto port = parse_int<std::uint16_t>(client.port);
+  state.proxy_header_bytes = proxy_protocol::write_header(
+      state.proxy_header, version, {.ip = client.address.ip(), .port = client.address.port()},
+      {.ip = local.ip(), .port = port.value_or(local.port())}
+  );
+}
 
 Task<bool> receive_proxy_header(Worker& worker, Downstream& downstream) {
   if (worker.snapshots().empty()) co_return false;

@@ -101,6 +101,8 @@ int bound_socket(BindAddress& bind, const ListenerConfig& config, bool reuse_por
   return socket;
 }
 
+}  // namespace
+
 ClientAddress address_of(const sockaddr_storage& from) noexcept {
   if (from.ss_family == AF_INET) {
     sockaddr_in v4;
@@ -115,8 +117,6 @@ ClientAddress address_of(const sockaddr_storage& from) noexcept {
   std::memcpy(ip.bytes.data(), &v6.sin6_addr, ip.bytes.size());
   return {ip, ntohs(v6.sin6_port)};
 }
-
-}  // namespace
 
 Result<ListenerSocket> open_listener(const ListenerConfig& config, bool first) {
   auto bind = parse_bind_address(config);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/socket.h>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -34,6 +36,9 @@ struct ListenerSocket {
 Result<ListenerSocket> open_listener(const ListenerConfig& config, bool first);
 
 using routing::ClientAddress;
+
+/// Of IPv4 or IPv6.
+ClientAddress address_of(const sockaddr_storage& from) noexcept;
 
 /// One worker's listening socket; hands accepted sockets to the worker.
 class Listener {

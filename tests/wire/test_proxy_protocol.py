@@ -268,3 +268,80 @@ def test_nothing_is_left_of_refused_connections(balanced):
     for connection in connections:
         connection.close()
     wait_for(lambda: balanced.cppx.open_files() <= before, 5, "the descriptors to be closed")
+
+
+def header_of(wire):
+    """Reads the PROXY header at the beginning of a backend's connection."""
+    start = wire.read_exact(12)
+    if start != SIGNATURE:
+        return start + wire.read_until(b"\r\n")
+    head = wire.read_exact(4)
+    return start + head + wire.read_exact(int.from_bytes(head[2:], "big"))
+
+
+@pytest.fixture
+def announced(start_cppx, make_backend):
+    """A cppx that sends PROXY headers to its backend, and the headers that came."""
+
+    def start(version, config=None):
+        headers = []
+        backend = make_backend("main", on_connect=lambda wire: headers.append(header_of(wire)))
+        marks = {"cppx.io/proxy-protocol": version}
+        objects = [
+            *service_of("main", backend),
+            ingress("site", rule("site.test", "main:80"), annotations=marks, tls=[("secure", "site.test")]),
+            tls_secret("secure", make_certificate("site.test")),
+        ]
+        settings = {"ssl-redirect": "false", **(config or {})}
+        return start_cppx({"all.yaml": objects}, config=settings), headers, backend
+
+    return start
+
+
+def test_backends_are_told_of_the_client_in_version_1(announced):
+    cppx, headers, _ = announced("v1")
+    with cppx.connect(source="127.0.0.3") as connection:
+        port = connection.sock.getsockname()[1]
+        assert connection.ask(request()).status == 200
+    assert headers == [version1("127.0.0.3", "127.0.0.1", port, cppx.http_port)]
+
+
+def test_backends_are_told_of_the_client_in_version_2(announced):
+    cppx, headers, _ = announced("v2")
+    with cppx.connect_tls("site.test", source="127.0.0.3") as connection:
+        port = connection.sock.getsockname()[1]
+        assert connection.ask(request()).status == 200
+    assert headers == [version2("127.0.0.3", "127.0.0.1", port, 443)]
+
+
+def test_connections_to_backends_are_not_shared_by_clients(announced):
+    cppx, headers, backend = announced("v1")
+    with cppx.connect(source="127.0.0.3") as a, cppx.connect(source="127.0.0.4") as b:
+        for connection in (a, b, a, b):
+            assert connection.ask(request("POST", body=b"x")).status == 200
+    assert [header.split()[2] for header in headers] == [b"127.0.0.3", b"127.0.0.4"] * 2
+    wait_for(lambda: backend.open_connections == 0, 5, "the connections to be closed")
+
+
+def test_the_client_of_a_header_is_passed_on_in_the_next(announced):
+    cppx, headers, _ = announced("v2", {"use-proxy-protocol": "true"})
+    with cppx.connect() as connection:
+        connection.send(version1(CLIENT, source_port=4711, destination_port=443) + request())
+        assert connection.read_response().status == 200
+    assert headers == [version2(CLIENT, "127.0.0.1", 4711, 443)]
+
+
+def test_a_backend_that_closes_at_once_is_tried_again_with_a_header(announced):
+    cppx, headers, backend = announced("v1")
+    real = backend.on_connect
+
+    def close_first(wire):
+        real(wire)
+        if len(headers) == 1:
+            wire.close()
+            return "done"
+        return None
+
+    backend.on_connect = close_first
+    assert cppx.get().status == 200
+    assert len(headers) == 2 and headers[0].split()[2] == headers[1].split()[2] == b"127.0.0.1"

@@ -25,6 +25,7 @@ Http1Downstream::Http1Downstream(
   origin_ = {
       .listener = downstream.listener.config().name,
       .connection = downstream.origin(),
+      .socket = downstream.transport.native_handle(),
   };
 }
 
