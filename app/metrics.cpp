@@ -70,6 +70,26 @@ std::string render_metrics(
           MetricType::Counter, {{number(counters.tls_handshakes_failed), {}}}
       ),
       family(
+          "cppx_proxy_protocol_refused_total",
+          "Connections ended for want of a PROXY header that may be believed", MetricType::Counter,
+          {{number(counters.proxy_headers_refused), {}}}
+      ),
+      family(
+          "cppx_idle_connections_closed_total",
+          "Idle client connections closed to make room for new ones", MetricType::Counter,
+          {{number(counters.idle_connections_shed), {}}}
+      ),
+      family(
+          "cppx_accept_paused_total",
+          "Times that a worker had all the client connections that it may have",
+          MetricType::Counter, {{number(counters.accepts_paused), {}}}
+      ),
+      family(
+          "cppx_requests_limited_total",
+          "Requests refused for their client's number or rate of requests", MetricType::Counter,
+          {{number(counters.requests_limited), {}}}
+      ),
+      family(
           "cppx_upstream_connects_total", "Connections opened to backends", MetricType::Counter,
           {{number(counters.upstream_connects), {}}}
       ),

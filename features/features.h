@@ -12,10 +12,12 @@ namespace cppx::features {
 
 /// What a filter may look at. Views live as long as the stream's request head.
 struct RequestView {
-  bool tls = false;         ///< The client's connection to us is TLS.
-  std::string_view host;    ///< Host header without port.
-  std::string_view target;  ///< Request target as sent: path and query.
-  std::string_view path;    ///< Normalised path.
+  bool tls = false;                  ///< The client's connection to us is TLS.
+  std::string_view scheme = "http";  ///< As users see it: of a trusted proxy, or the connection's.
+  std::string_view host;             ///< Host header without port.
+  std::string_view public_host;      ///< As users see it: of a trusted proxy, or `host`.
+  std::string_view target;           ///< Request target as sent: path and query.
+  std::string_view path;             ///< Normalised path.
 };
 
 /// An answer made here instead of by a backend.

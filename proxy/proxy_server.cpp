@@ -6,15 +6,27 @@
 #include <atomic>
 #include <future>
 #include <limits>
+#include <random>
 #include <utility>
 
 #include <boost/asio/post.hpp>
 
+#include "proxy/worker/connection_limit.h"
 #include "proxy/worker/worker.h"
 #include "tls/client_context.h"
 #include "tls/server_context.h"
 
 namespace cppx::proxy {
+
+namespace {
+
+routing::SipKey random_key() {
+  std::random_device device;
+  const auto word = [&] { return std::uint64_t{device()} << 32 | device(); };
+  return {.low = word(), .high = word()};
+}
+
+}  // namespace
 
 struct ProxyServer::Slot {
   std::unique_ptr<Worker> worker;
@@ -23,11 +35,12 @@ struct ProxyServer::Slot {
 };
 
 ProxyServer::ProxyServer(ProxyOptions options, Retire retire)
-    : options_(std::move(options)), retire_(std::move(retire)) {}
+    : options_(std::move(options)), retire_(std::move(retire)), limits_(random_key()) {}
 
 ProxyServer::~ProxyServer() { stop(); }
 
 Result<void> ProxyServer::start() {
+  const std::uint64_t open_files = open_files_of_worker(raise_open_files_limit(), options_.workers);
   for (std::uint32_t i = 0; i < options_.workers; ++i) {
     auto tls = tls::ServerContext::create();
     if (!tls) return tls.error();
@@ -35,7 +48,8 @@ Result<void> ProxyServer::start() {
     if (!upstream_tls) return upstream_tls.error();
     auto slot = std::make_unique<Slot>();
     slot->worker = std::make_unique<Worker>(
-        i, options_.workers, std::move(*tls), std::move(*upstream_tls), retire_, health_
+        i, options_.workers, std::move(*tls), std::move(*upstream_tls), retire_,
+        SharedState{.health = health_, .limits = limits_, .open_files_of_worker = open_files}
     );
     slots_.push_back(std::move(slot));
   }

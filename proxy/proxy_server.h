@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "proxy/limit/shared_limits.h"
 #include "proxy/upstream/health_registry.h"
 #include "proxy/worker/counters.h"
 #include "proxy/worker/listener.h"
@@ -67,6 +68,7 @@ class ProxyServer final : public routing::SnapshotSink {
   ProxyOptions options_;
   Retire retire_;
   HealthRegistry health_;  // before the workers, which use it
+  SharedLimits limits_;    // likewise
   std::vector<std::unique_ptr<Slot>> slots_;
   std::vector<Bound> bound_;
   bool running_ = false;

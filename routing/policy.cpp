@@ -18,6 +18,10 @@ std::string_view to_string(Feature feature) noexcept {
       return "load-balancing";
     case Feature::kSessionAffinity:
       return "session-affinity";
+    case Feature::kRateLimit:
+      return "rate-limit";
+    case Feature::kUpstreamProxyProtocol:
+      return "upstream-proxy-protocol";
     case Feature::kCount:
       break;
   }

@@ -20,6 +20,8 @@ enum class Feature : std::uint8_t {
   kUpstreamRetries,
   kLoadBalancing,
   kSessionAffinity,
+  kRateLimit,
+  kUpstreamProxyProtocol,
   kCount,
 };
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "routing/balance/balance_policy.h"
+#include "routing/client/client_trust.h"
 #include "routing/upstream/retry_policy.h"
 #include "routing/upstream/upstream_timeouts.h"
 
@@ -42,6 +43,11 @@ struct ProxySettings {
 
   bool use_http2 = true;  ///< Towards clients, over TLS (ALPN) and on the plain port.
   std::uint32_t http2_max_concurrent_streams = 128;  ///< Per client connection.
+
+  ClientTrust client_trust;
+
+  std::uint32_t max_worker_connections = 16384;  ///< Of clients; 0: as descriptors allow.
+  std::uint32_t max_worker_open_files = 0;       ///< 0: its share of what the process may open.
 
   bool operator==(const ProxySettings&) const = default;
 };

@@ -12,6 +12,7 @@ struct IngressAnnotations;
 struct AnnotationReader {
   std::string_view name;
   std::string_view (*read)(IngressAnnotations&, std::string_view);
+  std::string_view otherwise = "the default is used";  ///< What is done when something is wrong.
 };
 
 /// Sets `to` if there is a value; otherwise the problem.

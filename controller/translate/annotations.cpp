@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,6 +14,7 @@
 #include "controller/translate/affinity_annotations.h"
 #include "controller/translate/annotation_reader.h"
 #include "controller/translate/diagnostic_list.h"
+#include "controller/translate/limit_annotations.h"
 #include "controller/translate/text_values.h"
 #include "controller/translate/upstream_annotations.h"
 
@@ -42,13 +44,40 @@ constexpr std::array kReaders{
 };
 
 const AnnotationReader* find_reader(std::string_view name) {
-  const std::array<std::span<const AnnotationReader>, 3> all{
-      kReaders, upstream_annotation_readers(), affinity_annotation_readers()
+  const std::array<std::span<const AnnotationReader>, 4> all{
+      kReaders, upstream_annotation_readers(), affinity_annotation_readers(),
+      limit_annotation_readers()
   };
   for (const auto& readers : all)
     for (const AnnotationReader& reader : readers)
       if (reader.name == name) return &reader;
   return nullptr;
+}
+
+// Ours: ingress-nginx sends PROXY headers for its TCP services only.
+constexpr std::string_view kUpstreamProxyProtocol = "cppx.io/proxy-protocol";
+
+void read_upstream_proxy_protocol(
+    const Ingress& ingress, IngressAnnotations& out, DiagnosticList& diagnostics
+) {
+  const auto found = ingress.meta.annotations.find(std::string(kUpstreamProxyProtocol));
+  if (found == ingress.meta.annotations.end() || trim(found->second).empty()) return;
+  const auto refuse = [&](std::string_view problem) {
+    diagnostics.warn(
+        ingress, fmt::format("metadata.annotations[\"{}\"]", kUpstreamProxyProtocol),
+        "InvalidAnnotation",
+        fmt::format("\"{}\" {}; no PROXY header is sent", found->second, problem)
+    );
+  };
+  using routing::BackendProtocol;
+  const auto protocol = out.backend_protocol.value_or(BackendProtocol::kHttp);
+  const auto version = trim(found->second);
+  if (version != "v1" && version != "v2")
+    refuse("is neither v1 nor v2");
+  else if (protocol == BackendProtocol::kGrpc || protocol == BackendProtocol::kGrpcs)
+    refuse("is not for GRPC, whose connections are shared by clients");
+  else
+    out.upstream_proxy_protocol = version == "v1" ? std::uint8_t{1} : std::uint8_t{2};
 }
 
 }  // namespace
@@ -57,6 +86,7 @@ IngressAnnotations read_annotations(
     const Ingress& ingress, std::string_view prefix, DiagnosticList& diagnostics
 ) {
   IngressAnnotations out;
+  out.limits.zone = hash64(fmt::format("{}/{}", ingress.meta.key.ns, ingress.meta.key.name));
   const std::string start = std::string(prefix) + "/";
   const auto& all = ingress.meta.annotations;
   for (auto it = all.lower_bound(start); it != all.end() && it->first.starts_with(start); ++it) {
@@ -75,9 +105,10 @@ IngressAnnotations read_annotations(
     if (const auto problem = reader->read(out, value); !problem.empty())
       diagnostics.warn(
           ingress, field, "InvalidAnnotation",
-          fmt::format("\"{}\" {}; the default is used", value, problem)
+          fmt::format("\"{}\" {}; {}", value, problem, reader->otherwise)
       );
   }
+  read_upstream_proxy_protocol(ingress, out, diagnostics);
   return out;
 }
 

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
 #include "controller/model/objects.h"
 #include "controller/translate/affinity_annotations.h"
 #include "controller/translate/diagnostic_list.h"
+#include "controller/translate/limit_annotations.h"
 #include "controller/translate/upstream_annotations.h"
 #include "routing/match/route.h"
 
@@ -19,6 +21,8 @@ struct IngressAnnotations {
   std::optional<routing::BackendProtocol> backend_protocol;
   UpstreamAnnotations upstream;
   AffinityAnnotations affinity;
+  LimitAnnotations limits;
+  std::optional<std::uint8_t> upstream_proxy_protocol;  ///< Version of the header.
 
   /// Whether the pools of the Ingress need EndpointHashes.
   [[nodiscard]] bool needs_hashes() const {

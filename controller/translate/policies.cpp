@@ -32,6 +32,7 @@ bool redirects(const GlobalSettings& settings, const PolicyInput& input) {
 void PolicyMaker::begin(const GlobalSettings& settings) {
   settings_ = &settings;
   upstream_.begin();
+  limits_.begin();
   if (!settings.hsts) {
     hsts_ = nullptr;
     return;
@@ -50,8 +51,12 @@ routing::PolicySet PolicyMaker::policies_of(const PolicyInput& input) {
         input.annotations->preserve_trailing_slash.value_or(settings_->preserve_trailing_slash)
     ));
   if (hsts_ != nullptr) out.set(hsts_);
-  if (input.annotations != nullptr)
+  if (input.annotations != nullptr) {
     upstream_.add(*input.annotations, settings_->proxy, input.path, out);
+    limits_.add(input.annotations->limits, *settings_, out);
+    if (const auto version = input.annotations->upstream_proxy_protocol)
+      out.set(proxy_protocol_.of(*version));
+  }
   return out;
 }
 

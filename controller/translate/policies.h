@@ -7,10 +7,13 @@
 #include <utility>
 
 #include "controller/translate/annotations.h"
+#include "controller/translate/limit_policies.h"
+#include "controller/translate/policy_cache.h"
 #include "controller/translate/proxy_settings.h"
 #include "controller/translate/upstream_policies.h"
 #include "features/https_redirect/policy.h"
 #include "features/strict_transport_security/policy.h"
+#include "features/upstream_proxy_protocol/policy.h"
 #include "routing/policy.h"
 
 namespace cppx::controller {
@@ -39,6 +42,8 @@ class PolicyMaker {
   std::map<std::pair<std::uint16_t, bool>, std::shared_ptr<const features::HttpsRedirectPolicy>>
       redirects_;
   UpstreamPolicyMaker upstream_;
+  LimitPolicyMaker limits_;
+  PolicyCache<features::UpstreamProxyProtocolPolicy> proxy_protocol_;
 };
 
 }  // namespace cppx::controller

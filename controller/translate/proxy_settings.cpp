@@ -12,7 +12,9 @@
 
 #include "base/text.h"
 #include "controller/model/objects.h"
+#include "controller/translate/client_keys.h"
 #include "controller/translate/diagnostic_list.h"
+#include "controller/translate/settings_reader.h"
 #include "controller/translate/text_values.h"
 #include "controller/translate/upstream_keys.h"
 #include "routing/settings.h"
@@ -118,7 +120,9 @@ constexpr std::array kKeys{
 };
 
 const SettingsReader* find_reader(std::string_view name) {
-  const std::array<std::span<const SettingsReader>, 2> all{kKeys, upstream_settings_readers()};
+  const std::array<std::span<const SettingsReader>, 3> all{
+      kKeys, client_settings_readers(), upstream_settings_readers()
+  };
   for (const auto& readers : all)
     for (const SettingsReader& reader : readers)
       if (reader.name == name) return &reader;
@@ -149,7 +153,7 @@ GlobalSettings read_global_settings(const ConfigMap& config_map, DiagnosticList&
     if (!key->read(out, trim(value)))
       diagnostics.warn(
           config_map, field, "InvalidValue",
-          fmt::format("\"{}\" is not a valid value; the default is used", value)
+          fmt::format("\"{}\" is not a valid value; {}", value, key->otherwise)
       );
   }
   return out;

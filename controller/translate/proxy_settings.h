@@ -22,6 +22,8 @@ struct GlobalSettings {
   bool hsts_include_subdomains = true;
   bool hsts_preload = false;
   bool strict_validate_path_type = true;
+  std::uint16_t limit_req_status_code = 503;   ///< Too many requests.
+  std::uint16_t limit_conn_status_code = 503;  ///< Too many at the same time.
   /// Ingress paths that start with one of these are never redirected to https.
   std::vector<std::string> no_tls_redirect_locations{"/.well-known/acme-challenge"};
 

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "controller/translate/proxy_settings.h"
+#include "controller/translate/settings_reader.h"
 #include "controller/translate/text_values.h"
 #include "features/load_balancing/policy.h"
 #include "features/upstream_retries/policy.h"

@@ -5,8 +5,8 @@
 
 namespace cppx::features {
 
-/// Plain http → the policy's redirect to https://<host><target>; one '/' at the very end is cut, as
-/// ingress-nginx does, unless the policy keeps it.
+/// What users sent by http → the policy's redirect to https://<public host><target>; one '/' at the
+/// very end is cut, as ingress-nginx does, unless the policy keeps it.
 Respond redirect_to_https(const HttpsRedirectPolicy& policy, const RequestView& request);
 
 }  // namespace cppx::features

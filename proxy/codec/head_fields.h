@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "base/text.h"
 #include "routing/http/message.h"
 
 namespace cppx::proxy {
@@ -9,12 +10,17 @@ namespace cppx::proxy {
 /// What the proxy tells the backend about the client (ingress-nginx's proxy_set_header lines).
 struct ForwardedInfo {
   std::string_view client_address;  ///< Without port; IPv6 without brackets.
-  std::string_view scheme;          ///< "http" or "https".
+  std::string_view scheme;          ///< "http", "https", or what a trusted proxy says.
   std::string_view port;            ///< Of our listener, as users see it ("443" over TLS).
   std::string_view request_id;      ///< Used when the client sent none.
   /// Sec-WebSocket-Key for an HTTP/1.1 backend when the client, over HTTP/2, sends none (RFC 8441
   /// 5.1): 16 random bytes in base64. Empty otherwise.
   std::string_view websocket_key{};
+  std::string_view host{};  ///< As users see it, with port; empty: that of the request.
+  /// The address that is added to the X-Forwarded-For received; empty: that is replaced.
+  std::string_view appended_for{};
+  /// The field that X-Original-Forwarded-For repeats.
+  std::string_view forwarded_for_header = "X-Forwarded-For";
 };
 
 /// How the response goes to the client.
@@ -30,7 +36,10 @@ struct ResponsePlan {
 
 /// The host the backend is told. HTTP/1.0 may come without one; HTTP/1.1 must have it (RFC 9112
 /// 3.2).
-inline std::string_view host_sent(const routing::RequestHead& request) noexcept {
+inline std::string_view host_sent(
+    const routing::RequestHead& request, const ForwardedInfo& forwarded
+) noexcept {
+  if (!forwarded.host.empty()) return forwarded.host;
   return request.host.empty() ? std::string_view("_") : request.host;
 }
 
@@ -72,6 +81,29 @@ inline bool passed_with_interim(const routing::HeaderField& field) noexcept {
 /// The value of the first such field; empty when there is none.
 std::string_view find_value(const routing::HeaderFields& fields, routing::HeaderId id) noexcept;
 
+/// Fields that may come several times as one list (RFC 9110 5.3), with `last` at its end unless
+/// that is empty. Sinks are those of tell_forwarded().
+template <class Sink>
+void tell_joined(
+    Sink& sink, std::string_view name, const routing::HeaderFields& fields, std::string_view of,
+    std::string_view last
+) {
+  bool first = true;
+  const auto item = [&](std::string_view value) {
+    if (value.empty()) return;
+    if (first)
+      sink.begin_list(name);
+    else
+      sink.list_item(", ");
+    sink.list_item(value);
+    first = false;
+  };
+  for (const routing::HeaderField& field : fields)
+    if (iequals(field.name, of)) item(field.value);
+  item(last);
+  if (!first) sink.end_list();
+}
+
 /// What the backend is told about the client, Host aside. A sink has
 ///   field(name, value)
 ///   begin_list(name), list_item(text), end_list()    one field from several pieces of text
@@ -83,24 +115,16 @@ void tell_forwarded(
   const auto client_id = find_value(request.fields, HeaderId::kXRequestId);
   sink.field("X-Request-ID", client_id.empty() ? forwarded.request_id : client_id);
   sink.field("X-Real-IP", forwarded.client_address);
-  sink.field("X-Forwarded-For", forwarded.client_address);
-  sink.field("X-Forwarded-Host", host_sent(request));
+  if (forwarded.appended_for.empty())
+    sink.field("X-Forwarded-For", forwarded.client_address);
+  else
+    tell_joined(sink, "X-Forwarded-For", request.fields, "X-Forwarded-For", forwarded.appended_for);
+  sink.field("X-Forwarded-Host", host_sent(request, forwarded));
   sink.field("X-Forwarded-Port", forwarded.port);
   sink.field("X-Forwarded-Proto", forwarded.scheme);
   sink.field("X-Forwarded-Scheme", forwarded.scheme);
   sink.field("X-Scheme", forwarded.scheme);
-  // The values of a field that may come several times, as one list (RFC 9110 5.3).
-  bool first = true;
-  for (const routing::HeaderField& field : request.fields) {
-    if (field.id != HeaderId::kXForwardedFor || field.value.empty()) continue;
-    if (first)
-      sink.begin_list("X-Original-Forwarded-For");
-    else
-      sink.list_item(", ");
-    sink.list_item(field.value);
-    first = false;
-  }
-  if (!first) sink.end_list();
+  tell_joined(sink, "X-Original-Forwarded-For", request.fields, forwarded.forwarded_for_header, {});
   const auto client_host = find_value(request.fields, HeaderId::kXForwardedHost);
   if (!client_host.empty()) sink.field("X-Original-Forwarded-Host", client_host);
 }

@@ -1,6 +1,8 @@
 // One try to have a request answered by one endpoint: connection, request head and body, response
 // head.
 
+#include "features/upstream_proxy_protocol/policy.h"
+#include "proxy/stream/proxy_header.h"
 #include "proxy/stream/stream.h"
 #include "proxy/worker/worker.h"
 
@@ -45,8 +47,11 @@ UpstreamKey Stream::start_upstream(const routing::EndpointAddress& address) {
     return {.address = address, .tls = protocol == BackendProtocol::kGrpcs};
   }
   up_ = &http1_.emplace(worker_, state_, settings_, selector_.timeouts());
+  state_.proxy_header_bytes = 0;
+  if (const auto* announce = route_->policies.find<features::UpstreamProxyProtocolPolicy>())
+    write_proxy_header(state_, down_.origin(), client_, proxy_protocol::Version{announce->value});
   const bool tls = protocol == BackendProtocol::kHttps ||
-                   (protocol == BackendProtocol::kAuto && down_.origin().tls);
+                   (protocol == BackendProtocol::kAuto && down_.origin().connection.tls);
   return {.address = address, .tls = tls};
 }
 
@@ -87,14 +92,17 @@ Task<IoStatus> Stream::send_request() {
   down_.rewind_body();
   BodyPart part = down_.next_body();
   if (!accept_part(part)) co_return IoStatus::kCancelled;
-  const auto& origin = down_.origin();
+  const bool append = client_.append_forwarded_for;
   auto sent = co_await up_->send_request(
       state_.request,
-      {.client_address = origin.client_address,
-       .scheme = origin.tls ? std::string_view("https") : std::string_view("http"),
-       .port = origin.port,
+      {.client_address = client_.address.view(),
+       .scheme = client_.scheme,
+       .port = client_.port,
        .request_id = state_.request_id,
-       .websocket_key = state_.websocket_key},
+       .websocket_key = state_.websocket_key,
+       .host = client_.host,
+       .appended_for = append ? down_.origin().connection.address->view() : std::string_view{},
+       .forwarded_for_header = settings_.client_trust.forwarded_for_header},
       part
   );
   while (sent == IoStatus::kOk && part.status == BodyPart::Status::kMore) {

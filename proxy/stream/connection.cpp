@@ -8,6 +8,7 @@
 #include "proxy/stream/http1/http1_downstream.h"
 #include "proxy/stream/http2/http2_server.h"
 #include "proxy/stream/local_reply.h"
+#include "proxy/stream/proxy_header.h"
 #include "proxy/worker/worker.h"
 
 namespace cppx::proxy {
@@ -55,7 +56,8 @@ void Connection::cut() noexcept {
 }
 
 Task<void> Connection::serve() {
-  const bool ready = co_await handshake();
+  bool ready = co_await receive_proxy_header(worker_, downstream_);
+  if (ready) ready = co_await handshake();
   // After a failed handshake the client still gets the alert that says why: no reset.
   Next next = Next::kClose;
   if (ready) {
@@ -129,6 +131,7 @@ Task<bool> Connection::handshake() {
   const auto* table = snapshot->find_listener(downstream_.listener.config().name);
   if (table == nullptr || !table->certificates) co_return false;
   transport.arm_read(snapshot->settings->client_header_timeout);
+  worker_.idle_connections().enter(downstream_.idle);
   // The kernel may say "readable" when there is nothing (yet).
   unsigned char first = 0;
   for (auto seen = IoStatus::kWantRead; seen != IoStatus::kOk;) {
@@ -137,6 +140,7 @@ Task<bool> Connection::handshake() {
     seen = transport.peek(first).status;
     if (seen != IoStatus::kOk && seen != IoStatus::kWantRead) co_return false;
   }
+  downstream_.idle.leave();
   if (first != kTlsHandshakeRecord) {
     constexpr std::string_view kPlain = "The plain HTTP request was sent to HTTPS port";
     co_await write_reply_and_close({.status = 400, .note = kPlain});
@@ -181,11 +185,13 @@ Task<bool> Connection::wait_for_request() {
   if (draining_) patience = kFirstRequestWhileDraining;
   down.transport.arm_read(patience);
   idle_ = true;
+  worker_.idle_connections().enter(down.idle);
   const auto ready = co_await down.transport.wait(Direction::kRead);
   idle_ = false;
+  down.idle.leave();
   down.transport.disarm_read();
   if (ready == IoStatus::kCancelled && !cut_) {
-    // Draining. A request that came in the meantime is still served.
+    // Draining, or the place is needed. A request that came in the meantime is still served.
     down.transport.resume(Direction::kRead);
     co_return down.transport.peek().ok();
   }

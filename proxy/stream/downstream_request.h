@@ -7,6 +7,7 @@
 #include "proxy/coro/task.h"
 #include "proxy/stream/body_part.h"
 #include "proxy/stream/local_reply.h"
+#include "routing/client/client_view.h"
 #include "routing/http/message.h"
 
 namespace cppx::proxy {
@@ -47,10 +48,9 @@ class DownstreamRequest {
 
   /// Where the client came from; good while the connection lives.
   struct Origin {
-    std::string_view listener;        ///< Name of the table in the snapshot.
-    std::string_view client_address;  ///< Without port; IPv6 without brackets.
-    std::string_view port;            ///< Of our listener, as users see it.
-    bool tls = false;
+    std::string_view listener;  ///< Name of the table in the snapshot.
+    routing::ConnectionOrigin connection;
+    int socket = -1;  ///< Of the connection, for its addresses.
     /// The request asks for a tunnel, and any 2xx would be taken for one (RFC 8441 5).
     bool tunnel_only = false;
   };

@@ -77,6 +77,8 @@ std::string_view reason_phrase(std::uint16_t status) noexcept {
       return "Request Entity Too Large";
     case 414:
       return "Request-URI Too Large";
+    case 429:
+      return "Too Many Requests";
     case 431:
       return "Request Header Fields Too Large";
     case 500:

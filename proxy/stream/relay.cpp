@@ -17,7 +17,7 @@ Task<StreamEnd> Stream::relay_response() {
       upload_ == Upload::kNone || upload_ == Upload::kDone || upload_ == Upload::kRunning;
   const ResponseChanges changes{
       .strict_transport_security = strict_transport_security(),
-      .set_cookie = selector_.set_cookie(down_.origin().tls, state_.set_cookie),
+      .set_cookie = selector_.set_cookie(down_.origin().connection.tls, state_.set_cookie),
       .keep_alive = heard_out
   };
   const BodyPart first = up_->next_body();
@@ -49,7 +49,7 @@ Task<StreamEnd> Stream::tunnel() {
   up_->disarm_read();
   const BodyPart first = up_->next_body();
   const ResponseChanges changes{
-      .set_cookie = selector_.set_cookie(down_.origin().tls, state_.set_cookie)
+      .set_cookie = selector_.set_cookie(down_.origin().connection.tls, state_.set_cookie)
   };
   const bool begun = co_await down_.write_response(state_.response, changes, first);
   if (!begun) co_return StreamEnd::kAbort;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "features/rate_limit/policy.h"
 #include "features/strict_transport_security/policy.h"
 #include "proxy/worker/worker.h"
 #include "routing/http/host.h"
@@ -51,7 +52,9 @@ Task<StreamEnd> Stream::refuse(std::uint16_t status) {
 
 std::optional<LocalReply> Stream::decide() {
   const routing::RequestHead& request = state_.request;
-  const auto* table = snapshot_->find_listener(down_.origin().listener);
+  const DownstreamRequest::Origin& origin = down_.origin();
+  client_ = routing::view_client(origin.connection, request, settings_.client_trust);
+  const auto* table = snapshot_->find_listener(origin.listener);
   const auto path = routing::normalize_path(request.path, state_.path_scratch);
   if (table == nullptr || !path)
     return LocalReply{.status = table == nullptr ? std::uint16_t{404} : std::uint16_t{400}};
@@ -71,26 +74,47 @@ std::optional<LocalReply> Stream::decide() {
   if (match.add_slash) return add_slash_redirect(host);
   if (!route_->policies.empty()) {
     respond_ = features::run_request_filters(
-        match, {.tls = down_.origin().tls, .host = host, .target = request.target, .path = *path}
+        match, {.tls = origin.connection.tls,
+                .scheme = client_.scheme,
+                .host = host,
+                .public_host = client_.host_name.empty() ? host : client_.host_name,
+                .target = request.target,
+                .path = *path}
     );
     if (respond_.status != 0)
       return LocalReply{.status = respond_.status, .location = respond_.location};
   }
-  if (route_->pool == routing::kDefaultBackend) return LocalReply{.status = 404};
-  if (snapshot_->pools[route_->pool]->endpoints.empty()) return LocalReply{.status = 503};
+  const bool default_backend = route_->pool == routing::kDefaultBackend;
+  if (!default_backend && snapshot_->pools[route_->pool]->endpoints.empty())
+    return LocalReply{.status = 503};
+  if (const auto status = check_limits(); status != 0) return LocalReply{.status = status};
+  if (default_backend) return LocalReply{.status = 404};
   return std::nullopt;
+}
+
+std::uint16_t Stream::check_limits() {
+  const auto* policy = route_->policies.find<features::RateLimitPolicy>();
+  if (policy == nullptr) return 0;
+  const auto now = std::chrono::duration_cast<std::chrono::microseconds>(
+      std::chrono::steady_clock::now().time_since_epoch()
+  );
+  const auto status = worker_.limits().admit(
+      policy->value, client_.address.ip(), static_cast<std::uint64_t>(now.count()), counted_
+  );
+  if (status != 0) ++worker_.counters().requests_limited;
+  return status;
 }
 
 std::optional<LocalReply> Stream::add_slash_redirect(std::string_view host) {
   const std::string_view target = state_.request.target;
   const auto path_end = std::min(target.find('?'), target.size());
-  location_.append(down_.origin().tls ? "https://" : "http://").append(host);
+  location_.append(down_.origin().connection.tls ? "https://" : "http://").append(host);
   location_.append(target.substr(0, path_end)).append("/").append(target.substr(path_end));
   return LocalReply{.status = 301, .location = location_};
 }
 
 std::string_view Stream::strict_transport_security() const noexcept {
-  if (route_ == nullptr || !down_.origin().tls) return {};
+  if (route_ == nullptr || !down_.origin().connection.tls) return {};
   const auto* policy = route_->policies.find<features::StrictTransportSecurityPolicy>();
   return policy == nullptr ? std::string_view{} : std::string_view(policy->value);
 }
@@ -121,7 +145,7 @@ Task<StreamEnd> Stream::forward() {
       {.snapshot = *snapshot_,
        .route = *route_,
        .head = state_.request,
-       .client_address = down_.origin().client_address}
+       .client_address = client_.address.view()}
   );
   for (bool may_reuse = body_complete_;;) {
     const auto* address = selector_.next();

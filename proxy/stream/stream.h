@@ -18,6 +18,7 @@
 
 #include "features/features.h"
 #include "proxy/coro/task.h"
+#include "proxy/limit/request_count_table.h"
 #include "proxy/stream/downstream_request.h"
 #include "proxy/stream/http1/http1_upstream.h"
 #include "proxy/stream/http2/http2_upstream.h"
@@ -27,6 +28,7 @@
 #include "proxy/upstream/upstream_selector.h"
 #include "proxy/worker/local_snapshot.h"
 #include "proxy/worker/timer_wheel.h"
+#include "routing/client/client_view.h"
 #include "routing/snapshot.h"
 
 namespace cppx::proxy {
@@ -85,6 +87,7 @@ class Stream final : private ClientWatcher {
 
   // stream.cpp: decide, answer, retry
   std::optional<LocalReply> decide();
+  [[nodiscard]] std::uint16_t check_limits();
   std::optional<LocalReply> add_slash_redirect(std::string_view host);
   Task<StreamEnd> answer(LocalReply reply);
   Task<StreamEnd> forward();
@@ -128,6 +131,8 @@ class Stream final : private ClientWatcher {
   SnapshotPin snapshot_;
   const routing::ProxySettings& settings_;
   const routing::Route* route_ = nullptr;
+  routing::ClientView client_;
+  CountedRequest counted_;     // where the route limits them
   features::Respond respond_;  // keeps the text a LocalReply refers to
   std::string location_;
   bool body_complete_ = false;  // all of it is at hand: the request can be sent again

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "proxy/codec/http1/head_parser.h"
+#include "proxy/codec/proxy_protocol/header.h"
 #include "proxy/stream/http1/http1_side.h"
 #include "routing/http/message.h"
 
@@ -20,6 +22,9 @@ struct StreamState {
   routing::RequestHead request;
   routing::ResponseHead response;
   std::string path_scratch;
+  /// What each connection to a backend begins with; of size 0 where nothing does.
+  std::array<char, proxy_protocol::kMaxWritten> proxy_header;
+  std::size_t proxy_header_bytes = 0;
   std::string request_id;     ///< Of our own making, for a request that came without one.
   std::string websocket_key;  ///< For a WebSocket that came over HTTP/2, where there is none.
   std::string set_cookie;     ///< Value of a Set-Cookie field for the session.

@@ -31,12 +31,23 @@ socklen_t to_sockaddr(const routing::EndpointAddress& address, sockaddr_storage&
   return sizeof(v6);
 }
 
+/// A new socket takes so little at once.
+bool send_first(Transport& transport, std::string_view bytes) noexcept {
+  if (bytes.empty()) return true;
+  const iovec piece{
+      .iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()
+  };  // NOLINT: only read
+  return transport.try_write({&piece, 1}).bytes == bytes.size();
+}
+
 }  // namespace
 
 Task<IoStatus> UpstreamConnection::connect(
-    std::chrono::milliseconds timeout, tls::ClientContext& tls, tls::ClientAlpn alpn
+    std::chrono::milliseconds timeout, tls::ClientContext& tls, tls::ClientAlpn alpn,
+    std::string_view begin
 ) {
   auto connected = co_await connect_tcp(timeout);
+  if (connected == IoStatus::kOk && !send_first(transport_, begin)) connected = IoStatus::kError;
   if (connected == IoStatus::kOk && key_.tls) connected = co_await handshake(timeout, tls, alpn);
   co_return connected;
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string_view>
 
 #include "proxy/coro/task.h"
 #include "proxy/transport/transport.h"
@@ -33,10 +34,12 @@ class UpstreamConnection {
   [[nodiscard]] Transport& transport() noexcept { return transport_; }
   [[nodiscard]] const UpstreamKey& key() const noexcept { return key_; }
 
-  /// TCP connect, and the handshake where the key asks for TLS. kOk, kTimeout, kCancelled, or
+  /// TCP connect, `begin` (a PROXY header, a few bytes; may be empty), and the handshake where the
+  /// key asks for TLS. kOk, kTimeout, kCancelled, or
   /// kError (refused, unreachable, no descriptor, TLS failed, the protocol of `alpn` not taken).
   Task<IoStatus> connect(
-      std::chrono::milliseconds timeout, tls::ClientContext& tls, tls::ClientAlpn alpn
+      std::chrono::milliseconds timeout, tls::ClientContext& tls, tls::ClientAlpn alpn,
+      std::string_view begin = {}
   );
 
   /// Requests sent so far.

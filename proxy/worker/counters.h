@@ -10,6 +10,10 @@ struct Counters {
   std::uint64_t connections_accepted = 0;
   std::uint64_t connections_active = 0;
   std::uint64_t tls_handshakes_failed = 0;
+  std::uint64_t proxy_headers_refused = 0;
+  std::uint64_t idle_connections_shed = 0;
+  std::uint64_t accepts_paused = 0;
+  std::uint64_t requests_limited = 0;
   std::uint64_t requests = 0;
   std::array<std::uint64_t, 6> responses{};  ///< By first digit of the status; [0]: none was sent.
   std::uint64_t upstream_connects = 0;
@@ -24,6 +28,10 @@ struct Counters {
     connections_accepted += other.connections_accepted;
     connections_active += other.connections_active;
     tls_handshakes_failed += other.tls_handshakes_failed;
+    proxy_headers_refused += other.proxy_headers_refused;
+    idle_connections_shed += other.idle_connections_shed;
+    accepts_paused += other.accepts_paused;
+    requests_limited += other.requests_limited;
     requests += other.requests;
     for (std::size_t i = 0; i < responses.size(); ++i) responses[i] += other.responses[i];
     upstream_connects += other.upstream_connects;

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -100,26 +101,22 @@ int bound_socket(BindAddress& bind, const ListenerConfig& config, bool reuse_por
   return socket;
 }
 
-ClientAddress address_text(const sockaddr_storage& from) noexcept {
-  ClientAddress client;
+}  // namespace
+
+ClientAddress address_of(const sockaddr_storage& from) noexcept {
   if (from.ss_family == AF_INET) {
     sockaddr_in v4;
     std::memcpy(&v4, &from, sizeof(v4));
-    ::inet_ntop(AF_INET, &v4.sin_addr, client.text.data(), client.text.size());
-  } else {
-    sockaddr_in6 v6;
-    std::memcpy(&v6, &from, sizeof(v6));
-    // A client that came by IPv4 to the socket for both is shown as what it is.
-    if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr))
-      ::inet_ntop(AF_INET, v6.sin6_addr.s6_addr + 12, client.text.data(), client.text.size());
-    else
-      ::inet_ntop(AF_INET6, &v6.sin6_addr, client.text.data(), client.text.size());
+    std::array<std::uint8_t, 4> bytes;
+    std::memcpy(bytes.data(), &v4.sin_addr, bytes.size());
+    return {routing::IpAddress::from_v4(bytes), ntohs(v4.sin_port)};
   }
-  client.size = static_cast<std::uint8_t>(std::strlen(client.text.data()));
-  return client;
+  sockaddr_in6 v6;
+  std::memcpy(&v6, &from, sizeof(v6));
+  routing::IpAddress ip;
+  std::memcpy(ip.bytes.data(), &v6.sin6_addr, ip.bytes.size());
+  return {ip, ntohs(v6.sin6_port)};
 }
-
-}  // namespace
 
 Result<ListenerSocket> open_listener(const ListenerConfig& config, bool first) {
   auto bind = parse_bind_address(config);
@@ -167,10 +164,17 @@ void Listener::start() { wait(); }
 void Listener::wait() {
   acceptor_.async_wait(asio::socket_base::wait_read, [this](boost::system::error_code error) {
     if (error) return;
-    if (accept_queued()) {
+    const Queue queue = accept_queued();
+    if (queue == Queue::kEmpty) {
       wait();
       return;
     }
+    if (queue == Queue::kNoRoom) {
+      without_room_ = true;
+      worker_.wait_for_room();
+      return;
+    }
+    worker_.on_descriptors_exhausted();
     pause_.expires_after(kAcceptPause);
     pause_.async_wait([this](boost::system::error_code cancelled) {
       if (!cancelled && acceptor_.is_open()) wait();
@@ -178,8 +182,17 @@ void Listener::wait() {
   });
 }
 
-bool Listener::accept_queued() {
+void Listener::resume() {
+  if (!without_room_ || !acceptor_.is_open()) return;
+  without_room_ = false;
+  wait();
+}
+
+Listener::Queue Listener::accept_queued() {
   for (int i = 0; i < kAcceptBatch; ++i) {
+    // While it drains the worker takes in who was there already.
+    // Only at first is it known that somebody waits.
+    if (!worker_.draining() && !worker_.has_room()) return i == 0 ? Queue::kNoRoom : Queue::kEmpty;
     sockaddr_storage from{};
     socklen_t size = sizeof(from);
     const int socket = ::accept4(
@@ -188,12 +201,14 @@ bool Listener::accept_queued() {
     );
     if (socket < 0) {
       if (errno == ECONNABORTED || errno == EINTR) continue;
-      return errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM;
+      const bool exhausted =
+          errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+      return exhausted ? Queue::kExhausted : Queue::kEmpty;
     }
     set(socket, IPPROTO_TCP, TCP_NODELAY, 1);
-    worker_.on_accept(socket, *this, address_text(from));
+    worker_.on_accept(socket, *this, address_of(from));
   }
-  return true;
+  return Queue::kEmpty;
 }
 
 void Listener::stop() {

@@ -1,6 +1,7 @@
 #pragma once
 
-#include <array>
+#include <sys/socket.h>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -9,6 +10,7 @@
 #include <boost/asio/ip/tcp.hpp>
 
 #include "base/error.h"
+#include "routing/client/client_address.h"
 
 namespace cppx::proxy {
 
@@ -33,12 +35,10 @@ struct ListenerSocket {
 /// checks that no other program listens there. Errors name address, port and reason.
 Result<ListenerSocket> open_listener(const ListenerConfig& config, bool first);
 
-/// Address of a client as text, made once a connection.
-struct ClientAddress {
-  std::array<char, 46> text{};
-  std::uint8_t size = 0;
-  [[nodiscard]] std::string_view view() const noexcept { return {text.data(), size}; }
-};
+using routing::ClientAddress;
+
+/// Of IPv4 or IPv6.
+ClientAddress address_of(const sockaddr_storage& from) noexcept;
 
 /// One worker's listening socket; hands accepted sockets to the worker.
 class Listener {
@@ -50,6 +50,8 @@ class Listener {
   void start();
   /// Takes what has been queued, then closes.
   void stop();
+  /// The worker has room again; nothing if it did not lack any here.
+  void resume();
 
   [[nodiscard]] const ListenerConfig& config() const noexcept { return config_; }
   [[nodiscard]] std::string_view forwarded_port() const noexcept { return forwarded_port_; }
@@ -62,14 +64,19 @@ class Listener {
       boost::asio::io_context::executor_type>;
 
   void wait();
-  /// False when the process is out of descriptors or memory.
-  bool accept_queued();
+  enum class Queue : std::uint8_t {
+    kEmpty,      ///< Or others should have their turn.
+    kNoRoom,     ///< The worker has all the connections it may have.
+    kExhausted,  ///< The process is out of descriptors or memory.
+  };
+  Queue accept_queued();
 
   Worker& worker_;
   ListenerConfig config_;
   std::string forwarded_port_;
   Acceptor acceptor_;
   Timer pause_;
+  bool without_room_ = false;
 };
 
 }  // namespace cppx::proxy

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "proxy/stream/connection.h"
+#include "proxy/worker/connection_limit.h"
 
 namespace cppx::proxy {
 namespace {
@@ -22,16 +23,18 @@ std::uint64_t random_seed() {
 
 Worker::Worker(
     std::uint32_t index, std::uint32_t count, std::unique_ptr<tls::ServerContext> tls,
-    std::unique_ptr<tls::ClientContext> upstream_tls, Retire retire, HealthRegistry& health
+    std::unique_ptr<tls::ClientContext> upstream_tls, Retire retire, SharedState shared
 )
     : work_(io_.get_executor()),
       wheel_(io_),
       snapshots_(std::move(retire)),
       upstreams_(wheel_),
       http2_upstreams_(*this),
-      balancer_(index, count, health, random_seed()),
+      balancer_(index, count, shared.health, random_seed()),
       tls_(std::move(tls)),
-      upstream_tls_(std::move(upstream_tls)) {}
+      upstream_tls_(std::move(upstream_tls)),
+      limits_(shared.limits),
+      open_files_(shared.open_files_of_worker) {}
 
 Worker::~Worker() = default;
 
@@ -45,9 +48,35 @@ void Worker::adopt(std::shared_ptr<const routing::Snapshot> snapshot) {
   const bool first = snapshots_.empty();
   balancer_.keep_only(*snapshot);
   snapshots_.replace(std::move(snapshot));
+  resume_if_room();
   // Until there is something to serve, clients wait in the kernel's queue instead of getting a 404.
   if (!first || draining_) return;
   for (const auto& listener : listeners_) listener->start();
+}
+
+bool Worker::has_room() const noexcept {
+  return connections_.size() < connection_limit(*snapshots_.current().settings, open_files_);
+}
+
+void Worker::wait_for_room() noexcept {
+  ++counters_.accepts_paused;
+  room_wanted_ = true;
+  // Until there is room nobody else becomes idle either: the one that is asked to go may have a
+  // request by now.
+  idle_connections_.want_room(true);
+  if (idle_connections_.shed_oldest()) ++counters_.idle_connections_shed;
+}
+
+void Worker::resume_if_room() {
+  if (!room_wanted_ || draining_ || !has_room()) return;
+  room_wanted_ = false;
+  idle_connections_.want_room(false);
+  for (const auto& listener : listeners_) listener->resume();
+}
+
+void Worker::on_descriptors_exhausted() {
+  upstreams_.close_all();
+  if (idle_connections_.shed_oldest()) ++counters_.idle_connections_shed;
 }
 
 void Worker::on_accept(int socket, const Listener& listener, const ClientAddress& client) {
@@ -65,6 +94,7 @@ void Worker::on_accept(int socket, const Listener& listener, const ClientAddress
 void Worker::on_connection_end(std::list<Connection>::iterator connection) {
   --counters_.connections_active;
   connections_.erase(connection);
+  resume_if_room();
   end_if_idle();
 }
 

@@ -15,6 +15,7 @@
 #include <boost/asio/post.hpp>
 
 #include "base/error.h"
+#include "proxy/limit/shared_limits.h"
 #include "proxy/stream/http2/http2_pool.h"
 #include "proxy/stream/stream_state.h"
 #include "proxy/upstream/balancer.h"
@@ -23,6 +24,7 @@
 #include "proxy/upstream/upstream_pool.h"
 #include "proxy/worker/buffer_pool.h"
 #include "proxy/worker/counters.h"
+#include "proxy/worker/idle_list.h"
 #include "proxy/worker/listener.h"
 #include "proxy/worker/local_snapshot.h"
 #include "proxy/worker/request_id.h"
@@ -34,14 +36,21 @@ namespace cppx::proxy {
 
 class Connection;
 
+/// What all workers share, each part made for that; outlives them.
+struct SharedState {
+  HealthRegistry& health;
+  SharedLimits& limits;
+  std::uint64_t open_files_of_worker;
+};
+
 /// One thread and all it needs to serve: loop, listeners, connections, idle upstream connections,
-/// buffers, counters. Shares nothing with other workers but immutable snapshots. Everything here is
-/// called on the worker's own thread, except run's caller and post().
+/// buffers, counters. Shares nothing with other workers but immutable snapshots and SharedState.
+/// Everything here is called on the worker's own thread, except run's caller and post().
 class Worker {
  public:
   Worker(
       std::uint32_t index, std::uint32_t count, std::unique_ptr<tls::ServerContext> tls,
-      std::unique_ptr<tls::ClientContext> upstream_tls, Retire retire, HealthRegistry& health
+      std::unique_ptr<tls::ClientContext> upstream_tls, Retire retire, SharedState shared
   );
   ~Worker();
   Worker(const Worker&) = delete;
@@ -76,6 +85,7 @@ class Worker {
   [[nodiscard]] SnapshotHolder& snapshots() noexcept { return snapshots_; }
   [[nodiscard]] tls::ServerContext& tls() noexcept { return *tls_; }
   [[nodiscard]] tls::ClientContext& upstream_tls() noexcept { return *upstream_tls_; }
+  [[nodiscard]] SharedLimits& limits() noexcept { return limits_; }
   [[nodiscard]] Counters& counters() noexcept { return counters_; }
   [[nodiscard]] RequestIds& request_ids() noexcept { return request_ids_; }
   [[nodiscard]] StreamStatePool& stream_states() noexcept { return stream_states_; }
@@ -87,6 +97,7 @@ class Worker {
     static void await_resume() noexcept {}
   };
   [[nodiscard]] Yield yield() noexcept { return {io_}; }
+  [[nodiscard]] IdleList& idle_connections() noexcept { return idle_connections_; }
   [[nodiscard]] bool draining() const noexcept { return draining_; }
   /// The time as IMF-fixdate (RFC 9110 5.6.7); good until the next call.
   [[nodiscard]] std::string_view date();
@@ -94,9 +105,18 @@ class Worker {
   /// While stopping: ends run() when nothing is left that runs.
   void end_if_idle();
 
+  /// Whether one more client connection may be taken.
+  [[nodiscard]] bool has_room() const noexcept;
+  /// There is a client for whom there is no room: an idle connection makes it, or the next one that
+  /// ends or becomes idle. Then all listeners are resumed.
+  void wait_for_room() noexcept;
+  /// The process is out of descriptors: gives back some that are of no use now.
+  void on_descriptors_exhausted();
+
   void on_accept(int socket, const Listener& listener, const ClientAddress& client);
 
  private:
+  void resume_if_room();
   void on_connection_end(std::list<Connection>::iterator connection);
 
   boost::asio::io_context io_{1};
@@ -114,7 +134,11 @@ class Worker {
   std::unique_ptr<tls::ClientContext> upstream_tls_;
   Counters counters_;
   std::vector<std::unique_ptr<Listener>> listeners_;
+  IdleList idle_connections_;  // before the connections, which are in it
   std::list<Connection> connections_;
+  SharedLimits& limits_;
+  std::uint64_t open_files_;
+  bool room_wanted_ = false;
   std::array<char, 32> date_{};
   std::int64_t date_second_ = -1;
   bool draining_ = false;

@@ -56,11 +56,13 @@ def client_context(alpn=None, minimum=None, maximum=None, trusted_pem=None):
 class Connection(Wire):
     """A client connection, plain or TLS. A context manager: closes at the end."""
 
-    def __init__(self, port, address="127.0.0.1", timeout=10.0, receive_buffer=None):
+    def __init__(self, port, address="127.0.0.1", timeout=10.0, receive_buffer=None, source=None):
         sock = socket.socket()
         if receive_buffer:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         sock.settimeout(scaled(timeout))
+        if source:
+            sock.bind((source, 0))
         try:
             sock.connect((address, port))
         except OSError:

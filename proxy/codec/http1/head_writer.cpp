@@ -43,7 +43,7 @@ void write_request_head(
   out.append(lacks_slash(request) ? " /" : " ");
   out.append(request.target);
   out.append(" HTTP/1.1\r\n");
-  out.field("Host", host_sent(request));
+  out.field("Host", host_sent(request, forwarded));
   tell_forwarded(out, request, forwarded);
   if (request.upgrade) {
     out.append("Connection: upgrade\r\n");

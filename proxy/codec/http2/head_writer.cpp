@@ -75,8 +75,9 @@ void write_request_head(
 ) {
   out.field(":method", request.upgrade ? std::string_view("CONNECT") : request.method);
   if (request.upgrade) out.field(":protocol", request.upgrade_protocol);
-  out.field(":scheme", forwarded.scheme);
-  out.field(":authority", host_sent(request));
+  // What a trusted proxy calls the scheme may be no scheme: that goes into X-Forwarded-Proto only.
+  out.field(":scheme", forwarded.scheme == "https" ? std::string_view("https") : "http");
+  out.field(":authority", host_sent(request, forwarded));
   write_path(out, request);
   tell_forwarded(out, request, forwarded);
   const bool has_body = request.framing != BodyFraming::kNone;

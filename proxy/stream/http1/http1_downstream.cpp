@@ -24,9 +24,8 @@ Http1Downstream::Http1Downstream(
       abort_check_(worker.wheel(), *this) {
   origin_ = {
       .listener = downstream.listener.config().name,
-      .client_address = downstream.address.view(),
-      .port = downstream.listener.forwarded_port(),
-      .tls = downstream.transport.is_tls(),
+      .connection = downstream.origin(),
+      .socket = downstream.transport.native_handle(),
   };
 }
 

@@ -21,7 +21,8 @@ Http1Upstream::Http1Upstream(
 
 Task<IoStatus> Http1Upstream::connect(const UpstreamKey& key, bool may_reuse) {
   reused_ = false;
-  if (may_reuse) {
+  const std::string_view begin{state_.proxy_header.data(), state_.proxy_header_bytes};
+  if (may_reuse && begin.empty()) {
     connection_ = worker_.upstreams().take(key);
     if (connection_) {
       reused_ = true;
@@ -32,7 +33,7 @@ Task<IoStatus> Http1Upstream::connect(const UpstreamKey& key, bool may_reuse) {
   connection_ = std::make_unique<UpstreamConnection>(worker_.io(), worker_.wheel(), key);
   ++worker_.counters().upstream_connects;
   const auto connected = co_await connection_->connect(
-      timeouts_.connect, worker_.upstream_tls(), tls::ClientAlpn::kHttp11
+      timeouts_.connect, worker_.upstream_tls(), tls::ClientAlpn::kHttp11, begin
   );
   if (connected != IoStatus::kOk) ++worker_.counters().upstream_connect_failures;
   co_return connected;
@@ -144,7 +145,9 @@ Task<BodyPart> Http1Upstream::read_body() {
 void Http1Upstream::finish(bool complete) noexcept {
   if (!connection_) return;
   transport().disarm_read();
-  if (complete && sent_end_ && keep_alive_ && begin_ == end_)
+  // A connection that was announced as one client's is no other's.
+  const bool shareable = state_.proxy_header_bytes == 0;
+  if (complete && sent_end_ && keep_alive_ && begin_ == end_ && shareable)
     worker_.upstreams().give_back(std::move(connection_), settings_);
   connection_.reset();
 }

@@ -10,15 +10,14 @@
 namespace cppx::proxy {
 
 Http2Downstream::Http2Downstream(
-    Http2Link& link, const Downstream& connection, Http2Stream& stream, StreamState& state,
+    Http2Link& link, Downstream& connection, Http2Stream& stream, StreamState& state,
     const routing::ProxySettings& settings
 )
     : link_(link), stream_(stream), state_(state), settings_(settings) {
   origin_ = {
       .listener = connection.listener.config().name,
-      .client_address = connection.address.view(),
-      .port = connection.listener.forwarded_port(),
-      .tls = connection.transport.is_tls(),
+      .connection = connection.origin(),
+      .socket = connection.transport.native_handle(),
       .tunnel_only = state.request.upgrade,
   };
   keep_alive_ = true;

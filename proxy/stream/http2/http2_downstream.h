@@ -19,7 +19,7 @@ class Http2Downstream final : public DownstreamRequest {
  public:
   /// `settings` must outlive the request.
   Http2Downstream(
-      Http2Link& link, const Downstream& connection, Http2Stream& stream, StreamState& state,
+      Http2Link& link, Downstream& connection, Http2Stream& stream, StreamState& state,
       const routing::ProxySettings& settings
   );
 

@@ -67,9 +67,11 @@ Task<void> Http2Server::serve() {
           ? settings_.client_header_timeout
           : std::min(settings_.client_header_timeout, settings_.keep_alive)
   );
+  worker_.idle_connections().enter(downstream_.idle);
   const auto early = downstream_.unread();
   co_await link_.run({early.data(), early.size()});
   downstream_.begin = downstream_.end = 0;
+  downstream_.idle.leave();
   // Nobody is there any more to read what the streams still do.
   cut_streams();
   co_await all_ended_;
@@ -154,7 +156,10 @@ void Http2Server::on_fed() {
     if (Exchange* exchange = find(starting_[i])) start(*exchange);
   }
   starting_.clear();
-  if (!exchanges_.empty()) downstream_.transport.disarm_read();
+  if (!exchanges_.empty()) {
+    downstream_.transport.disarm_read();
+    downstream_.idle.leave();
+  }
   const bool used_up = downstream_.requests >= settings_.keep_alive_requests ||
                        (settings_.keep_alive.count() == 0 && downstream_.requests != 0);
   if (used_up) drain();
@@ -203,6 +208,7 @@ void Http2Server::end(Exchange& exchange) {
   if (!exchanges_.empty()) return;
   // Not prolonged by what is no request.
   downstream_.transport.arm_read(settings_.keep_alive);
+  worker_.idle_connections().enter(downstream_.idle);
   all_ended_.set();
 }
 

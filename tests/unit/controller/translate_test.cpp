@@ -245,6 +245,17 @@ TEST_CASE("GlobalSettings: every key", "[controller]") {
       {"hsts-preload", "t"},
       {"strict-validate-path-type", "false"},
       {"no-tls-redirect-locations", "/a, /b"},
+      {"use-proxy-protocol", "true"},
+      {"proxy-protocol-header-timeout", "3s"},
+      {"proxy-real-ip-cidr", "10.0.0.0/8, 2001:db8::1"},
+      {"use-forwarded-headers", "t"},
+      {"enable-real-ip", "1"},
+      {"compute-full-forwarded-for", "true"},
+      {"forwarded-for-header", "CF-Connecting-IP"},
+      {"limit-req-status-code", "429"},
+      {"limit-conn-status-code", "420"},
+      {"max-worker-connections", "67"},
+      {"max-worker-open-files", "68"},
   });
   CHECK(settings.proxy.client_header_timeout == 61s);
   CHECK(settings.proxy.client_body_timeout == 62s);
@@ -268,6 +279,28 @@ TEST_CASE("GlobalSettings: every key", "[controller]") {
   CHECK(settings.hsts_value() == "max-age=7; preload");
   CHECK_FALSE(settings.strict_validate_path_type);
   CHECK(settings.no_tls_redirect_locations == std::vector<std::string>{"/a", "/b"});
+  const routing::ClientTrust& trust = settings.proxy.client_trust;
+  CHECK(trust.use_proxy_protocol);
+  CHECK(trust.proxy_protocol_header_timeout == 3s);
+  CHECK(trust.trusted == routing::IpRanges::parse("10.0.0.0/8,2001:db8::1"));
+  CHECK(trust.use_forwarded_headers);
+  CHECK(trust.enable_real_ip);
+  CHECK(trust.compute_full_forwarded_for);
+  CHECK(trust.forwarded_for_header == "CF-Connecting-IP");
+  CHECK(settings.limit_req_status_code == 429);
+  CHECK(settings.limit_conn_status_code == 420);
+  CHECK(settings.proxy.max_worker_connections == 67);
+  CHECK(settings.proxy.max_worker_open_files == 68);
+}
+
+TEST_CASE("GlobalSettings: a bad range makes nobody trusted", "[controller]") {
+  const auto trusted = [](std::string value, std::size_t problems) {
+    return settings_of({{"proxy-real-ip-cidr", std::move(value)}}, problems)
+        .proxy.client_trust.trusted;
+  };
+  CHECK(trusted("10.0.0.0/33", 1).empty());
+  CHECK(trusted("10.0.0.0/8, 10.0.0/8", 1) == routing::IpRanges::parse("10.0.0.0/8"));
+  CHECK(trusted("", 0) == routing::IpRanges::all_v4());
 }
 
 TEST_CASE("GlobalSettings: a bad value is reported and leaves the default", "[controller]") {
@@ -286,6 +319,12 @@ TEST_CASE("GlobalSettings: a bad value is reported and leaves the default", "[co
       {"ssl-redirect", "yes"},
       {"http-redirect-code", "303"},
       {"hsts-max-age", "1y"},
+      {"use-proxy-protocol", "on"},
+      {"proxy-protocol-header-timeout", "0"},
+      {"forwarded-for-header", "X Forwarded"},
+      {"limit-req-status-code", "200"},
+      {"limit-conn-status-code", "600"},
+      {"max-worker-connections", "auto"},
       {"unheard-of", "1"},
   };
   const GlobalSettings settings = settings_of(bad, bad.size());

@@ -9,8 +9,17 @@
 namespace cppx::features {
 namespace {
 
-constexpr RequestView kPlain{.tls = false, .host = "a.b", .target = "/x?y", .path = "/x"};
-constexpr RequestView kTls{.tls = true, .host = "a.b", .target = "/x?y", .path = "/x"};
+constexpr RequestView kPlain{
+    .tls = false, .host = "a.b", .public_host = "a.b", .target = "/x?y", .path = "/x"
+};
+constexpr RequestView kTls{
+    .tls = true,
+    .scheme = "https",
+    .host = "a.b",
+    .public_host = "a.b",
+    .target = "/x?y",
+    .path = "/x"
+};
 
 Respond run(const routing::Route& route, const RequestView& request) {
   const routing::VirtualHost host;

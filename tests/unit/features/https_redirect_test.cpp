@@ -30,7 +30,9 @@ TEST_CASE("https redirect: to the same host and target, one slash at the end cut
   for (const auto& c : cases) {
     CAPTURE(c.host, c.target);
     const Respond answer = redirect_to_https(
-        {}, {.tls = false, .host = c.host, .target = c.target, .path = "/unused"}
+        {},
+        {.tls = false, .host = "inner", .public_host = c.host, .target = c.target, .path = "/unused"
+        }
     );
     CHECK(answer.status == 308);
     CHECK(answer.location == c.location);
@@ -42,18 +44,41 @@ TEST_CASE("https redirect: the policy may keep the slash and choose the status",
   policy.preserve_trailing_slash = true;
   policy.status = 301;
   for (const std::string_view target : {"/", "/a/", "/a//", "/a?next=/"}) {
-    const Respond answer =
-        redirect_to_https(policy, {.tls = false, .host = "a.b", .target = target, .path = "/"});
+    const Respond answer = redirect_to_https(
+        policy, {.tls = false, .host = "a.b", .public_host = "a.b", .target = target, .path = "/"}
+    );
     CHECK(answer.status == 301);
     CHECK(answer.location == "https://a.b" + std::string(target));
   }
 }
 
-TEST_CASE("https redirect: a request over TLS goes on", "[features]") {
-  const Respond answer =
-      redirect_to_https({}, {.tls = true, .host = "a.b", .target = "/", .path = "/"});
-  CHECK(answer.status == 0);
-  CHECK(answer.location.empty());
+TEST_CASE("https redirect: what is not http for users goes on", "[features]") {
+  for (const std::string_view scheme : {"https", "HTTP", "http, https", "wss"}) {
+    CAPTURE(scheme);
+    const RequestView request{
+        .tls = false,
+        .scheme = scheme,
+        .host = "a.b",
+        .public_host = "a.b",
+        .target = "/",
+        .path = "/"
+    };
+    const Respond answer = redirect_to_https({}, request);
+    CHECK(answer.status == 0);
+    CHECK(answer.location.empty());
+  }
+}
+
+TEST_CASE("https redirect: over TLS too where a trusted proxy says http", "[features]") {
+  const RequestView request{
+      .tls = true,
+      .scheme = "http",
+      .host = "a.b",
+      .public_host = "c.d",
+      .target = "/x",
+      .path = "/x"
+  };
+  CHECK(redirect_to_https({}, request).location == "https://c.d/x");
 }
 
 }  // namespace

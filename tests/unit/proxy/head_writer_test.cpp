@@ -11,17 +11,18 @@
 namespace cppx::proxy::http1 {
 namespace {
 
-std::string rewritten_request(const std::string& text) {
+std::string rewritten_request(
+    const std::string& text,
+    const ForwardedInfo& forwarded =
+        {.client_address = "192.0.2.1", .scheme = "https", .port = "443", .request_id = "0123"}
+) {
   HeadParser parser(HeadParser::Kind::kRequest);
   routing::RequestHead head;
   REQUIRE(parser.parse(text) == HeadParser::Status::kDone);
   REQUIRE(validate_request(parser, text, head) == 0);
   std::array<char, 4096> memory;
   HeadBuffer out(memory);
-  write_request_head(
-      out, head,
-      {.client_address = "192.0.2.1", .scheme = "https", .port = "443", .request_id = "0123"}
-  );
+  write_request_head(out, head, forwarded);
   REQUIRE(out.ok());
   return std::string(out.text());
 }
@@ -53,6 +54,42 @@ TEST_CASE(
                         "c\r\nX.Dot: d\r\n\r\n"
       ) == "GET /a?b HTTP/1.1\r\nHost: a:81\r\nX-Request-ID: 0123\r\n" + kForwarded +
                "Accept: x\r\nB: 1\r\nb: 2\r\n\r\n"
+  );
+}
+
+TEST_CASE("write_request_head: host and addresses as a trusted proxy has them", "[proxy]") {
+  const std::string sent =
+      "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.9\r\nX-Client: 198.51.100.7\r\n"
+      "x-forwarded-for: 192.0.2.1\r\n\r\n";
+  const std::string rest =
+      "X-Forwarded-Host: b:81\r\nX-Forwarded-Port: 1\r\nX-Forwarded-Proto: s\r\n"
+      "X-Forwarded-Scheme: s\r\nX-Scheme: s\r\n";
+  ForwardedInfo forwarded{
+      .client_address = "192.0.2.1",
+      .scheme = "s",
+      .port = "1",
+      .request_id = "0",
+      .host = "b:81",
+      .appended_for = "10.0.0.1"
+  };
+  const std::string begin =
+      "GET / HTTP/1.1\r\nHost: b:81\r\nX-Request-ID: 0\r\nX-Real-IP: 192.0.2.1\r\n";
+  CHECK(
+      rewritten_request(sent, forwarded) ==
+      begin + "X-Forwarded-For: 203.0.113.9, 192.0.2.1, 10.0.0.1\r\n" + rest +
+          "X-Original-Forwarded-For: 203.0.113.9, 192.0.2.1\r\nX-Client: 198.51.100.7\r\n\r\n"
+  );
+  forwarded.forwarded_for_header = "x-client";
+  forwarded.appended_for = {};
+  CHECK(
+      rewritten_request(sent, forwarded) ==
+      begin + "X-Forwarded-For: 192.0.2.1\r\n" + rest +
+          "X-Original-Forwarded-For: 198.51.100.7\r\nX-Client: 198.51.100.7\r\n\r\n"
+  );
+  forwarded.appended_for = "10.0.0.1";
+  CHECK(
+      rewritten_request("GET / HTTP/1.1\r\nHost: a\r\n\r\n", forwarded) ==
+      begin + "X-Forwarded-For: 10.0.0.1\r\n" + rest + "\r\n"
   );
 }
 

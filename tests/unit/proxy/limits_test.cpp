@@ -1,0 +1,216 @@
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "features/rate_limit/leaky_bucket.h"
+#include "features/rate_limit/policy.h"
+#include "proxy/limit/rate_table.h"
+#include "proxy/limit/request_count_table.h"
+#include "proxy/limit/shared_limits.h"
+
+namespace cppx::proxy {
+namespace {
+
+using features::BucketRate;
+
+constexpr std::uint64_t kSecond = 1'000'000;
+constexpr std::uint64_t kStart = 12'345'678'901;
+
+/// How many of `tries` requests at one moment are let through.
+int taken(
+    RateTable& table, std::uint64_t key, std::uint64_t now, const BucketRate& rate, int tries
+) {
+  int count = 0;
+  for (int i = 0; i < tries; ++i) count += table.take(key, now, rate) ? 1 : 0;
+  return count;
+}
+
+TEST_CASE("RateTable: a burst at once, then the rate", "[proxy]") {
+  const struct {
+    std::uint64_t period, requests, multiplier;
+    int at_once, a_period_later;
+  } cases[] = {
+      {kSecond, 1, 1, 2, 1},
+      {kSecond, 1, 5, 6, 1},
+      {kSecond, 10, 5, 51, 10},
+      {60 * kSecond, 60, 1, 61, 60},
+      {kSecond, 1'000'000, 1, 1'000'001, 1'000'000},
+  };
+  for (const auto& c : cases) {
+    CAPTURE(c.requests, c.multiplier);
+    RateTable table;
+    const auto rate = BucketRate::of(c.period, c.requests, c.multiplier);
+    CHECK(taken(table, 7, kStart, rate, c.at_once + 10) == c.at_once);
+    CHECK(taken(table, 7, kStart + c.period, rate, c.at_once + 10) == c.a_period_later);
+    CHECK(taken(table, 7, kStart + 1000 * c.period, rate, c.at_once + 10) == c.at_once);
+  }
+}
+
+TEST_CASE("RateTable: one request after the other at the rate is never refused", "[proxy]") {
+  RateTable table;
+  const auto rate = BucketRate::of(kSecond, 3, 1);
+  for (std::uint64_t i = 0; i < 1000; ++i)
+    CHECK(table.take(7, kStart + i * rate.interval_us, rate));
+}
+
+TEST_CASE("RateTable: clients do not share", "[proxy]") {
+  RateTable table;
+  const auto rate = BucketRate::of(kSecond, 1, 1);
+  for (std::uint64_t key = 1; key < 1000; ++key)
+    CHECK(taken(table, key << 50 | key, kStart, rate, 5) == 2);
+}
+
+TEST_CASE("RateTable: many clients do not let one off that is over its rate", "[proxy]") {
+  RateTable table;
+  const auto rate = BucketRate::of(kSecond, 1, 5);
+  const std::uint64_t hog = 0x1234567ULL << 42 | 3;
+  CHECK(taken(table, hog, kStart, rate, 100) == 6);
+  for (std::uint64_t i = 1; i < 1000; ++i) {
+    // All in the hog's set.
+    CHECK(table.take(i << 45 | 3, kStart, rate));
+    CHECK_FALSE(table.take(hog, kStart, rate));
+  }
+}
+
+TEST_CASE("RateTable: given back, a request has not been", "[proxy]") {
+  RateTable table;
+  const auto rate = BucketRate::of(kSecond, 1, 1);
+  CHECK(taken(table, 7, kStart, rate, 5) == 2);
+  table.give_back(7, kStart, rate);
+  CHECK(taken(table, 7, kStart, rate, 5) == 1);
+  table.give_back(8, kStart, rate);
+  CHECK(taken(table, 8, kStart, rate, 5) == 2);
+}
+
+TEST_CASE("RateTable: what is left of another rate or another time holds nobody", "[proxy]") {
+  RateTable table;
+  const auto slow = BucketRate::of(60 * kSecond, 1, 5);
+  const auto fast = BucketRate::of(kSecond, 10, 1);
+  CHECK(taken(table, 7, kStart, slow, 10) == 6);
+  CHECK(taken(table, 7, kStart, fast, 20) == 11);
+  // Half a turn of the clock later the old time looks as if it lay ahead.
+  CHECK(taken(table, 7, kStart + (3ULL << 40), fast, 20) == 11);
+}
+
+TEST_CASE("RateTable: several threads together get the burst once", "[proxy]") {
+  RateTable table;
+  const auto rate = BucketRate::of(kSecond, 100, 10);
+  std::atomic<int> sum = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&] { sum += taken(table, 7, kStart, rate, 1000); });
+  for (auto& thread : threads) thread.join();
+  CHECK(sum == 1001);
+}
+
+TEST_CASE("RequestCountTable: so many at the same time", "[proxy]") {
+  RequestCountTable table;
+  std::vector<CountedRequest> held;
+  for (int i = 0; i < 3; ++i) held.push_back(table.add(7, 3));
+  for (const auto& request : held) CHECK(request);
+  CHECK_FALSE(table.add(7, 3));
+  CHECK(table.add(8, 3));
+  CHECK_FALSE(table.add(9, 0));
+  held.pop_back();
+  CountedRequest again = table.add(7, 3);
+  CHECK(again);
+  CHECK_FALSE(table.add(7, 3));
+  CountedRequest moved = std::move(again);
+  CHECK(moved);
+  moved = {};
+  held.clear();
+  for (int i = 0; i < 3; ++i) held.push_back(table.add(7, 3));
+  for (const auto& request : held) CHECK(request);
+}
+
+TEST_CASE("RequestCountTable: clients beyond its places are refused", "[proxy]") {
+  RequestCountTable table;
+  std::vector<CountedRequest> held;
+  for (std::uint64_t i = 1; i <= 8; ++i) held.push_back(table.add(i << 40 | 3, 1));
+  for (const auto& request : held) CHECK(request);
+  CHECK_FALSE(table.add(9ULL << 40 | 3, 1));
+  CHECK(table.add(9ULL << 40 | 4, 1));
+  held.pop_back();
+  CHECK(table.add(9ULL << 40 | 3, 1));
+}
+
+TEST_CASE("RequestCountTable: nothing is lost between threads", "[proxy]") {
+  RequestCountTable table;
+  const CountedRequest keeps_the_place = table.add(7, 1000);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int k = 0; k < 2000; ++k) {
+        const CountedRequest a = table.add(7, 1000);
+        const CountedRequest b = table.add(7, 1000);
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  CHECK(table.add(7, 2));
+  CHECK_FALSE(table.add(7, 1));
+}
+
+struct Client {
+  explicit Client(std::string_view text) : ip(*routing::IpAddress::parse(text)) {}
+  std::uint16_t ask(SharedLimits& shared, const features::RateLimits& limits, std::uint64_t now) {
+    CountedRequest counted;
+    const auto status = shared.admit(limits, ip, now, counted);
+    if (counted) held.push_back(std::move(counted));
+    return status;
+  }
+  routing::IpAddress ip;
+  std::vector<CountedRequest> held;
+};
+
+TEST_CASE("SharedLimits: each client, each Ingress and each kind on its own", "[proxy]") {
+  SharedLimits shared({.low = 1, .high = 2});
+  features::RateLimits limits{.zone = 1, .connections = 1, .per_second = 2, .burst_multiplier = 1};
+  limits.rate_status = 429;
+  Client a("192.0.2.1");
+  Client b("2001:db8::1");
+  Client c("2001:db8::2");
+  CHECK(a.ask(shared, limits, kStart) == 0);
+  CHECK(a.ask(shared, limits, kStart) == 503);
+  a.held.clear();
+  CHECK(a.ask(shared, limits, kStart) == 0);
+  CHECK(a.ask(shared, limits, kStart) == 429);
+  CHECK(b.ask(shared, limits, kStart) == 0);
+  CHECK(c.ask(shared, limits, kStart) == 0);
+  limits.zone = 2;
+  CHECK(a.ask(shared, limits, kStart) == 0);
+}
+
+TEST_CASE("SharedLimits: exempt clients are not counted", "[proxy]") {
+  SharedLimits shared({.low = 1, .high = 2});
+  features::RateLimits limits{.zone = 1, .connections = 1, .per_minute = 1, .burst_multiplier = 1};
+  limits.exempt = *routing::IpRanges::parse("192.0.2.0/24");
+  Client in("192.0.2.1");
+  Client out("198.51.100.1");
+  for (int i = 0; i < 10; ++i) CHECK(in.ask(shared, limits, kStart) == 0);
+  CHECK(in.held.empty());
+  CHECK(out.ask(shared, limits, kStart) == 0);
+  CHECK(out.ask(shared, limits, kStart) == 503);
+}
+
+TEST_CASE("SharedLimits: a minute's refusal does not use up the second's rate", "[proxy]") {
+  SharedLimits shared({.low = 1, .high = 2});
+  const features::RateLimits both{
+      .zone = 1, .per_second = 10, .per_minute = 2, .burst_multiplier = 1
+  };
+  const features::RateLimits second{.zone = 1, .per_second = 10, .burst_multiplier = 1};
+  Client a("192.0.2.1");
+  int passed = 0;
+  for (int i = 0; i < 50; ++i) passed += a.ask(shared, both, kStart) == 0 ? 1 : 0;
+  CHECK(passed == 3);
+  for (int i = 0; i < 50; ++i) passed += a.ask(shared, second, kStart) == 0 ? 1 : 0;
+  CHECK(passed == 11);
+}
+
+}  // namespace
+}  // namespace cppx::proxy
