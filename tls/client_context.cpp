@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <memory>
 #include <span>
 #include <utility>
 
+#include "base/error.h"
 #include "tls/openssl.h"
+#include "tls/server_context.h"
 
 namespace cppx::tls {
 namespace {

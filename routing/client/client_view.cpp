@@ -1,6 +1,5 @@
 #include "routing/client/client_view.h"
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>

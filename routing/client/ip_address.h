@@ -27,7 +27,7 @@ struct IpAddress {
 
   static constexpr std::size_t kMaxText = 45;  ///< "0000:...:255.255.255.255"
   /// Writes the usual text, IPv4 in dotted form; returns its size, 0 if `out` is too small.
-  std::size_t format(std::span<char> out) const noexcept;
+  [[nodiscard]] std::size_t format(std::span<char> out) const noexcept;
 
   auto operator<=>(const IpAddress&) const = default;
 };

@@ -66,7 +66,7 @@ std::optional<IpRanges> IpRanges::parse(std::string_view list) {
 
 IpRanges IpRanges::all_v4() {
   IpRanges out;
-  out.ranges_.push_back(*IpRange::parse("0.0.0.0/0"));
+  if (const auto all = IpRange::parse("0.0.0.0/0")) out.ranges_.push_back(*all);
   return out;
 }
 

@@ -1,5 +1,7 @@
 #include "routing/match/route.h"
 
+#include <string_view>
+
 namespace cppx::routing {
 
 std::string_view to_string(BackendProtocol protocol) noexcept {
