@@ -79,7 +79,13 @@ class Listener final : public SessionEvents {
     Stream& stream = known(id);
     require(!stream.ended && !stream.refused && !data.empty(), "data before the end");
     stream.unconsumed += data.size();
-    require(stream.unconsumed <= small_options().stream_window_bytes, "no more than the window");
+    // A peer that has not seen our SETTINGS yet goes by the initial window of RFC 9113 6.9.2.
+    constexpr std::size_t kInitialWindow = 65535;
+    require(
+        stream.unconsumed <=
+            std::max<std::size_t>(small_options().stream_window_bytes, kInitialWindow),
+        "no more than the window"
+    );
     data_[id].append(data.data(), data.size());
     if (id % 4 != 3) {
       session.consume(id, data.size());

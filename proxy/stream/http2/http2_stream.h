@@ -29,7 +29,8 @@ class Http2Link;
 /// again only as far as the other side has taken it.
 class Http2Stream {
  public:
-  /// Bytes that a peer may send ahead on one stream.
+  /// Bytes that a peer may send ahead on one stream. Not less than the 65535 that it may before it
+  /// has seen our SETTINGS (RFC 9113 6.9.2).
   static constexpr std::uint32_t kWindow = 64 * 1024;
 
   explicit Http2Stream(Http2Link& link);
