@@ -42,6 +42,7 @@ def test_a_secret_is_served_and_replaced_under_a_live_connection(web, cppx, clus
     put_secret("site", first)
     web.apply(ingress("web", {host: [path("web")]}, tls=[("site", host)]))
     wait_for_certificate(cppx, host, first)
+    cppx.wait_for_status(host, 200, tls=True)
     with cluster.connect_tls(cppx.https_port, host) as connection:
         assert connection.certificate() == first.der
         assert connection.ask(request(host=host)).status == 200
