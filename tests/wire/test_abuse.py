@@ -56,6 +56,7 @@ def serve_others(cppx, count=20):
 
 def closed(connection):
     """Whether the server has ended this connection, now."""
+    usual = connection.sock.gettimeout()
     connection.sock.settimeout(0.001)
     try:
         return connection.sock.recv(1) == b""
@@ -63,6 +64,8 @@ def closed(connection):
         return False
     except OSError:
         return True
+    finally:
+        connection.sock.settimeout(usual)
 
 
 def test_slow_heads(site):
