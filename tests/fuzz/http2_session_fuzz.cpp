@@ -46,7 +46,8 @@ class Listener final : public SessionEvents {
     require(role_ == Role::kServer, "requests come to servers");
     open(id, end);
     const auto head = std::make_unique<cppx::routing::RequestHead>();
-    session.fill_request(id, *head);
+    const auto taken = session.take_head(id);
+    taken.fill(*head);
     require(head->path.starts_with('/') && !head->host.empty(), "a request that can be routed");
     require(head->target.starts_with(head->path), "the path is of the target");
     for (const auto& field : head->fields)
@@ -69,7 +70,8 @@ class Listener final : public SessionEvents {
     Stream& stream = known(id);
     require(!stream.final_head, "one final response");
     const auto head = std::make_unique<cppx::routing::ResponseHead>();
-    session.fill_response(id, *head);
+    const auto taken = session.take_head(id);
+    taken.fill(*head);
     require(head->status >= 100 && head->status <= 599, "a status that exists");
     stream.final_head = head->status >= 200;
     stream.ended = end;

@@ -150,9 +150,11 @@ def ask(port, raw, **options):
 
 
 def refused(port):
-    """Whether nobody listens there any more. A connection that comes while the listener closes may be reset."""
+    """Whether nobody listens there any more."""
     try:
         Connection(port).close()
-    except (ConnectionRefusedError, ConnectionResetError):
+    except ConnectionRefusedError:
         return True
+    except ConnectionResetError:
+        pass  # It came while the listener was closing: the next one tells.
     return False

@@ -188,7 +188,11 @@ def test_silent_tls_connections_make_room(site):
         with many(10, cppx.connect) as others:
             for connection in others:
                 assert connection.ask(request()).status == 200
-        assert 10 <= sum(closed(connection) for connection in connections) < 30
+            # Forty connections for thirty places. One that has been answered while others still wait to be accepted
+            # is idle too, and may have gone in place of a silent one.
+            silent = sum(closed(connection) for connection in connections)
+            assert silent + sum(closed(connection) for connection in others) >= 10
+            assert 0 < silent < 30
 
 
 def test_connections_in_use_are_not_closed_for_others(site):

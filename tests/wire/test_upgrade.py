@@ -13,38 +13,19 @@ from websockets.sync.client import connect
 from websockets.sync.server import serve
 
 from support.client import client_context, request
-from support.cppx import Cppx
 from support.manifests import ingress, rule, service_of
 from support.waiting import scaled, wait_for
-from support.wire import Truncated
+from support.websocket_echo import echo, echo_site
 
 UPGRADE = [("Connection", "Upgrade"), ("Upgrade", "websocket")]
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\nX-Mine: 1\r\n\r\n"
 
 
-def echo(websocket):
-    with contextlib.suppress(ConnectionClosed):
-        for message in websocket:
-            if message == "close me":
-                websocket.close(4001, "as asked")
-            else:
-                websocket.send(message)
-
-
 @pytest.fixture(scope="module")
 def sockets(cppx_binary, tmp_path_factory):
     """A cppx before a WebSocket echo server."""
-    with serve(echo, "127.0.0.1", 0, max_size=None, ping_interval=None) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        objects = [
-            *service_of("echo", server.socket.getsockname()[:2]),
-            ingress("echo", rule("site.test", "echo:80")),
-        ]
-        with Cppx(tmp_path_factory.mktemp("sockets") / "manifests", {"all.yaml": objects}) as cppx:
-            yield cppx
-        server.shutdown()
-        thread.join()
+    with echo_site(tmp_path_factory.mktemp("sockets") / "manifests") as cppx:
+        yield cppx
 
 
 @pytest.fixture(params=[False, True], ids=["ws", "wss"])

@@ -8,12 +8,12 @@ import threading
 import urllib.parse
 
 import pytest
-from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import serve
 
 from support.certificates import make_certificate
 from support.manifests import ingress, rule, service_of, tls_secret
 from support.waiting import SLOW, scaled, wait_for
+from support.websocket_echo import echo
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120 * SLOW)]
 
@@ -48,15 +48,6 @@ FLAGS = [
     "--host-resolver-rules=MAP site.test 127.0.0.1, MAP * ~NOTFOUND",
     "--remote-debugging-port=0",
 ]
-
-
-def echo(websocket):
-    with contextlib.suppress(ConnectionClosed):
-        for message in websocket:
-            if message == "close me":
-                websocket.close(4001, "as asked")
-            else:
-                websocket.send(message)
 
 
 @contextlib.contextmanager

@@ -1,49 +1,31 @@
 """WebSocket over HTTP/2: extended CONNECT of RFC 8441 to a backend that speaks HTTP/1.1."""
 
 import base64
-import contextlib
 import random
 import threading
 
 import pytest
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.server import serve
 from websockets.utils import accept_key
 
-from support.cppx import Cppx
 from support.h2 import Reset, exactly
 from support.load import stalls_below
 from support.manifests import ingress, rule, service_of
 from support.waiting import scaled, wait_for
 from support.websocket import H2WebSocket, handshake_fields
+from support.websocket_echo import echo_site
 
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\nX-Mine: 1\r\n"
-
-
-def echo(websocket):
-    with contextlib.suppress(ConnectionClosed):
-        for message in websocket:
-            if message == "close me":
-                websocket.close(4001, "as asked")
-            else:
-                websocket.send(message)
 
 
 @pytest.fixture(scope="module")
 def sockets(cppx_binary, tmp_path_factory):
     """A cppx before a WebSocket echo server, which checks the handshake as the library does."""
-    options = {"max_size": None, "ping_interval": None, "select_subprotocol": lambda _, offered: next(iter(offered), None)}
-    with serve(echo, "127.0.0.1", 0, **options) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        objects = [
-            *service_of("echo", server.socket.getsockname()[:2]),
-            ingress("echo", rule("site.test", "echo:80")),
-        ]
-        with Cppx(tmp_path_factory.mktemp("sockets") / "manifests", {"all.yaml": objects}) as cppx:
-            yield cppx
-        server.shutdown()
-        thread.join()
+
+    def first_offered(_, offered):
+        return next(iter(offered), None)
+
+    with echo_site(tmp_path_factory.mktemp("sockets") / "manifests", select_subprotocol=first_offered) as cppx:
+        yield cppx
 
 
 @pytest.fixture(params=[False, True], ids=["prior knowledge", "alpn"])

@@ -75,13 +75,13 @@ struct PeerHead {
 /// for each that submit_request opened, unless the session is destroyed before.
 class SessionEvents {
  public:
-  /// Server: a request whose head is valid; fill_request() gives it. `end`: it has no body, and
+  /// Server: a request whose head is valid; take_head() gives it. `end`: it has no body, and
   /// on_end is not called.
   virtual void on_request(StreamId id, bool end) = 0;
   /// Server: a request that is to be answered with `status` (400, 405, 431) and nothing else; there
   /// is no head to look at. Its body is thrown away.
   virtual void on_bad_request(StreamId id, std::uint16_t status) = 0;
-  /// Client: an interim (1xx) or the final response; fill_response() gives the head. `end`: it has
+  /// Client: an interim (1xx) or the final response; take_head() gives the head. `end`: it has
   /// no body, and on_end is not called.
   virtual void on_response(StreamId id, bool end) = 0;
   /// A part of the body, valid during the call. The peer may send as much again only when
@@ -138,14 +138,7 @@ class Session {
   /// Why the session failed, for the log; empty when it did not.
   [[nodiscard]] std::string_view failure() const noexcept { return failure_; }
 
-  /// The head that on_request told of. Its views live until on_closed.
-  void fill_request(StreamId id, routing::RequestHead& head) const;
-  /// The head that on_response told of. Its views live until the next on_response of this stream,
-  /// or on_closed.
-  void fill_response(StreamId id, routing::ResponseHead& head) const;
-
-  /// Within on_request or on_response: the same head for the caller to keep. The stream has it no
-  /// more.
+  /// Within on_request or on_response: the head that they tell of, for the caller to keep.
   [[nodiscard]] PeerHead take_head(StreamId id);
 
   /// Client: opens a stream. `fields` begins with the pseudo fields. Nothing when

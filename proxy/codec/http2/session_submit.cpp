@@ -68,22 +68,6 @@ bool is_head_request(std::span<const Field> fields) noexcept {
 
 }  // namespace
 
-void Session::fill_request(StreamId id, routing::RequestHead& head) const {
-  const StreamRecord* stream = find(id);
-  if (stream == nullptr)
-    head.clear();
-  else
-    read_request(stream->head, stream->head_ended, head);
-}
-
-void Session::fill_response(StreamId id, routing::ResponseHead& head) const {
-  const StreamRecord* stream = find(id);
-  if (stream == nullptr)
-    head.clear();
-  else
-    read_response(stream->head, stream->head_ended, stream->head_method, head);
-}
-
 PeerHead Session::take_head(StreamId id) {
   StreamRecord* stream = find(id);
   if (stream == nullptr) return {};

@@ -74,9 +74,12 @@ bool Http2Link::feed(std::span<const char> bytes) {
   return status == http2::Session::Status::kOk && !session_.finished();
 }
 
-Task<void> Http2Link::run(std::span<const char> early) {
+Task<void> Http2Link::run(Early early) {
   flush();
-  bool alive = early.empty() || feed(early);
+  bool alive = true;
+  if (early.begin != early.end)
+    alive = feed({early.memory.data() + early.begin, early.end - early.begin});
+  early.memory.reset();
   for (int turn = 1; alive && !failed_; ++turn) {
     // A peer that sends without a pause must not keep the others waiting.
     if (turn % kTurns == 0) co_await worker_.yield();

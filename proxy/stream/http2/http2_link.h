@@ -9,6 +9,7 @@
 #include "proxy/coro/task.h"
 #include "proxy/stream/http2/http2_stream.h"
 #include "proxy/transport/transport.h"
+#include "proxy/worker/buffer_pool.h"
 
 namespace cppx::proxy {
 
@@ -37,10 +38,16 @@ class Http2Link {
   Http2Link(const Http2Link&) = delete;
   Http2Link& operator=(const Http2Link&) = delete;
 
+  /// What has been read of the connection already; given back once it has been fed.
+  struct Early {
+    Buffer memory{};
+    std::size_t begin = 0;
+    std::size_t end = 0;
+  };
   /// Feeds `early`, then what is read, until the connection ends, is cancelled, times out (the
   /// read deadline of the transport), or the session has nothing more to read. Says GOAWAY then,
   /// and writes what the session still has to say before it returns.
-  Task<void> run(std::span<const char> early);
+  Task<void> run(Early early);
 
   /// Something was submitted to the session: written after what else the loop has to do now, so
   /// that the frames of several streams go out together.

@@ -68,9 +68,11 @@ Task<void> Http2Server::serve() {
           : std::min(settings_.client_header_timeout, settings_.keep_alive)
   );
   worker_.idle_connections().enter(downstream_.idle);
-  const auto early = downstream_.unread();
-  co_await link_.run({early.data(), early.size()});
+  Http2Link::Early early{
+      .memory = std::move(downstream_.input), .begin = downstream_.begin, .end = downstream_.end
+  };
   downstream_.begin = downstream_.end = 0;
+  co_await link_.run(std::move(early));
   downstream_.idle.leave();
   // Nobody is there any more to read what the streams still do.
   cut_streams();

@@ -58,6 +58,7 @@ http2::Session::Status Http2Peer::get(std::string_view bytes, std::size_t step) 
 }
 
 void Http2Peer::on_request(http2::StreamId id, bool end) {
+  heads[id] = session.take_head(id);
   log.push_back("request " + number(id) + (end ? " end" : ""));
 }
 void Http2Peer::on_bad_request(http2::StreamId id, std::uint16_t status) {
@@ -65,7 +66,8 @@ void Http2Peer::on_bad_request(http2::StreamId id, std::uint16_t status) {
 }
 void Http2Peer::on_response(http2::StreamId id, bool end) {
   routing::ResponseHead head;
-  session.fill_response(id, head);
+  heads[id] = session.take_head(id);
+  heads[id].fill(head);
   log.push_back("response " + number(id) + " " + number(head.status) + (end ? " end" : ""));
 }
 void Http2Peer::on_data(http2::StreamId id, std::span<const char> data) {

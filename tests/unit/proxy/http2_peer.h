@@ -51,6 +51,7 @@ class Http2Peer : public http2::SessionEvents {
 
   std::vector<std::string> log;
   std::map<http2::StreamId, std::string> bodies;
+  std::map<http2::StreamId, http2::PeerHead> heads;  ///< The last one of each stream.
   bool consume_at_once = true;
   http2::Session::TimePoint now{std::chrono::hours(1)};
   http2::Session session;

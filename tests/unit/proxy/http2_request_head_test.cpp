@@ -257,7 +257,7 @@ TEST_CASE("Http2 request head: a refused request is answered, its body thrown aw
   CHECK(server.log == std::vector<std::string>{"bad 1 400"});
   CHECK(server.bodies.empty());
   routing::RequestHead head;
-  server.session.fill_request(1, head);
+  server.heads[1].fill(head);
   CHECK(head.method.empty());
   REQUIRE(server.session.submit_response(1, 400, {}, true));
   std::size_t updates = 0;

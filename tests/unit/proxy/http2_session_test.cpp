@@ -55,7 +55,7 @@ TEST_CASE("Http2Session: a request and its response, in pieces of any size", "[p
   CHECK(pair.client.log == std::vector<std::string>{"sent 1"});
   REQUIRE(pair.server.log == std::vector<std::string>{"request 1"});
   routing::RequestHead head;
-  pair.server.session.fill_request(id, head);
+  pair.server.heads[id].fill(head);
   CHECK(test::text_of(head) == "POST /x?y\nhost example.org\naccept: text/html\n");
   CHECK(head.framing == routing::BodyFraming::kChunked);
   CHECK(head.path == "/x");
@@ -84,7 +84,7 @@ TEST_CASE("Http2Session: heads without bodies", "[proxy]") {
   exchange(pair.client, pair.server);
   REQUIRE(pair.server.log == std::vector<std::string>{"request 1 end"});
   routing::RequestHead request;
-  pair.server.session.fill_request(id, request);
+  pair.server.heads[id].fill(request);
   CHECK(request.head_method);
   CHECK(request.framing == routing::BodyFraming::kNone);
   const std::array<Field, 1> length{{{"content-length", "17"}}};
@@ -103,7 +103,7 @@ TEST_CASE("Http2Session: the head of a response", "[proxy]") {
   REQUIRE(pair.server.session.submit_response(id, 203, fields, false));
   exchange(pair.client, pair.server);
   routing::ResponseHead head;
-  pair.client.session.fill_response(id, head);
+  pair.client.heads[id].fill(head);
   CHECK(test::text_of(head) == "203\ncontent-length: 5\netag: x\n");
   CHECK(head.framing == routing::BodyFraming::kLength);
   CHECK(head.content_length == 5);
@@ -164,7 +164,7 @@ TEST_CASE("Http2Session: interim responses come before the final one", "[proxy]"
   CHECK_FALSE(pair.server.session.submit_response(id, 103, kFields, true));
   exchange(pair.client, pair.server);
   routing::ResponseHead head;
-  pair.client.session.fill_response(id, head);
+  pair.client.heads[id].fill(head);
   CHECK(test::text_of(head) == "103\nx-answer: 42\n");
   CHECK(head.framing == routing::BodyFraming::kNone);
   REQUIRE(pair.server.session.submit_response(id, 204, {}, true));
@@ -257,7 +257,7 @@ TEST_CASE("Http2Session: a large head goes out in several pulls", "[proxy]") {
   pair.server.get(pair.client.sent(Session::kMinPullBytes), 1000);
   CHECK(pair.server.log == std::vector<std::string>{"request 1 end"});
   routing::RequestHead head;
-  pair.server.session.fill_request(1, head);
+  pair.server.heads[1].fill(head);
   REQUIRE(head.fields.size() == 1);
   CHECK(head.fields.begin()->value == value);
 }
@@ -415,7 +415,7 @@ TEST_CASE(
   REQUIRE(id);
   exchange(pair.client, pair.server);
   routing::RequestHead head;
-  pair.server.session.fill_request(*id, head);
+  pair.server.heads[*id].fill(head);
   CHECK(test::text_of(head) == "GET /chat\nhost example.org\nsec-websocket-version: 13\n");
   CHECK(head.upgrade);
   CHECK(head.upgrade_protocol == "websocket");
