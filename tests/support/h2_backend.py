@@ -11,6 +11,7 @@ from hyperframe.frame import GoAwayFrame
 
 from support.backend import Backend
 from support.h2 import encoded, library_connection, next_frame, parsed, plain_fields
+from support.shared_tls import SharedTls
 from support.waiting import scaled
 from support.wire import Headers, Truncated
 
@@ -265,7 +266,7 @@ class H2Backend(Backend):
         self.connections.append(connection)
         try:
             if self.context:
-                wire.sock = self.context.wrap_socket(wire.sock, server_side=True)
+                wire.sock = SharedTls(self.context.wrap_socket(wire.sock, server_side=True))
             connection.serve()
         except Truncated as end:
             if end.data and not end.reset:
