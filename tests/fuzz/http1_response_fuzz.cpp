@@ -10,6 +10,7 @@
 #include "proxy/codec/http1/head_parser.h"
 #include "proxy/codec/http1/head_validator.h"
 #include "proxy/codec/http1/head_writer.h"
+#include "tests/fuzz/refused.h"
 #include "tests/fuzz/require.h"
 
 namespace {
@@ -18,7 +19,11 @@ using cppx::proxy::http1::HeadBuffer;
 using cppx::proxy::http1::HeadParser;
 using cppx::routing::BodyFraming;
 using cppx::routing::ResponseHead;
+using cppx::test::refused;
 using cppx::test::require;
+
+/// By the proxy, at most: Date, Connection and what frames the body.
+constexpr std::size_t kFieldsAdded = 3;
 
 struct Judged {
   HeadParser::Status status = HeadParser::Status::kNeedMore;
@@ -47,6 +52,12 @@ void require_response_of_client(
   require(sent.find("\r\n\r\n") == sent.size() - 4, "one head, ended once");
   Judged client;
   judge(sent, sent.size(), to_head, client);
+  if (client.status == HeadParser::Status::kTooManyFields) {
+    require(
+        backend.fields.size() + kFieldsAdded > cppx::routing::kMaxHeaderFields, "few are added"
+    );
+    return;
+  }
   require(
       client.status == HeadParser::Status::kDone && client.accepted,
       "the client can read it: " + std::string(sent)
@@ -71,6 +82,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   judge(text, std::max<std::size_t>(text.size(), 1), to_head, *whole);
   const auto pieces = std::make_unique<Judged>();
   judge(text, 1 + data[0] % 32U, to_head, *pieces);
+  require(refused(whole->status) == refused(pieces->status), "pieces: refused or not");
+  if (refused(whole->status)) return 0;
   require(
       whole->status == pieces->status && whole->head_bytes == pieces->head_bytes, "pieces: same end"
   );
