@@ -120,8 +120,29 @@ Result<std::uint16_t> AdminServer::listen(const std::string& host, std::uint16_t
   if (error) return fail("bind");
   acceptor.listen(asio::socket_base::max_listen_connections, error);
   if (error) return fail("listen");
-  asio::co_spawn(impl_->io, Impl::accept(impl_), asio::detached);
   return acceptor.local_endpoint().port();
+}
+
+std::uint16_t AdminServer::adopt(Descriptor socket, const std::string& host, std::uint16_t port) {
+  if (!socket.is_open()) return 0;
+  sockaddr_storage local{};
+  socklen_t size = sizeof(local);
+  ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&local), &size);
+  boost::system::error_code error;
+  tcp::acceptor adopted(impl_->io);
+  adopted.assign(local.ss_family == AF_INET ? tcp::v4() : tcp::v6(), socket.release(), error);
+  const auto endpoint = adopted.local_endpoint(error);
+  const bool any = endpoint.address().is_unspecified();
+  const bool fits = host.empty() ? any : endpoint.address() == asio::ip::make_address(host, error);
+  if (error || !fits || (port != 0 && endpoint.port() != port)) return 0;
+  impl_->acceptor = std::move(adopted);
+  return endpoint.port();
+}
+
+void AdminServer::start() { asio::co_spawn(impl_->io, Impl::accept(impl_), asio::detached); }
+
+int AdminServer::native_handle() noexcept {
+  return impl_->acceptor.is_open() ? impl_->acceptor.native_handle() : -1;
 }
 
 void AdminServer::stop() {

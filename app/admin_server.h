@@ -7,6 +7,7 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include "base/descriptor.h"
 #include "base/error.h"
 
 namespace cppx::app {
@@ -31,7 +32,14 @@ class AdminServer {
 
   /// Returns the port listened on. Errors: port in use, bad address.
   Result<std::uint16_t> listen(const std::string& host, std::uint16_t port);
+  /// The listening socket of the process before this one, if it is at this address (port 0: any).
+  /// Returns its port, or 0.
+  std::uint16_t adopt(Descriptor socket, const std::string& host, std::uint16_t port);
+  /// Answers from now on.
+  void start();
   void stop();
+  /// Of the listening socket; -1 without one.
+  [[nodiscard]] int native_handle() noexcept;
 
  private:
   struct Impl;

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstdio>
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include <boost/asio.hpp>
@@ -11,6 +13,8 @@
 #include "app/admin_server.h"
 #include "app/commands.h"
 #include "app/metrics.h"
+#include "app/takeover/predecessor.h"
+#include "app/takeover/succession.h"
 #include "base/cpu.h"
 #include "base/log.h"
 #include "controller/controller.h"
@@ -23,6 +27,7 @@ namespace asio = boost::asio;
 
 constexpr int kErrorOfUse = 2;
 constexpr std::chrono::milliseconds kDrainPoll{50};
+constexpr std::chrono::milliseconds kServingPoll{5};
 
 /// Lets a hook see what is published on its way to the proxy.
 class HookedSink final : public routing::SnapshotSink {
@@ -38,8 +43,9 @@ class HookedSink final : public routing::SnapshotSink {
   const ServeHooks& hooks_;
 };
 
-proxy::ProxyOptions proxy_options(const Flags& flags) {
+proxy::ProxyOptions proxy_options(const Flags& flags, std::optional<Predecessor>& predecessor) {
   proxy::ProxyOptions options;
+  if (predecessor) options.inherited = predecessor->take_listeners();
   options.workers = flags.workers != 0 ? flags.workers : available_cpus();
   options.listeners = {
       {.name = std::string(routing::kHttpListener),
@@ -61,25 +67,29 @@ proxy::ProxyOptions proxy_options(const Flags& flags) {
 /// comes.
 class Server {
  public:
-  Server(const Flags& flags, const ServeHooks& hooks)
+  Server(const Flags& flags, const ServeHooks& hooks, std::optional<Predecessor> predecessor)
       : flags_(flags),
         hooks_(hooks),
+        predecessor_(std::move(predecessor)),
         signals_(io_, SIGTERM, SIGINT),
+        take_over_signal_(io_, SIGUSR2),
         timer_(io_),
         // The last user of a snapshot was a worker; freeing ten thousand routes is done here
         // instead.
         proxy_(
-            proxy_options(flags), [this](std::shared_ptr<const routing::Snapshot> old
-                                  ) { asio::post(io_, [old = std::move(old)] {}); }
+            proxy_options(flags, predecessor_), [this](std::shared_ptr<const routing::Snapshot> old
+                                                ) { asio::post(io_, [old = std::move(old)] {}); }
         ),
         sink_(proxy_, hooks),
         controller_(flags.controller, sink_),
-        admin_(io_, [this](const std::string& path) { return answer(path); }) {}
+        admin_(io_, [this](const std::string& path) { return answer(path); }),
+        succession_(io_, [this] { return offered(); }, [this] { on_successor_serves(); }) {}
 
   Result<void> start() {
     if (const auto started = proxy_.start(); !started) return started.error();
-    const std::string& health_host = flags_.healthz_host.empty() ? flags_.bind_address : flags_.healthz_host;
-    const auto health = admin_.listen(health_host, flags_.healthz_port);
+    const std::string& health_host =
+        flags_.healthz_host.empty() ? flags_.bind_address : flags_.healthz_host;
+    const auto health = listen_for_health(health_host);
     if (!health) return health.error();
     const auto& bound = proxy_.bound();
     if (hooks_.on_listening) hooks_.on_listening(bound[0].port, bound[1].port);
@@ -89,17 +99,24 @@ class Server {
         health_host.empty() ? "[::]" : health_host, *health
     );
     for (const auto& name : flags_.ignored) log::warning("flag {} changes nothing in cppx", name);
-    return {};
+    if (predecessor_) {
+      tell_predecessor();
+      return {};
+    }
+    admin_.start();
+    return offer_sockets();
   }
 
   void run() {
     signals_.async_wait([this](boost::system::error_code error, int signal) {
       if (!error) on_signal(signal);
     });
+    wait_for_take_over_signal();
     io_.run();
   }
 
   void stop() {
+    succession_.stop();
     controller_.stop();
     proxy_.stop();
     admin_.stop();
@@ -109,12 +126,68 @@ class Server {
   }
 
  private:
+  Result<std::uint16_t> listen_for_health(const std::string& host) {
+    if (predecessor_) {
+      const auto adopted =
+          admin_.adopt(predecessor_->take_health_socket(), host, flags_.healthz_port);
+      if (adopted != 0) return adopted;
+    }
+    return admin_.listen(host, flags_.healthz_port);
+  }
+
+  /// The one before answers health checks and takes new connections until all of ours do.
+  void tell_predecessor() {
+    if (proxy_.serving_generation() > 0) {
+      log::info("taking over from the cppx before this one");
+      predecessor_->tell_serving();
+      predecessor_.reset();
+      admin_.start();
+      if (const auto offered = offer_sockets(); !offered)
+        log::error("no successor can ask for the sockets: {}", offered.error().detail);
+      return;
+    }
+    timer_.expires_after(kServingPoll);
+    timer_.async_wait([this](boost::system::error_code error) {
+      if (!error) tell_predecessor();
+    });
+  }
+
+  Result<void> offer_sockets() {
+    if (flags_.takeover.empty()) return {};
+    return succession_.listen(flags_.takeover);
+  }
+
+  OfferedSockets offered() {
+    return {.listeners = proxy_.sockets(), .health = admin_.native_handle()};
+  }
+
+  void wait_for_take_over_signal() {
+    take_over_signal_.async_wait([this](boost::system::error_code error, int) {
+      if (error) return;
+      if (ending_ || predecessor_)
+        log::warning("SIGUSR2: not while this process begins or ends");
+      else
+        succession_.start_successor();
+      wait_for_take_over_signal();
+    });
+  }
+
+  void on_successor_serves() {
+    if (ending_) return;
+    log::info("a successor serves: ending when the connections of this process have ended");
+    ending_ = true;
+    admin_.stop();
+    proxy_.hand_over();
+    wait_until_drained(flags_.worker_shutdown_timeout);
+  }
+
   void on_signal(int signal) {
     log::info(
         "{}: not ready any more; new connections end in {} s",
         signal == SIGTERM ? "SIGTERM" : "SIGINT", flags_.shutdown_grace_period.count()
     );
     ending_ = true;
+    proxy_.wind_down();
     signals_.async_wait([this](boost::system::error_code error, int) {
       if (error) return;
       log::warning("second signal: cutting what is still open");
@@ -124,12 +197,16 @@ class Server {
     timer_.async_wait([this](boost::system::error_code error) {
       if (error) return;
       proxy_.drain();
-      deadline_ = std::chrono::steady_clock::now() + flags_.worker_shutdown_timeout;
-      wait_until_drained();
+      wait_until_drained(flags_.worker_shutdown_timeout);
     });
   }
 
-  void wait_until_drained() {
+  void wait_until_drained(std::chrono::seconds at_most) {
+    deadline_ = std::chrono::steady_clock::now() + at_most;
+    look_whether_drained();
+  }
+
+  void look_whether_drained() {
     const auto open = proxy_.active_connections();
     const bool late = std::chrono::steady_clock::now() >= deadline_;
     if (open == 0 || late) {
@@ -143,7 +220,7 @@ class Server {
     }
     timer_.expires_after(kDrainPoll);
     timer_.async_wait([this](boost::system::error_code error) {
-      if (!error) wait_until_drained();
+      if (!error) look_whether_drained();
     });
   }
 
@@ -174,13 +251,16 @@ class Server {
 
   const Flags& flags_;
   const ServeHooks& hooks_;
+  std::optional<Predecessor> predecessor_;  // until this process serves
   asio::io_context io_{1};
   asio::signal_set signals_;
+  asio::signal_set take_over_signal_;
   asio::steady_timer timer_;
   proxy::ProxyServer proxy_;
   HookedSink sink_;
   controller::Controller controller_;
   AdminServer admin_;
+  Succession succession_;
   bool ending_ = false;
   std::chrono::steady_clock::time_point deadline_;
 };
@@ -190,8 +270,14 @@ class Server {
 int serve(const Flags& flags, const ServeHooks& hooks) {
   log::start(flags.log_level, flags.log_json);
   int exit_code = 0;
+  auto predecessor = Predecessor::find(flags.takeover);
+  if (!predecessor) {
+    std::fprintf(stderr, "cppx: %s\n", predecessor.error().detail.c_str());
+    log::stop();
+    return kErrorOfUse;
+  }
   {
-    Server server(flags, hooks);
+    Server server(flags, hooks, std::move(*predecessor));
     if (const auto started = server.start(); !started) {
       std::fprintf(stderr, "cppx: %s\n", started.error().detail.c_str());
       exit_code = kErrorOfUse;

@@ -191,6 +191,14 @@ void add_server_flags(CLI::App& app, RawFlags& raw, Flags& flags) {
       ->type_name("SECONDS")
       ->check(CLI::Range(0, 86400))
       ->capture_default_str();
+  app.add_option(
+         "--takeover", flags.takeover,
+         "Unix socket: a cppx that serves there hands its listening sockets over, and the next "
+         "cppx "
+         "can ask this one"
+  )
+      ->group(group)
+      ->type_name("PATH");
   app.add_option("--log-level", raw.log_level, "Least level that is logged")
       ->group(group)
       ->type_name("LEVEL")

@@ -60,15 +60,43 @@ Result<void> ProxyServer::start() {
   return {};
 }
 
+std::vector<ListenerSocket> ProxyServer::take_inherited(const ListenerConfig& config) {
+  std::vector<ListenerSocket> taken;
+  for (ListenerSocket& socket : options_.inherited) {
+    if (socket.socket < 0 || socket.config.name != config.name ||
+        socket.config.bind_address != config.bind_address ||
+        (config.port != 0 && socket.port != config.port))
+      continue;
+    taken.push_back({.socket = socket.socket, .port = socket.port, .config = config});
+    taken.back().config.port = socket.port;
+    socket.socket = -1;
+  }
+  return taken;
+}
+
+Result<std::uint16_t> ProxyServer::open_listener_on_all(ListenerConfig config) {
+  auto opened = take_inherited(config);
+  if (!opened.empty()) config.port = opened.front().port;
+  while (opened.size() < slots_.size()) {
+    auto socket = open_listener(config, opened.empty());
+    if (!socket) return socket.error();
+    // Port 0: the others listen where the first one was put.
+    config.port = socket->port;
+    opened.push_back(std::move(*socket));
+  }
+  // Of a process with more workers there are more: what is queued at each has to be served.
+  for (std::size_t i = 0; i < opened.size(); ++i) {
+    sockets_.push_back(opened[i]);
+    slots_[i % slots_.size()]->worker->listen(std::move(opened[i]));
+  }
+  return config.port;
+}
+
 Result<void> ProxyServer::open_listeners() {
   for (ListenerConfig config : options_.listeners) {
-    for (std::size_t i = 0; i < slots_.size(); ++i) {
-      auto opened = open_listener(config, i == 0);
-      if (!opened) return opened.error();
-      // Port 0: the others listen where the first one was put.
-      config.port = opened->port;
-      slots_[i]->worker->listen(std::move(*opened));
-    }
+    const auto port = open_listener_on_all(config);
+    if (!port) return port.error();
+    config.port = *port;
     const bool v6 =
         config.bind_address.empty() || config.bind_address.find(':') != std::string::npos;
     const std::string host = config.bind_address.empty() ? "::" : config.bind_address;
@@ -79,6 +107,9 @@ Result<void> ProxyServer::open_listeners() {
          .port = config.port}
     );
   }
+  for (const ListenerSocket& unused : options_.inherited)
+    if (unused.socket >= 0) ::close(unused.socket);
+  options_.inherited.clear();
   return {};
 }
 
@@ -100,9 +131,23 @@ std::uint64_t ProxyServer::serving_generation() const noexcept {
   return lowest;
 }
 
-void ProxyServer::drain() {
+template <class Call>
+void ProxyServer::tell_workers(Call call) {
   if (!running_) return;
-  for (const auto& slot : slots_) slot->worker->post([&worker = *slot->worker] { worker.drain(); });
+  for (const auto& slot : slots_)
+    slot->worker->post([&worker = *slot->worker, call] { call(worker); });
+}
+
+void ProxyServer::wind_down() {
+  tell_workers([](Worker& worker) { worker.wind_down(); });
+}
+
+void ProxyServer::hand_over() {
+  tell_workers([](Worker& worker) { worker.hand_over(); });
+}
+
+void ProxyServer::drain() {
+  tell_workers([](Worker& worker) { worker.drain(); });
 }
 
 Counters ProxyServer::counters() {
@@ -128,8 +173,8 @@ std::uint64_t ProxyServer::active_connections() { return counters().connections_
 
 void ProxyServer::stop() {
   if (!running_) return;
+  tell_workers([](Worker& worker) { worker.stop(); });
   running_ = false;
-  for (const auto& slot : slots_) slot->worker->post([&worker = *slot->worker] { worker.stop(); });
   for (const auto& slot : slots_) slot->thread.join();
 }
 

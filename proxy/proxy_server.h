@@ -23,6 +23,9 @@ class Worker;
 struct ProxyOptions {
   std::uint32_t workers = 1;
   std::vector<ListenerConfig> listeners;
+  /// Of the process before this one, to go on with where they fit `listeners`; the others are
+  /// closed. Owned.
+  std::vector<ListenerSocket> inherited;
 };
 
 /// The data plane as the rest of the program sees it: workers on their threads, listening from
@@ -43,6 +46,10 @@ class ProxyServer final : public routing::SnapshotSink {
   /// The lowest generation any worker serves; 0 until all have their first.
   [[nodiscard]] std::uint64_t serving_generation() const noexcept;
 
+  /// Each response is the last one of its connection from now on; who comes is still served.
+  void wind_down();
+  /// Likewise, and others accept on the listening sockets from now on.
+  void hand_over();
   /// No new connections; idle ones are closed, the others end with their request.
   void drain();
   /// Connections that have not ended, over all workers.
@@ -59,11 +66,17 @@ class ProxyServer final : public routing::SnapshotSink {
     std::uint16_t port = 0;
   };
   [[nodiscard]] const std::vector<Bound>& bound() const noexcept { return bound_; }
+  /// What is listened on, for the process after this one. Borrowed: good until drain() or stop().
+  [[nodiscard]] const std::vector<ListenerSocket>& sockets() const noexcept { return sockets_; }
 
  private:
   struct Slot;
 
   Result<void> open_listeners();
+  Result<std::uint16_t> open_listener_on_all(ListenerConfig config);
+  std::vector<ListenerSocket> take_inherited(const ListenerConfig& config);
+  template <class Call>
+  void tell_workers(Call call);
 
   ProxyOptions options_;
   Retire retire_;
@@ -71,6 +84,7 @@ class ProxyServer final : public routing::SnapshotSink {
   SharedLimits limits_;    // likewise
   std::vector<std::unique_ptr<Slot>> slots_;
   std::vector<Bound> bound_;
+  std::vector<ListenerSocket> sockets_;
   bool running_ = false;
 };
 

@@ -38,6 +38,10 @@ boost::system::error_code Connection::assign(int socket) {
   );
 }
 
+void Connection::wind_down() noexcept {
+  if (http2_ != nullptr) http2_->drain();
+}
+
 void Connection::drain() noexcept {
   draining_ = true;
   if (http2_ != nullptr) http2_->drain();
@@ -73,7 +77,7 @@ Task<Connection::Next> Connection::serve_http2() {
   auto server = std::make_unique<Http2Server>(worker_, downstream_, snapshot->settings);
   snapshot = {};
   http2_ = server.get();
-  if (draining_) server->drain();
+  if (worker_.winding_down()) server->drain();
   co_await server->serve();
   http2_ = nullptr;
   co_return Next::kLinger;

@@ -27,6 +27,8 @@ class Connection {
   /// The whole life of the connection; run once.
   Task<void> serve();
 
+  /// It is to end after a response, not before the next one was asked for.
+  void wind_down() noexcept;
   /// Closes it if no request is in progress; otherwise it ends with the one in progress.
   void drain() noexcept;
   /// Cuts it: serve() ends soon.

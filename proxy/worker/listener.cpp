@@ -214,6 +214,11 @@ Listener::Queue Listener::accept_queued() {
 void Listener::stop() {
   if (!acceptor_.is_open()) return;
   accept_queued();
+  leave();
+}
+
+void Listener::leave() {
+  if (!acceptor_.is_open()) return;
   boost::system::error_code ignored;
   acceptor_.close(ignored);
   pause_.cancel();

@@ -50,6 +50,8 @@ class Listener {
   void start();
   /// Takes what has been queued, then closes.
   void stop();
+  /// Closes; what is queued is for those who share the socket.
+  void leave();
   /// The worker has room again; nothing if it did not lack any here.
   void resume();
 

@@ -98,8 +98,20 @@ void Worker::on_connection_end(std::list<Connection>::iterator connection) {
   end_if_idle();
 }
 
+void Worker::wind_down() {
+  if (winding_down_) return;
+  winding_down_ = true;
+  for (Connection& connection : connections_) connection.wind_down();
+}
+
+void Worker::hand_over() {
+  for (const auto& listener : listeners_) listener->leave();
+  wind_down();
+}
+
 void Worker::drain() {
   if (draining_) return;
+  winding_down_ = true;
   draining_ = true;
   for (const auto& listener : listeners_) listener->stop();
   // Ending an idle connection takes it out of the list, but only after its wait was completed by

@@ -69,6 +69,10 @@ class Worker {
   }
 
   void adopt(std::shared_ptr<const routing::Snapshot> snapshot);
+  /// Each response is the last one of its connection: clients go elsewhere, none is cut off.
+  void wind_down();
+  /// wind_down(), and another process accepts on the listening sockets.
+  void hand_over();
   /// No new connection is taken, idle ones are closed, the others end with their request.
   void drain();
   /// Cuts what is left and ends run() when the last coroutine is done.
@@ -98,6 +102,7 @@ class Worker {
   };
   [[nodiscard]] Yield yield() noexcept { return {io_}; }
   [[nodiscard]] IdleList& idle_connections() noexcept { return idle_connections_; }
+  [[nodiscard]] bool winding_down() const noexcept { return winding_down_; }
   [[nodiscard]] bool draining() const noexcept { return draining_; }
   /// The time as IMF-fixdate (RFC 9110 5.6.7); good until the next call.
   [[nodiscard]] std::string_view date();
@@ -141,6 +146,7 @@ class Worker {
   bool room_wanted_ = false;
   std::array<char, 32> date_{};
   std::int64_t date_second_ = -1;
+  bool winding_down_ = false;
   bool draining_ = false;
   bool stopping_ = false;
 };

@@ -36,17 +36,19 @@ def measured_memory():
 
 
 class Cppx:
-    """A running cppx on manifests of its own. `files` maps file names to lists of objects or to text."""
+    """A running cppx on manifests of its own. `files` maps file names to lists of objects or to text, `ports`
+    are those for http, https and health (0: any free one)."""
 
     running = []
 
-    def __init__(self, folder, files, config=None, flags=(), workers=2, environment=None):
+    def __init__(self, folder, files, config=None, flags=(), workers=2, environment=None, ports=(0, 0, 0)):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._marks = 0
         self._lines = []
         self._environment = environment or {}
         self._own = [f"--workers={workers}", *flags]
+        self._ports = ports
         self.write("class.yaml", [INGRESS_CLASS])
         if config is not None:
             self.write("config.yaml", [config_map("cppx", config)])
@@ -57,8 +59,9 @@ class Cppx:
         self.http_port = self.https_port = self.health_port = 0
 
     def start(self):
-        command = [binary(), f"--manifests={self.folder}", "--http-port=0", "--https-port=0"]
-        command += ["--healthz-port=0", "--bind-address=127.0.0.1", *self._own]
+        http, https, health = self._ports
+        command = [binary(), f"--manifests={self.folder}", f"--http-port={http}", f"--https-port={https}"]
+        command += [f"--healthz-port={health}", "--bind-address=127.0.0.1", *self._own]
         self.process = subprocess.Popen(
             [str(part) for part in command],
             stdin=subprocess.DEVNULL,

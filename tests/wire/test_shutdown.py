@@ -126,3 +126,20 @@ def test_a_port_is_free_after_the_end(start_cppx, make_backend):
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", cppx.http_port))
         listener.listen()
+
+
+def test_within_the_grace_period_each_answer_is_the_last_of_its_connection(start_cppx, make_backend):
+    """Load balancers still send clients, who are served, and told not to come back."""
+    cppx = start_cppx({"all.yaml": objects(make_backend())}, flags=["--shutdown-grace-period=600"])
+    with cppx.connect() as kept, cppx.h2() as h2:
+        assert kept.ask(request()).headers.one("Connection") == "keep-alive"
+        assert h2.ask().status == 200
+        cppx.terminate()
+        h2.expect_goaway()
+        for connection in (kept, cppx.connect()):
+            with connection:
+                response = connection.ask(request())
+                assert (response.status, response.headers.one("Connection")) == (200, "close")
+                connection.expect_closed()
+    cppx.terminate()  # who does not want to wait says it twice
+    assert cppx.process.wait(scaled(10)) == 0

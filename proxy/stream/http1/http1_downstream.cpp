@@ -87,7 +87,7 @@ void Http1Downstream::check_client() noexcept {
 }
 
 bool Http1Downstream::may_keep_alive() const noexcept {
-  return state_.request.keep_alive && settings_.keep_alive.count() > 0 && !worker_.draining() &&
+  return state_.request.keep_alive && settings_.keep_alive.count() > 0 && !worker_.winding_down() &&
          downstream_.requests < settings_.keep_alive_requests;
 }
 

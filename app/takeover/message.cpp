@@ -1,0 +1,137 @@
+#include "app/takeover/message.h"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include <nlohmann/json.hpp>
+
+namespace cppx::app {
+namespace {
+
+constexpr std::size_t kLongest = 4096;
+constexpr int kBacklog = 4;
+
+Error socket_error(const char* what) {
+  const bool late = errno == EAGAIN || errno == EWOULDBLOCK;
+  return config_error(
+      late ? Errc::kTimeout : Errc::kIo, fmt::format("{}: {}", what, std::strerror(errno))
+  );
+}
+
+bool fill_address(const std::string& path, sockaddr_un& address) noexcept {
+  address = {};
+  address.sun_family = AF_UNIX;
+  if (path.empty() || path.size() >= sizeof(address.sun_path)) return false;
+  std::memcpy(address.sun_path, path.data(), path.size());
+  return true;
+}
+
+/// The control message that carries one descriptor.
+struct Ancillary {
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> memory{};
+};
+
+}  // namespace
+
+Result<void> send_message(int socket, const nlohmann::json& body, int descriptor) {
+  std::string text = body.dump();
+  iovec piece{.iov_base = text.data(), .iov_len = text.size()};
+  msghdr message{};
+  message.msg_iov = &piece;
+  message.msg_iovlen = 1;
+  Ancillary ancillary;
+  if (descriptor >= 0) {
+    message.msg_control = ancillary.memory.data();
+    message.msg_controllen = ancillary.memory.size();
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    std::memcpy(CMSG_DATA(header), &descriptor, sizeof(int));
+  }
+  if (::sendmsg(socket, &message, MSG_NOSIGNAL) < 0) {
+    if (errno == EPIPE || errno == ECONNRESET)
+      return config_error(Errc::kClosed, "the other process is gone");
+    return socket_error("send");
+  }
+  return {};
+}
+
+Result<TakeoverMessage> receive_message(int socket) {
+  TakeoverMessage received;
+  received.text.resize(kLongest);
+  iovec piece{.iov_base = received.text.data(), .iov_len = received.text.size()};
+  msghdr message{};
+  message.msg_iov = &piece;
+  message.msg_iovlen = 1;
+  Ancillary ancillary;
+  message.msg_control = ancillary.memory.data();
+  message.msg_controllen = ancillary.memory.size();
+  const ssize_t got = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+  if (got < 0) return socket_error("receive");
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
+       header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    int descriptor = -1;
+    std::memcpy(&descriptor, CMSG_DATA(header), sizeof(int));
+    received.descriptor.reset(descriptor);
+  }
+  if (got == 0) return config_error(Errc::kClosed, "the other process is gone");
+  if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
+    return config_error(Errc::kProtocol, "a message that is too long");
+  received.text.resize(static_cast<std::size_t>(got));
+  return received;
+}
+
+Descriptor connect_unix(const std::string& path) noexcept {
+  sockaddr_un address;
+  if (!fill_address(path, address)) return {};
+  Descriptor socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  if (!socket.is_open() ||
+      ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0)
+    return {};
+  return socket;
+}
+
+Result<Descriptor> listen_unix(const std::string& path) {
+  // Under another name first: whoever asks meanwhile still finds the predecessor, and nobody finds
+  // a socket that is open to all.
+  const std::string draft = path + ".new";
+  sockaddr_un address;
+  if (!fill_address(draft, address))
+    return config_error(Errc::kInvalidArgument, fmt::format("{}: too long for a socket", path));
+  Descriptor socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  ::unlink(draft.c_str());
+  if (!socket.is_open() ||
+      ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
+      ::chmod(draft.c_str(), S_IRUSR | S_IWUSR) != 0 || ::listen(socket.get(), kBacklog) != 0 ||
+      std::rename(draft.c_str(), path.c_str()) != 0) {
+    const std::string reason = std::strerror(errno);
+    ::unlink(draft.c_str());
+    return config_error(Errc::kIo, fmt::format("cannot listen at {}: {}", path, reason));
+  }
+  return socket;
+}
+
+bool is_same_user(int socket) noexcept {
+  ucred peer{};
+  socklen_t size = sizeof(peer);
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return false;
+  return peer.uid == ::geteuid() || peer.uid == 0;
+}
+
+void set_timeout(int socket, int seconds) noexcept {
+  const timeval time{.tv_sec = seconds, .tv_usec = 0};
+  ::setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof(time));
+  ::setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof(time));
+}
+
+}  // namespace cppx::app

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <string>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "base/descriptor.h"
+#include "base/error.h"
+
+namespace cppx::app {
+
+/// What a running cppx and its successor tell each other, over a Unix socket that keeps messages
+/// apart (SOCK_SEQPACKET): a JSON object each, and at most one descriptor with it.
+struct TakeoverMessage {
+  std::string text;
+  Descriptor descriptor;
+};
+
+/// Both block, at most as long as set_timeout() says. Errors: kClosed when the other side is gone,
+/// kTimeout, kIo, kProtocol for what is too long.
+Result<void> send_message(int socket, const nlohmann::json& body, int descriptor = -1);
+Result<TakeoverMessage> receive_message(int socket);
+
+/// Connected to the program that listens at `path`; none when nobody does.
+Descriptor connect_unix(const std::string& path) noexcept;
+
+/// Listens at `path` in place of whoever did, for this user only (mode 0600). Errors: kIo,
+/// kInvalidArgument.
+Result<Descriptor> listen_unix(const std::string& path);
+
+/// Whether the other side of a Unix socket is this user or root.
+bool is_same_user(int socket) noexcept;
+
+/// Reads and writes end after this time with kTimeout.
+void set_timeout(int socket, int seconds) noexcept;
+
+}  // namespace cppx::app

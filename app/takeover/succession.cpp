@@ -1,0 +1,238 @@
+#include "app/takeover/succession.h"
+
+#include <fmt/format.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <utility>
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <nlohmann/json.hpp>
+
+#include "app/takeover/message.h"
+#include "app/takeover/predecessor.h"
+#include "base/descriptor.h"
+#include "base/log.h"
+
+namespace cppx::app {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr int kPatienceSeconds = 2;
+// The socket to us in a process that is started; it has nothing else of ours but what is standard.
+constexpr int kGiven = 3;
+
+/// Where the program was started from, also when another file lies there by now.
+std::string program_path() {
+  std::error_code error;
+  std::string path = std::filesystem::read_symlink("/proc/self/exe", error).string();
+  constexpr std::string_view kReplaced = " (deleted)";
+  if (path.ends_with(kReplaced)) path.resize(path.size() - kReplaced.size());
+  return path;
+}
+
+std::vector<std::string> own_arguments() {
+  std::ifstream file("/proc/self/cmdline", std::ios::binary);
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  std::vector<std::string> arguments;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const auto end = std::min(text.find('\0', begin), text.size());
+    arguments.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return arguments;
+}
+
+std::vector<std::string> environment_with(const std::string& variable) {
+  std::vector<std::string> all;
+  for (char** entry = environ; *entry != nullptr; ++entry) all.emplace_back(*entry);
+  all.push_back(variable);
+  return all;
+}
+
+std::vector<char*> pointers(std::vector<std::string>& texts) {
+  std::vector<char*> all;
+  for (std::string& text : texts) all.push_back(text.data());
+  all.push_back(nullptr);
+  return all;
+}
+
+}  // namespace
+
+struct Succession::Impl : std::enable_shared_from_this<Impl> {
+  using Socket = asio::posix::stream_descriptor;
+  /// A process that has asked, or may.
+  struct Candidate {
+    Candidate(asio::io_context& io, Descriptor descriptor) : socket(io, descriptor.release()) {}
+    Socket socket;
+    bool has_sockets = false;
+  };
+
+  Impl(
+      asio::io_context& context, std::function<OfferedSockets()> offered,
+      std::function<void()> served
+  )
+      : io(context),
+        sockets(std::move(offered)),
+        on_served(std::move(served)),
+        listener(context),
+        children(context),
+        program(program_path()) {}
+
+  void accept();
+  void serve(std::shared_ptr<Candidate> candidate);
+  bool answer(Candidate& candidate);
+  bool give_sockets(Candidate& candidate) const;
+  void reap();
+
+  asio::io_context& io;
+  std::function<OfferedSockets()> sockets;
+  std::function<void()> on_served;
+  Socket listener;
+  asio::signal_set children;
+  std::string program;
+  bool ended = false;
+};
+
+Succession::Succession(
+    asio::io_context& io, std::function<OfferedSockets()> sockets, std::function<void()> on_served
+)
+    : impl_(std::make_shared<Impl>(io, std::move(sockets), std::move(on_served))) {}
+
+Succession::~Succession() { stop(); }
+
+void Succession::stop() noexcept {
+  impl_->ended = true;
+  boost::system::error_code ignored;
+  impl_->listener.close(ignored);
+  impl_->children.cancel(ignored);
+}
+
+Result<void> Succession::listen(const std::string& path) {
+  auto listening = listen_unix(path);
+  if (!listening)
+    return config_error(
+        listening.error().code, fmt::format("--takeover={}: {}", path, listening.error().detail)
+    );
+  impl_->listener.assign(listening->release());
+  impl_->accept();
+  return {};
+}
+
+void Succession::Impl::accept() {
+  listener.async_wait(
+      Socket::wait_read,
+      [self = shared_from_this()](boost::system::error_code error) {
+        if (error || self->ended) return;
+        Descriptor asking(::accept4(self->listener.native_handle(), nullptr, nullptr, SOCK_CLOEXEC)
+        );
+        if (asking.is_open() && is_same_user(asking.get()))
+          self->serve(std::make_shared<Candidate>(self->io, std::move(asking)));
+        self->accept();
+      }
+  );
+}
+
+void Succession::Impl::serve(std::shared_ptr<Candidate> candidate) {
+  // It has a process of its own to lose; this loop also answers health checks.
+  set_timeout(candidate->socket.native_handle(), kPatienceSeconds);
+  Socket& socket = candidate->socket;
+  socket.async_wait(
+      Socket::wait_read,
+      [self = shared_from_this(), candidate](boost::system::error_code error) {
+        if (error || self->ended || !self->answer(*candidate)) return;
+        self->serve(candidate);
+      }
+  );
+}
+
+bool Succession::Impl::answer(Candidate& candidate) {
+  const auto message = receive_message(candidate.socket.native_handle());
+  if (!message) {
+    if (candidate.has_sockets)
+      log::warning("the successor ended before it served: going on without");
+    return false;
+  }
+  const auto body = nlohmann::json::parse(message->text, nullptr, false);
+  if (!body.is_object()) return false;
+  if (body.value("want", "") == "sockets") return give_sockets(candidate);
+  if (!candidate.has_sockets || !body.contains("serving")) return false;
+  ended = true;
+  on_served();
+  return false;
+}
+
+bool Succession::Impl::give_sockets(Candidate& candidate) const {
+  const int to = candidate.socket.native_handle();
+  const OfferedSockets offered = sockets();
+  bool sent = true;
+  for (const auto& socket : offered.listeners) {
+    const nlohmann::json body{
+        {"name", socket.config.name}, {"address", socket.config.bind_address}, {"port", socket.port}
+    };
+    sent = sent && send_message(to, body, socket.socket).has_value();
+  }
+  if (offered.health >= 0)
+    sent = sent && send_message(to, {{"name", "health"}}, offered.health).has_value();
+  sent = sent && send_message(to, {{"end", true}}).has_value();
+  candidate.has_sockets = sent;
+  log::info("a successor has asked for the listening sockets");
+  return sent;
+}
+
+void Succession::Impl::reap() {
+  children.async_wait([self = shared_from_this()](boost::system::error_code error, int) {
+    if (error) return;
+    while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+    }
+    self->reap();
+  });
+}
+
+void Succession::start_successor() {
+  // The first process of a container or machine takes everything with it when it ends.
+  if (::getpid() == 1) {
+    log::warning("SIGUSR2: a successor cannot take the place of process 1; use --takeover");
+    return;
+  }
+  std::array<int, 2> pair{};
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0) {
+    log::error("SIGUSR2: no successor is started: {}", std::strerror(errno));
+    return;
+  }
+  auto candidate = std::make_shared<Impl::Candidate>(impl_->io, Descriptor(pair[0]));
+  const Descriptor theirs(pair[1]);
+  auto arguments = own_arguments();
+  auto environment = environment_with(fmt::format("{}={}", Predecessor::kEnvironment, kGiven));
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_adddup2(&actions, theirs.get(), kGiven);
+  ::posix_spawn_file_actions_addclosefrom_np(&actions, kGiven + 1);
+  pid_t started = 0;
+  const int error = ::posix_spawn(
+      &started, impl_->program.c_str(), &actions, nullptr, pointers(arguments).data(),
+      pointers(environment).data()
+  );
+  ::posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) {
+    log::error("SIGUSR2: cannot start {}: {}", impl_->program, std::strerror(error));
+    return;
+  }
+  log::info("SIGUSR2: process {} is to take over", started);
+  boost::system::error_code ignored;
+  impl_->children.add(SIGCHLD, ignored);
+  impl_->reap();
+  impl_->serve(std::move(candidate));
+}
+
+}  // namespace cppx::app

@@ -1,0 +1,274 @@
+"""A new cppx takes the listening sockets of the one that runs, and no request fails."""
+
+import array
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import threading
+import time
+
+import pytest
+
+from support.certificates import make_certificate
+from support.client import Connection, refused, request
+from support.cppx import Cppx
+from support.manifests import ingress, rule, service_of, tls_secret
+from support.waiting import scaled, wait_for
+
+
+def site(backend):
+    annotations = {"nginx.ingress.kubernetes.io/ssl-redirect": "false"}
+    return {
+        "all.yaml": [
+            *service_of("web", backend),
+            ingress("web", rule("site.test", "web:80"), tls=[("cert", "site.test")], annotations=annotations),
+            tls_secret("cert", make_certificate("site.test")),
+        ]
+    }
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Loads:
+    """Clients that ask all the time: on connections kept as long as they may be, and on new ones."""
+
+    def __init__(self, cppx):
+        self.answers = 0
+        self.failures = []
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._run, args=(self._keep_alive, connect))
+            for connect in (cppx.connect, cppx.connect, lambda: cppx.connect_tls("site.test"))
+        ]
+        self._threads.append(threading.Thread(target=self._run, args=(self._one_each, cppx.connect)))
+        self._threads.append(
+            threading.Thread(target=self._run, args=(self._ready, lambda: Connection(cppx.health_port)))
+        )
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        self.wait_for_more()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def wait_for_more(self, count=200):
+        goal = self.answers + count
+        wait_for(lambda: self.failures or self.answers >= goal, 20, f"{goal} answers")
+
+    def _run(self, load, connect):
+        try:
+            while not self._stop.is_set():
+                load(connect)
+        except Exception as error:  # every kind is a failed request
+            self.failures.append(repr(error))
+
+    def _count(self, response):
+        if response.status != 200:
+            self.failures.append(f"{response.status} {response.text}")
+        self.answers += 1
+        return "close" not in response.headers.all("Connection")
+
+    def _keep_alive(self, connect):
+        with connect() as connection:
+            while self._count(connection.ask(request())) and not self._stop.is_set():
+                pass
+
+    def _one_each(self, connect):
+        with connect() as connection:
+            self._count(connection.ask(request(headers=[("Connection", "close")])))
+
+    def _ready(self, connect):
+        with connect() as connection:
+            self._count(connection.ask(request(target="/readyz", headers=[("Connection", "close")])))
+        time.sleep(0.01)
+
+
+def started_by_signal(cppx):
+    """Sends SIGUSR2; returns the process that takes over."""
+    cppx.process.send_signal(signal.SIGUSR2)
+    line = cppx.wait_for_log(r"process \d+ is to take over")
+    return int(line.split("process ")[1].split()[0])
+
+
+def end_process(pid):
+    """Ends a process that is no child of this one."""
+    os.kill(pid, signal.SIGTERM)
+
+    def ended():
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    wait_for(ended, 10, f"process {pid} to end")
+
+
+def test_a_successor_started_by_signal(start_cppx, make_backend):
+    cppx = start_cppx(site(make_backend()))
+    with Loads(cppx) as loads:
+        pid = started_by_signal(cppx)
+        try:
+            assert cppx.process.wait(scaled(20)) == 0
+            loads.wait_for_more()
+        finally:
+            loads.stop()
+            end_process(pid)
+    assert loads.failures == []
+    cppx.check_log()
+
+
+@pytest.mark.parametrize("workers", [(2, 1), (1, 3), (2, 2)], ids=str)
+def test_a_successor_that_asks(start_cppx, make_backend, tmp_path, workers):
+    path = tmp_path / "takeover.sock"
+    flag = f"--takeover={path}"
+    cppx = start_cppx(site(make_backend()), flags=[flag], workers=workers[0])
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    with Loads(cppx) as loads:
+        with Cppx(cppx.folder, {}, flags=[flag], workers=workers[1]) as successor:
+            assert (successor.http_port, successor.https_port) == (cppx.http_port, cppx.https_port)
+            assert successor.health_port == cppx.health_port
+            assert cppx.process.wait(scaled(20)) == 0
+            loads.wait_for_more()
+            # And so on: the successor can be asked as well.
+            with Cppx(cppx.folder, {}, flags=[flag], workers=workers[0]):
+                assert successor.process.wait(scaled(20)) == 0
+                loads.wait_for_more()
+                loads.stop()
+    assert loads.failures == []
+
+
+def test_requests_in_flight_are_finished_by_the_predecessor(start_cppx, make_backend, tmp_path):
+    go_on = threading.Event()
+
+    def held(exchange):
+        exchange.read_body()
+        if exchange.request.target == "/held":
+            assert go_on.wait(scaled(30))
+        exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    backend = make_backend(handler=held)
+    flag = f"--takeover={tmp_path}/takeover.sock"
+    cppx = start_cppx(site(backend), flags=[flag])
+    with cppx.connect() as busy, cppx.connect() as idle, cppx.h2(tls=True) as h2:
+        assert idle.ask(request()).status == 200
+        busy.send(request(target="/held"))
+        stream = h2.start(path="/held")
+        backend.wait_for_requests(3)
+        with Cppx(cppx.folder, {}, flags=[flag]) as successor:
+            cppx.wait_for_log("a successor serves")
+            assert successor.get().status == 200
+            assert cppx.process.poll() is None, "ended before the requests in flight"
+            # Nobody who kept a connection finds it closed: its next answer says that it ends.
+            last = idle.ask(request())
+            assert (last.status, last.headers.one("Connection")) == (200, "close")
+            go_on.set()
+            assert busy.read_response().status == 200
+            h2.finish(stream)
+            assert stream.status == 200
+            assert cppx.process.wait(scaled(20)) == 0
+
+
+class RawSuccessor:
+    """What a successor says and gets, without a cppx."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.settimeout(scaled(10))
+        self.socket.connect(str(path))
+
+    def say(self, **message):
+        self.socket.send(json.dumps(message).encode())
+
+    def receive(self):
+        """A message, and the descriptor that came with it."""
+        text, ancillary, _, _ = self.socket.recvmsg(4096, socket.CMSG_SPACE(4))
+        descriptors = array.array("i")
+        for _, _, data in ancillary:
+            descriptors.frombytes(data)
+        return json.loads(text), (socket.socket(fileno=descriptors[0]) if descriptors else None)
+
+    def sockets(self):
+        self.say(want="sockets")
+        received = []
+        while True:
+            message, sock = self.receive()
+            if "end" in message:
+                return received
+            received.append((message["name"], sock))
+
+
+@pytest.fixture
+def offering(start_cppx, make_backend, tmp_path):
+    cppx = start_cppx(site(make_backend()), flags=[f"--takeover={tmp_path}/takeover.sock"])
+    cppx.takeover_path = tmp_path / "takeover.sock"
+    return cppx
+
+
+def test_a_successor_that_fails_changes_nothing(offering):
+    successor = RawSuccessor(offering.takeover_path)
+    received = successor.sockets()
+    assert sorted(name for name, _ in received) == ["health", "http", "http", "https", "https"]
+    ports = {sock.getsockname()[1] for _, sock in received}
+    assert ports == {offering.http_port, offering.https_port, offering.health_port}
+    for _, sock in received:
+        sock.close()
+    successor.socket.close()
+    offering.wait_for_log("ended before it served")
+    assert offering.get().status == 200
+    assert offering.health("/readyz") == 200
+    # The next one is welcome.
+    again = RawSuccessor(offering.takeover_path)
+    assert len(again.sockets()) == 5
+
+
+@pytest.mark.parametrize(
+    "message", [b"", b"nothing", b"[]", b'{"serving":true}', b'{"want":"keys"}', b"x" * 5000], ids=repr
+)
+def test_who_asks_wrongly_gets_nothing(offering, message):
+    successor = RawSuccessor(offering.takeover_path)
+    successor.socket.send(message)
+    try:
+        assert successor.socket.recv(4096) == b""
+    except ConnectionError:
+        pass
+    assert offering.get().status == 200
+    assert offering.process.poll() is None
+
+
+def test_a_successor_with_other_ports_opens_its_own(offering):
+    """Sockets that do not fit are closed, and the predecessor ends all the same."""
+    ports = [free_port() for _ in range(3)]
+    flags = [f"--takeover={offering.takeover_path}"]
+    with Cppx(offering.folder, {}, flags=flags, ports=ports) as successor:
+        assert offering.process.wait(scaled(20)) == 0
+        assert (successor.http_port, successor.https_port, successor.health_port) == tuple(ports)
+        assert refused(offering.http_port)
+        assert successor.get().status == 200
+
+
+def test_a_place_that_cannot_be_listened_at(cppx_binary, tmp_path):
+    """One clear line, and the end."""
+    (tmp_path / "manifests").mkdir()
+    ended = subprocess.run(
+        [cppx_binary, f"--manifests={tmp_path}/manifests", "--http-port=0", "--https-port=0", "--healthz-port=0",
+         "--bind-address=127.0.0.1", f"--takeover={tmp_path}/no/such/folder.sock"],
+        capture_output=True, text=True, timeout=scaled(20), stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert ended.returncode == 2
+    assert "cannot listen at" in ended.stderr and "No such file or directory" in ended.stderr
