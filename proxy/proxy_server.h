@@ -25,7 +25,7 @@ struct ProxyOptions {
   std::vector<ListenerConfig> listeners;
   /// Of the process before this one, to go on with where they fit `listeners`; the others are
   /// closed. Owned.
-  std::vector<ListenerSocket> inherited;
+  std::vector<ListenerSocket> inherited{};
 };
 
 /// The data plane as the rest of the program sees it: workers on their threads, listening from
