@@ -12,6 +12,7 @@
 
 #include "app/admin_server.h"
 #include "app/commands.h"
+#include "app/memory_guard.h"
 #include "app/metrics.h"
 #include "app/takeover/predecessor.h"
 #include "app/takeover/succession.h"
@@ -43,9 +44,12 @@ class HookedSink final : public routing::SnapshotSink {
   const ServeHooks& hooks_;
 };
 
-proxy::ProxyOptions proxy_options(const Flags& flags, std::optional<Predecessor>& predecessor) {
+proxy::ProxyOptions proxy_options(
+    const Flags& flags, std::optional<Predecessor>& predecessor, MemoryGuard& memory
+) {
   proxy::ProxyOptions options;
   if (predecessor) options.inherited = predecessor->take_listeners();
+  options.on_memory_growth = [&memory] { memory.look_soon(); };
   options.workers = flags.workers != 0 ? flags.workers : available_cpus();
   options.listeners = {
       {.name = std::string(routing::kHttpListener),
@@ -74,11 +78,14 @@ class Server {
         signals_(io_, SIGTERM, SIGINT),
         take_over_signal_(io_, SIGUSR2),
         timer_(io_),
+        memory_(io_, [this](proxy::MemoryLevel level) { proxy_.on_memory_level(level); }),
         // The last user of a snapshot was a worker; freeing ten thousand routes is done here
         // instead.
         proxy_(
-            proxy_options(flags, predecessor_), [this](std::shared_ptr<const routing::Snapshot> old
-                                                ) { asio::post(io_, [old = std::move(old)] {}); }
+            proxy_options(flags, predecessor_, memory_),
+            [this](std::shared_ptr<const routing::Snapshot> old) {
+              asio::post(io_, [old = std::move(old)] {});
+            }
         ),
         sink_(proxy_, hooks),
         controller_(flags.controller, sink_),
@@ -99,6 +106,7 @@ class Server {
         health_host.empty() ? "[::]" : health_host, *health
     );
     for (const auto& name : flags_.ignored) log::warning("flag {} changes nothing in cppx", name);
+    memory_.start(flags_.memory_limit_bytes);
     if (predecessor_) {
       tell_predecessor();
       return {};
@@ -117,6 +125,7 @@ class Server {
 
   void stop() {
     succession_.stop();
+    memory_.stop();
     controller_.stop();
     proxy_.stop();
     admin_.stop();
@@ -256,6 +265,7 @@ class Server {
   asio::signal_set signals_;
   asio::signal_set take_over_signal_;
   asio::steady_timer timer_;
+  MemoryGuard memory_;  // before the proxy, whose threads tell it
   proxy::ProxyServer proxy_;
   HookedSink sink_;
   controller::Controller controller_;

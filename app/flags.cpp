@@ -192,6 +192,20 @@ void add_server_flags(CLI::App& app, RawFlags& raw, Flags& flags) {
       ->check(CLI::Range(0, 86400))
       ->capture_default_str();
   app.add_option(
+         "--memory-limit", flags.memory_limit_bytes,
+         "Memory near which nothing new is begun (512Mi, 2G); 0: 80 % of the cgroup's limit"
+  )
+      ->group(group)
+      ->type_name("BYTES")
+      ->check(CLI::Validator(
+          [](const std::string& text) {
+            return text.starts_with('-') ? std::string("'" + text + "' is less than nothing")
+                                         : std::string();
+          },
+          ""
+      ))
+      ->transform(CLI::AsSizeValue(true));
+  app.add_option(
          "--takeover", flags.takeover,
          "Unix socket: a cppx that serves there hands its listening sockets over, and the next "
          "cppx "

@@ -31,7 +31,8 @@ struct Flags {
   std::uint32_t workers = 0;  ///< 0: as many as the process may use CPUs.
   std::chrono::seconds shutdown_grace_period{0};
   std::chrono::seconds worker_shutdown_timeout{240};
-  std::string takeover;  ///< Unix socket; empty: none.
+  std::uint64_t memory_limit_bytes = 0;  ///< 0: as the cgroup says.
+  std::string takeover;                  ///< Unix socket; empty: none.
   log::Level log_level = log::Level::kInfo;
   bool log_json = false;
   std::vector<std::string> ignored;  ///< Flags of ingress-nginx that change nothing here.

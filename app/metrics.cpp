@@ -90,6 +90,16 @@ std::string render_metrics(
           {{number(counters.requests_limited), {}}}
       ),
       family(
+          "cppx_requests_short_of_memory_total",
+          "Requests answered 503 while the memory limit was near", MetricType::Counter,
+          {{number(counters.requests_short_of_memory), {}}}
+      ),
+      family(
+          "cppx_connections_cut_for_memory_total",
+          "Client connections cut because the memory limit was reached", MetricType::Counter,
+          {{number(counters.connections_cut_for_memory), {}}}
+      ),
+      family(
           "cppx_upstream_connects_total", "Connections opened to backends", MetricType::Counter,
           {{number(counters.upstream_connects), {}}}
       ),

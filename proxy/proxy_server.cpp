@@ -49,7 +49,12 @@ Result<void> ProxyServer::start() {
     auto slot = std::make_unique<Slot>();
     slot->worker = std::make_unique<Worker>(
         i, options_.workers, std::move(*tls), std::move(*upstream_tls), retire_,
-        SharedState{.health = health_, .limits = limits_, .open_files_of_worker = open_files}
+        SharedState{
+            .health = health_,
+            .limits = limits_,
+            .open_files_of_worker = open_files,
+            .on_memory_growth = options_.on_memory_growth
+        }
     );
     slots_.push_back(std::move(slot));
   }
@@ -136,6 +141,10 @@ void ProxyServer::tell_workers(Call call) {
   if (!running_) return;
   for (const auto& slot : slots_)
     slot->worker->post([&worker = *slot->worker, call] { call(worker); });
+}
+
+void ProxyServer::on_memory_level(MemoryLevel level) {
+  tell_workers([level](Worker& worker) { worker.on_memory_level(level); });
 }
 
 void ProxyServer::wind_down() {

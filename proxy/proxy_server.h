@@ -14,6 +14,7 @@
 #include "proxy/worker/counters.h"
 #include "proxy/worker/listener.h"
 #include "proxy/worker/local_snapshot.h"
+#include "proxy/worker/memory_level.h"
 #include "routing/snapshot.h"
 
 namespace cppx::proxy {
@@ -26,6 +27,9 @@ struct ProxyOptions {
   /// Of the process before this one, to go on with where they fit `listeners`; the others are
   /// closed. Owned.
   std::vector<ListenerSocket> inherited{};
+  /// Called on a worker's thread each time it has asked the heap for some MiB more: a good time to
+  /// look whether memory is short. Must return at once.
+  std::function<void()> on_memory_growth{};
 };
 
 /// The data plane as the rest of the program sees it: workers on their threads, listening from
@@ -46,6 +50,8 @@ class ProxyServer final : public routing::SnapshotSink {
   /// The lowest generation any worker serves; 0 until all have their first.
   [[nodiscard]] std::uint64_t serving_generation() const noexcept;
 
+  /// To be told again while it is not kNormal.
+  void on_memory_level(MemoryLevel level);
   /// Each response is the last one of its connection from now on; who comes is still served.
   void wind_down();
   /// Likewise, and others accept on the listening sockets from now on.

@@ -33,6 +33,7 @@ class Connection {
   void drain() noexcept;
   /// Cuts it: serve() ends soon.
   void cut() noexcept;
+  [[nodiscard]] bool is_cut() const noexcept { return cut_; }
 
  private:
   enum class HeadResult : std::uint8_t { kHead, kClose, kAnswered, kHttp2 };

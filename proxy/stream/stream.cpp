@@ -67,6 +67,10 @@ std::optional<LocalReply> Stream::decide() {
   // Load balancers probe by address: the answer for hosts nobody has configured.
   if (match.host->name == "_" && *path == "/healthz")
     return LocalReply{.status = 200, .empty_body = true};
+  if (worker_.short_of_memory()) {
+    ++worker_.counters().requests_short_of_memory;
+    return LocalReply{.status = 503};
+  }
   if (route_ == nullptr) return LocalReply{.status = 404};
   if (settings_.proxy_body_size_bytes != 0 && request.framing == BodyFraming::kLength &&
       request.content_length > settings_.proxy_body_size_bytes)

@@ -14,7 +14,7 @@
 
 namespace cppx::proxy {
 
-/// What a stream needs beyond its buffers, some 20 KiB: kept by the worker for reuse, so that an
+/// What a stream needs beyond its buffers, some 4 KiB: kept by the worker for reuse, so that an
 /// idle connection has none.
 struct StreamState {
   Http1Side downstream{http1::HeadParser::Kind::kRequest};
@@ -41,6 +41,7 @@ class StreamStatePool {
   void give_back(std::unique_ptr<StreamState> state) {
     if (free_.size() < kKept) free_.push_back(std::move(state));
   }
+  void release_idle() noexcept { free_.clear(); }
 
  private:
   static constexpr std::size_t kKept = 512;

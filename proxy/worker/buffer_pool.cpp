@@ -18,16 +18,29 @@ void Buffer::reset() noexcept {
   if (data_ != nullptr) pool_->give_back(std::exchange(data_, nullptr), std::exchange(size_, 0));
 }
 
-BufferPool::~BufferPool() {
-  for (char* data : small_) ::operator delete(data);
-  for (char* data : large_) ::operator delete(data);
+BufferPool::~BufferPool() { release_idle(); }
+
+void BufferPool::release_idle() noexcept {
+  for (auto* free : {&small_, &large_}) {
+    for (char* data : *free) ::operator delete(data);
+    free->clear();
+  }
 }
 
 Buffer BufferPool::take(std::vector<char*>& free, std::size_t size) {
-  if (free.empty()) return {this, static_cast<char*>(::operator new(size)), size};
+  if (free.empty()) return {this, grow(size), size};
   char* data = free.back();
   free.pop_back();
   return {this, data, size};
+}
+
+char* BufferPool::grow(std::size_t size) {
+  grown_ += size;
+  if (grown_ >= kGrowth && on_growth_) {
+    grown_ = 0;
+    on_growth_();
+  }
+  return static_cast<char*>(::operator new(size));
 }
 
 void BufferPool::give_back(char* data, std::size_t size) noexcept {

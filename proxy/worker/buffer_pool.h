@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <utility>
@@ -42,13 +43,18 @@ class BufferPool {
   static constexpr std::size_t kSmall = 16 * 1024;  ///< A usual head, or one TLS record.
   static constexpr std::size_t kLarge = 64 * 1024;  ///< The largest head, and bodies in bulk.
 
-  BufferPool() = default;
+  /// What is asked from the heap between two calls of `on_growth`.
+  static constexpr std::size_t kGrowth = std::size_t{1} << 20;
+
+  explicit BufferPool(std::function<void()> on_growth = {}) : on_growth_(std::move(on_growth)) {}
   BufferPool(const BufferPool&) = delete;
   BufferPool& operator=(const BufferPool&) = delete;
   ~BufferPool();
 
   Buffer take_small() { return take(small_, kSmall); }
   Buffer take_large() { return take(large_, kLarge); }
+  /// Gives what is kept idle back to the heap.
+  void release_idle() noexcept;
 
  private:
   friend class Buffer;
@@ -58,8 +64,11 @@ class BufferPool {
   static constexpr std::size_t kKeptLarge = 128;
 
   Buffer take(std::vector<char*>& free, std::size_t size);
+  char* grow(std::size_t size);
   void give_back(char* data, std::size_t size) noexcept;
 
+  std::function<void()> on_growth_;
+  std::size_t grown_ = 0;  // since it was called last
   std::vector<char*> small_;
   std::vector<char*> large_;
 };

@@ -14,6 +14,8 @@ struct Counters {
   std::uint64_t idle_connections_shed = 0;
   std::uint64_t accepts_paused = 0;
   std::uint64_t requests_limited = 0;
+  std::uint64_t requests_short_of_memory = 0;
+  std::uint64_t connections_cut_for_memory = 0;
   std::uint64_t requests = 0;
   std::array<std::uint64_t, 6> responses{};  ///< By first digit of the status; [0]: none was sent.
   std::uint64_t upstream_connects = 0;
@@ -32,6 +34,8 @@ struct Counters {
     idle_connections_shed += other.idle_connections_shed;
     accepts_paused += other.accepts_paused;
     requests_limited += other.requests_limited;
+    requests_short_of_memory += other.requests_short_of_memory;
+    connections_cut_for_memory += other.connections_cut_for_memory;
     requests += other.requests;
     for (std::size_t i = 0; i < responses.size(); ++i) responses[i] += other.responses[i];
     upstream_connects += other.upstream_connects;

@@ -14,6 +14,11 @@
 namespace cppx::proxy {
 namespace {
 
+// Each time the worker hears that memory is short.
+constexpr int kShedAtOnce = 256;
+// Exhausted: one connection in so many, and one at least.
+constexpr std::size_t kCutShare = 16;
+
 std::uint64_t random_seed() {
   std::random_device device;
   return std::uint64_t{device()} << 32 | device();
@@ -27,6 +32,7 @@ Worker::Worker(
 )
     : work_(io_.get_executor()),
       wheel_(io_),
+      buffers_(std::move(shared.on_memory_growth)),
       snapshots_(std::move(retire)),
       upstreams_(wheel_),
       http2_upstreams_(*this),
@@ -55,7 +61,8 @@ void Worker::adopt(std::shared_ptr<const routing::Snapshot> snapshot) {
 }
 
 bool Worker::has_room() const noexcept {
-  return connections_.size() < connection_limit(*snapshots_.current().settings, open_files_);
+  return !short_of_memory() &&
+         connections_.size() < connection_limit(*snapshots_.current().settings, open_files_);
 }
 
 void Worker::wait_for_room() noexcept {
@@ -77,6 +84,27 @@ void Worker::resume_if_room() {
 void Worker::on_descriptors_exhausted() {
   upstreams_.close_all();
   if (idle_connections_.shed_oldest()) ++counters_.idle_connections_shed;
+}
+
+void Worker::on_memory_level(MemoryLevel level) {
+  memory_level_ = level;
+  if (level == MemoryLevel::kNormal) {
+    resume_if_room();
+    return;
+  }
+  for (int shed = 0; shed < kShedAtOnce && idle_connections_.shed_oldest(); ++shed)
+    ++counters_.idle_connections_shed;
+  upstreams_.close_all();
+  buffers_.release_idle();
+  stream_states_.release_idle();
+  if (level != MemoryLevel::kExhausted) return;
+  // Those that have been there for longest are the least likely to be the cause.
+  std::size_t cut = connections_.size() / kCutShare + 1;
+  for (auto last = connections_.rbegin(); last != connections_.rend() && cut > 0; ++last, --cut) {
+    if (last->is_cut()) continue;
+    ++counters_.connections_cut_for_memory;
+    last->cut();
+  }
 }
 
 void Worker::on_accept(int socket, const Listener& listener, const ClientAddress& client) {

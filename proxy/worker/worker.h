@@ -27,6 +27,7 @@
 #include "proxy/worker/idle_list.h"
 #include "proxy/worker/listener.h"
 #include "proxy/worker/local_snapshot.h"
+#include "proxy/worker/memory_level.h"
 #include "proxy/worker/request_id.h"
 #include "proxy/worker/timer_wheel.h"
 #include "tls/client_context.h"
@@ -41,6 +42,7 @@ struct SharedState {
   HealthRegistry& health;
   SharedLimits& limits;
   std::uint64_t open_files_of_worker;
+  std::function<void()> on_memory_growth;  ///< See ProxyOptions.
 };
 
 /// One thread and all it needs to serve: loop, listeners, connections, idle upstream connections,
@@ -118,6 +120,12 @@ class Worker {
   /// The process is out of descriptors: gives back some that are of no use now.
   void on_descriptors_exhausted();
 
+  /// Told again and again while it is not kNormal: each time some more is given back.
+  void on_memory_level(MemoryLevel level);
+  [[nodiscard]] bool short_of_memory() const noexcept {
+    return memory_level_ != MemoryLevel::kNormal;
+  }
+
   void on_accept(int socket, const Listener& listener, const ClientAddress& client);
 
  private:
@@ -146,6 +154,7 @@ class Worker {
   bool room_wanted_ = false;
   std::array<char, 32> date_{};
   std::int64_t date_second_ = -1;
+  MemoryLevel memory_level_ = MemoryLevel::kNormal;
   bool winding_down_ = false;
   bool draining_ = false;
   bool stopping_ = false;

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 namespace cppx::routing {
 
@@ -51,24 +51,24 @@ struct HeaderField {
 /// A head has at most so many fields; more is refused (431, 502).
 inline constexpr std::size_t kMaxHeaderFields = 128;
 
-/// The fields of one head in the order they came, without a heap.
+/// The fields of one head in the order they came, at most kMaxHeaderFields. Keeps its memory when
+/// it is cleared, so that heads like the last one ask the heap for nothing.
 class HeaderFields {
  public:
-  void clear() noexcept { size_ = 0; }
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
-  [[nodiscard]] bool full() const noexcept { return size_ == fields_.size(); }
-  void push(const HeaderField& field) noexcept { fields_[size_++] = field; }
-  [[nodiscard]] std::span<const HeaderField> all() const noexcept {
-    return {fields_.data(), size_};
+  void clear() noexcept { fields_.clear(); }
+  [[nodiscard]] std::size_t size() const noexcept { return fields_.size(); }
+  [[nodiscard]] bool full() const noexcept { return fields_.size() == kMaxHeaderFields; }
+  void push(const HeaderField& field) {
+    if (fields_.capacity() == 0) fields_.reserve(kUsual);
+    fields_.push_back(field);
   }
+  [[nodiscard]] std::span<const HeaderField> all() const noexcept { return fields_; }
   [[nodiscard]] auto begin() const noexcept { return fields_.begin(); }
-  [[nodiscard]] auto end() const noexcept {
-    return fields_.begin() + static_cast<std::ptrdiff_t>(size_);
-  }
+  [[nodiscard]] auto end() const noexcept { return fields_.end(); }
 
  private:
-  std::array<HeaderField, kMaxHeaderFields> fields_;
-  std::size_t size_ = 0;
+  static constexpr std::size_t kUsual = 16;
+  std::vector<HeaderField> fields_;
 };
 
 /// How the end of a body is found (RFC 9112 6.3).

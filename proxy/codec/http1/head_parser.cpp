@@ -9,6 +9,7 @@ HeadParser& self(llhttp_t* parser) noexcept { return *static_cast<HeadParser*>(p
 // head.
 constexpr int kStopAfterHead = 2;
 constexpr int kRefuse = -1;
+constexpr std::size_t kUsualFields = 16;
 
 }  // namespace
 
@@ -36,11 +37,12 @@ void HeadParser::reset() noexcept {
   base_ = nullptr;
   fed_ = head_bytes_ = field_count_ = 0;
   start_ = {};
-  fields_[0] = {};
+  if (!fields_.empty()) fields_[0] = {};
   too_many_ = bad_version_ = false;
 }
 
 HeadParser::Status HeadParser::parse(std::string_view buffer) noexcept {
+  if (fields_.empty()) fields_.resize(kUsualFields);
   base_ = buffer.data();
   if (buffer.size() == fed_) return Status::kNeedMore;
   const llhttp_errno_t error = llhttp_execute(&parser_, buffer.data() + fed_, buffer.size() - fed_);
@@ -108,7 +110,7 @@ int HeadParser::on_reason(llhttp_t* parser, const char* at, std::size_t size) no
 
 int HeadParser::on_name(llhttp_t* parser, const char* at, std::size_t size) noexcept {
   HeadParser& head = self(parser);
-  if (head.field_count_ == head.fields_.size()) {
+  if (head.field_count_ == routing::kMaxHeaderFields) {
     head.too_many_ = true;
     return kRefuse;
   }
@@ -131,7 +133,9 @@ int HeadParser::on_value(llhttp_t* parser, const char* at, std::size_t size) noe
 int HeadParser::on_value_complete(llhttp_t* parser) noexcept {
   HeadParser& head = self(parser);
   ++head.field_count_;
-  if (head.field_count_ < head.fields_.size()) head.fields_[head.field_count_] = {};
+  if (head.field_count_ == routing::kMaxHeaderFields) return 0;
+  if (head.field_count_ == head.fields_.size()) head.fields_.resize(2 * head.field_count_);
+  head.fields_[head.field_count_] = {};
   return 0;
 }
 

@@ -2,11 +2,11 @@
 
 #include <llhttp.h>
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "routing/http/message.h"
 
@@ -90,7 +90,8 @@ class HeadParser {
   std::size_t field_count_ = 0;
   bool too_many_ = false;
   bool bad_version_ = false;
-  std::array<FieldSpans, routing::kMaxHeaderFields> fields_;
+  // The one in progress is the last; grows with the heads that come, and keeps its size.
+  std::vector<FieldSpans> fields_;
 };
 
 }  // namespace cppx::proxy::http1

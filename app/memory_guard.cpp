@@ -1,0 +1,80 @@
+#include "app/memory_guard.h"
+
+#include <malloc.h>
+
+#include <utility>
+
+#include <boost/asio/post.hpp>
+
+#include "base/log.h"
+#include "base/memory.h"
+
+namespace cppx::app {
+namespace {
+
+using proxy::MemoryLevel;
+
+// Of a cgroup's limit: the rest is for what the kernel keeps for the sockets.
+constexpr std::uint64_t kPercentOfCgroup = 80;
+// Between two looks; while memory is short each of them gives some back.
+constexpr std::chrono::milliseconds kFar{250};
+constexpr std::chrono::milliseconds kShort{20};
+constexpr std::chrono::seconds kTrimInterval{1};
+constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
+
+}  // namespace
+
+MemoryGuard::MemoryGuard(boost::asio::io_context& io, Tell tell)
+    : io_(io), timer_(io), tell_(std::move(tell)) {}
+
+void MemoryGuard::start(std::uint64_t limit_bytes) {
+  limit_bytes_ = limit_bytes;
+  if (limit_bytes_ == 0) limit_bytes_ = cgroup_memory_limit().value_or(0) / 100 * kPercentOfCgroup;
+  if (limit_bytes_ == 0) return;
+  look();
+  wait();
+}
+
+void MemoryGuard::look_soon() {
+  if (limit_bytes_ == 0 || looking_soon_.exchange(true)) return;
+  boost::asio::post(io_, [this] {
+    looking_soon_.store(false);
+    look();
+  });
+}
+
+void MemoryGuard::stop() noexcept { timer_.cancel(); }
+
+void MemoryGuard::look() {
+  const std::uint64_t used = resident_bytes();
+  const MemoryLevel level = proxy::memory_level(used, limit_bytes_, level_);
+  if (level != MemoryLevel::kNormal || level_ != MemoryLevel::kNormal) on_level(level, used);
+}
+
+void MemoryGuard::wait() {
+  timer_.expires_after(level_ == MemoryLevel::kNormal ? kFar : kShort);
+  timer_.async_wait([this](boost::system::error_code error) {
+    if (error) return;
+    look();
+    wait();
+  });
+}
+
+void MemoryGuard::on_level(MemoryLevel level, std::uint64_t used) {
+  if (level != MemoryLevel::kNormal && level_ == MemoryLevel::kNormal)
+    log::warning(
+        "memory is short: {} MiB of {} MiB (--memory-limit); nothing new is begun until there is "
+        "more",
+        used / kMiB, limit_bytes_ / kMiB
+    );
+  if (level == MemoryLevel::kNormal) log::info("memory is not short any more");
+  level_ = level;
+  tell_(level);
+  // What the workers gave back stays with the allocator otherwise, and the figure where it is.
+  const auto now = std::chrono::steady_clock::now();
+  if (level == MemoryLevel::kNormal || now - trimmed_ < kTrimInterval) return;
+  trimmed_ = now;
+  ::malloc_trim(0);
+}
+
+}  // namespace cppx::app

@@ -1,0 +1,42 @@
+#include "base/memory.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <string_view>
+
+#include "base/descriptor.h"
+#include "base/text.h"
+
+namespace cppx {
+namespace {
+
+// v1 says so when there is no limit: the largest multiple of the page size, or near it.
+constexpr std::uint64_t kNoLimit = std::uint64_t{1} << 60;
+
+}  // namespace
+
+std::uint64_t resident_bytes() noexcept {
+  const Descriptor file(::open("/proc/self/statm", O_RDONLY | O_CLOEXEC));
+  std::array<char, 128> text;
+  const ssize_t size = file.is_open() ? ::read(file.get(), text.data(), text.size()) : 0;
+  std::string_view rest(text.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+  rest.remove_prefix(std::min(rest.find(' ') + 1, rest.size()));
+  const auto pages = parse_int<std::int64_t>(rest.substr(0, rest.find(' ')));
+  return pages ? static_cast<std::uint64_t>(*pages * ::sysconf(_SC_PAGESIZE)) : 0;
+}
+
+std::optional<std::uint64_t> cgroup_memory_limit(const std::filesystem::path& root) {
+  for (const char* file :
+       {"sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+    std::ifstream in(root / file);
+    std::uint64_t limit = 0;
+    if (in >> limit && limit > 0 && limit < kNoLimit) return limit;
+  }
+  return std::nullopt;
+}
+
+}  // namespace cppx

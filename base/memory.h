@@ -1,0 +1,16 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+
+namespace cppx {
+
+/// Resident memory of this process, in bytes; 0 when the kernel does not say.
+std::uint64_t resident_bytes() noexcept;
+
+/// What the cgroup of this process may use (v2 memory.max or v1 memory.limit_in_bytes); none
+/// without a limit. `root` is "/" but in tests.
+std::optional<std::uint64_t> cgroup_memory_limit(const std::filesystem::path& root = "/");
+
+}  // namespace cppx
