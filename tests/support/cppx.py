@@ -119,6 +119,11 @@ class Cppx:
         except (OSError, Truncated):
             return None
 
+    def metric(self, name):
+        """The value of the first metric whose line begins with `name`."""
+        text = ask(self.health_port, request(target="/metrics", host="localhost")).text
+        return next(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name))
+
     def connect(self, **options):
         return Connection(self.http_port, **options)
 

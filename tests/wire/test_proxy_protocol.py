@@ -48,13 +48,7 @@ class Balanced:
         return self.backend.last.headers
 
     def refused(self):
-        return metric(self.cppx, "cppx_proxy_protocol_refused_total")
-
-
-def metric(cppx, name):
-    with Connection(cppx.health_port) as connection:
-        text = connection.ask(request(target="/metrics", host="localhost")).text
-    return next(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name))
+        return self.cppx.metric("cppx_proxy_protocol_refused_total")
 
 
 @pytest.fixture(scope="module")
