@@ -18,6 +18,10 @@ HOSTS = {"web": "web.test", "grpc": "grpc.test", "echo": "echo.test"}
 PATHS = ("/", "/slow", "/some/where", "/?x=1")
 
 
+def expect(answer, expected):
+    assert answer == expected, f"{answer!r:.100} instead of {expected!r}"
+
+
 class Target:
     """The cppx under load, and the certificates that it may show."""
 
@@ -50,10 +54,11 @@ def new_connections(target):
     context, session, raw = client_context(), None, request(host=HOSTS["web"])
     for number in itertools.count():
         with Connection.tls(target.cppx.https_port, HOSTS["web"], context=context, session=session) as connection:
-            at = target.certificates.index(connection.certificate())
+            shown = connection.certificate()
+            assert shown in target.certificates, "a certificate that was never given to this host"
             response = connection.ask(raw)
-            assert (response.status, response.body) == (200, BODY), response
-            target.shown.add(at)
+            expect((response.status, response.body), (200, BODY))
+            target.shown.add(shown)
             session = None if number % 2 else connection.sock.session
         yield 1
 
@@ -64,7 +69,7 @@ def calls(target, tls):
         with target.stub(tls) as stub:
             for number in range(200):
                 message = b"%d" % number
-                assert stub.echo(message, timeout=scaled(PATIENCE)) == message
+                expect(stub.echo(message, timeout=scaled(PATIENCE)), message)
                 yield 1
 
 
@@ -76,11 +81,11 @@ def conversation(target, tls):
         try:
             for number in itertools.count():
                 said.put(b"%d" % number)
-                assert next(answers) == b"%d" % number
+                expect(next(answers), b"%d" % number)
                 yield 1
         except GeneratorExit:
             said.put(None)
-            assert list(answers) == []
+            expect(list(answers), [])
 
 
 def messages(target, tls, lasting):
@@ -89,7 +94,7 @@ def messages(target, tls, lasting):
         with open_websocket(target.cppx, tls, HOSTS["echo"]) as websocket:
             for number in itertools.count() if lasting else range(50):
                 websocket.send(f"{number}")
-                assert websocket.recv(timeout=scaled(PATIENCE)) == f"{number}"
+                expect(websocket.recv(timeout=scaled(PATIENCE)), f"{number}")
                 yield 1
 
 
@@ -102,10 +107,12 @@ def messages_over_http2(target):
                 brief = H2WebSocket(client, host=HOSTS["echo"])
             for websocket in (lasting, brief):
                 websocket.send(f"{number}")
-                assert websocket.recv() == f"{number}"
+                expect(websocket.recv(), f"{number}")
                 yield 1
             if number % 50 == 49:
                 brief.close()
+                expect(brief.recv(), None)
+                client.send(brief.stream, end=True)
                 client.finish(brief.stream)
 
 
