@@ -153,6 +153,11 @@ class Cppx:
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+) kB", status).group(1)) * 1024
 
+    def own_memory_bytes(self):
+        """Memory of the process as far as it is its own: pages that are shared count in parts."""
+        rollup = pathlib.Path(f"/proc/{self.process.pid}/smaps_rollup").read_text()
+        return int(re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE).group(1)) * 1024
+
     def open_files(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
