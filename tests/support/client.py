@@ -72,11 +72,12 @@ class Connection(Wire):
         super().__init__(sock, timeout)
 
     @classmethod
-    def tls(cls, port, server_name=None, context=None, **options):
+    def tls(cls, port, server_name=None, context=None, session=None, **options):
+        """`session` is one to resume, of a connection with the same context."""
         connection = cls(port, **options)
         try:
             connection.sock = (context or client_context()).wrap_socket(
-                connection.sock, server_hostname=server_name
+                connection.sock, server_hostname=server_name, session=session
             )
         except Exception:
             connection.close()

@@ -122,6 +122,11 @@ class Cppx:
         except (OSError, Truncated):
             return None
 
+    def metric(self, name):
+        """The value of the first metric whose line begins with `name`."""
+        text = ask(self.health_port, request(target="/metrics", host="localhost")).text
+        return next(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name))
+
     def connect(self, **options):
         return Connection(self.http_port, **options)
 
@@ -150,6 +155,11 @@ class Cppx:
         """Resident memory of the process."""
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+) kB", status).group(1)) * 1024
+
+    def own_memory_bytes(self):
+        """Memory of the process as far as it is its own: pages that are shared count in parts."""
+        rollup = pathlib.Path(f"/proc/{self.process.pid}/smaps_rollup").read_text()
+        return int(re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE).group(1)) * 1024
 
     def open_files(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))

@@ -1,9 +1,34 @@
-"""WebSocket over an HTTP/2 stream (RFC 8441): frames by the websockets library, bytes by H2Client."""
+"""WebSocket clients of the websockets library: over a connection of their own, and over an HTTP/2 stream of H2Client
+(RFC 8441)."""
+
+import socket
+import ssl
 
 from websockets.frames import Opcode
 from websockets.protocol import CLIENT, OPEN, Protocol
+from websockets.sync.client import connect
 
+from support.client import client_context
 from support.h2 import Reset
+from support.waiting import scaled
+
+
+def open_websocket(cppx, tls, host="site.test", **options):
+    """A WebSocket on a connection of its own."""
+    # The library's reader takes TLS 1.3's session tickets for data and waits for more in SSL_read, while the
+    # request is written from another thread: a race of its own. TLS 1.2 sends nothing unasked.
+    context = client_context(maximum=ssl.TLSVersion.TLSv1_2)
+    port = cppx.https_port if tls else cppx.http_port
+    return connect(
+        f"{'wss' if tls else 'ws'}://{host}:{port}/chat?x=1",
+        sock=socket.create_connection(("127.0.0.1", port)),
+        server_hostname=host if tls else None,
+        ssl=context if tls else None,
+        max_size=None,
+        ping_interval=None,
+        open_timeout=scaled(10),
+        **options,
+    )
 
 
 def handshake_fields(path="/chat?x=1", host="site.test", scheme="https", protocol="websocket", headers=()):

@@ -40,12 +40,6 @@ def many(count, connect):
             connection.close()
 
 
-def metric(cppx, name):
-    with Connection(cppx.health_port) as connection:
-        text = connection.ask(request(target="/metrics", host="localhost")).text
-    return next(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name))
-
-
 def serve_others(cppx, count=20):
     """Requests on connections of their own, each answered soon."""
     start = time.monotonic()
@@ -165,7 +159,7 @@ def test_idle_connections_make_room(site):
     with many(30, cppx.connect) as connections:
         for connection in connections[:20]:
             assert connection.ask(request()).status == 200
-        wait_for(lambda: metric(cppx, "nginx_ingress_controller_nginx_process_connections{") == 30, 5, "all of them")
+        wait_for(lambda: cppx.metric("nginx_ingress_controller_nginx_process_connections{") == 30, 5, "all of them")
         assert [closed(connection) for connection in connections] == [False] * 30
         # Touched again, the first one is the last to go.
         assert connections[0].ask(request()).status == 200
@@ -177,14 +171,14 @@ def test_idle_connections_make_room(site):
                 with contextlib.suppress(Truncated, OSError):
                     assert connection.ask(request()).status == 200
             wait_for(lambda: closed(connections[0]), 5, "the first one to go")
-        assert metric(cppx, "nginx_ingress_controller_nginx_process_connections{") <= 30
-    assert metric(cppx, "cppx_idle_connections_closed_total") >= 30
+        assert cppx.metric("nginx_ingress_controller_nginx_process_connections{") <= 30
+    assert cppx.metric("cppx_idle_connections_closed_total") >= 30
 
 
 def test_silent_tls_connections_make_room(site):
     cppx, _ = site(max_worker_connections="30")
     with many(30, lambda: Connection(cppx.https_port)) as connections:
-        wait_for(lambda: metric(cppx, "nginx_ingress_controller_nginx_process_connections{") == 30, 5, "all of them")
+        wait_for(lambda: cppx.metric("nginx_ingress_controller_nginx_process_connections{") == 30, 5, "all of them")
         with many(10, cppx.connect) as others:
             for connection in others:
                 assert connection.ask(request()).status == 200
@@ -222,7 +216,7 @@ def test_connections_in_use_are_not_closed_for_others(site):
             go.set()
             for connection in busy + waiting:
                 assert connection.read_response().status == 200
-    assert metric(cppx, "cppx_accept_paused_total") >= 1
+    assert cppx.metric("cppx_accept_paused_total") >= 1
     assert len(backend.requests) >= 220
 
 
@@ -230,10 +224,10 @@ def test_a_higher_limit_lets_those_in_who_wait(site):
     cppx, _ = site(max_worker_connections="1")
     with cppx.connect() as busy:
         busy.send(b"GET / HTTP/1.1\r\nHost: site.test\r\n")
-        wait_for(lambda: metric(cppx, "nginx_ingress_controller_nginx_process_connections{") == 1, 5, "it")
+        wait_for(lambda: cppx.metric("nginx_ingress_controller_nginx_process_connections{") == 1, 5, "it")
         with cppx.connect() as waiting:
             waiting.send(request())
-            wait_for(lambda: metric(cppx, "cppx_accept_paused_total") == 1, 5, "the limit to be met")
+            wait_for(lambda: cppx.metric("cppx_accept_paused_total") == 1, 5, "the limit to be met")
             cppx.write("config.yaml", [config_map("cppx", {"max-worker-connections": "2"})])
             assert waiting.read_response().status == 200
         busy.send(b"\r\n")

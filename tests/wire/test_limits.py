@@ -202,6 +202,4 @@ def test_clients_that_leave_are_not_counted_any_more(limited):
 def test_the_metrics_count_what_was_refused(limited):
     cppx, _ = limited(limit_rpm=1, limit_burst_multiplier=1)
     statuses(cppx, 5)
-    with Connection(cppx.health_port) as connection:
-        text = connection.ask(request(target="/metrics", host="localhost")).text
-    assert "\ncppx_requests_limited_total 3\n" in text
+    assert cppx.metric("cppx_requests_limited_total ") == 3

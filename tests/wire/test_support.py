@@ -4,6 +4,7 @@ import pytest
 
 from support.backend import Backend, black_hole, refused_port, sends
 from support.client import Connection, ask, request
+from support.h2load import Report, read_report
 from support.waiting import wait_for
 from support.wire import Truncated, chunk, chunked
 
@@ -110,3 +111,25 @@ def test_a_refused_port_refuses_and_a_black_hole_does_not_answer():
 def test_waiting_in_vain_fails():
     with pytest.raises(AssertionError, match="in vain for godot"):
         wait_for(lambda: False, 0.05, "godot")
+
+
+H2LOAD = """\
+finished in 101.33ms, 19736.90 req/s, 4.65MB/s
+requests: 2000 total, 2000 started, 2000 done, {} succeeded, {} failed, {} errored, 0 timeout
+status codes: {} 2xx, 0 3xx, 0 4xx, {} 5xx
+traffic: 482.43KB (494004) total, 39.08KB (40020) headers (space savings 90.00%), 390.63KB (400000) data
+"""
+
+
+@pytest.mark.parametrize(
+    ("numbers", "report", "ok"),
+    [
+        ((2000, 0, 0, 2000, 0), Report(2000, 2000, 0, 2000, 400000), True),
+        ((1999, 1, 0, 1999, 1), Report(2000, 1999, 1, 1999, 400000), False),
+        ((1999, 0, 1, 1999, 0), Report(2000, 1999, 1, 1999, 400000), False),
+        ((2000, 0, 0, 1999, 1), Report(2000, 2000, 0, 1999, 400000), False),
+    ],
+)
+def test_what_h2load_says(numbers, report, ok):
+    assert read_report(H2LOAD.format(*numbers)) == report
+    assert report.ok == ok

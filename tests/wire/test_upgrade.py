@@ -2,19 +2,17 @@
 
 import contextlib
 import random
-import socket
-import ssl
 import threading
 import time
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import connect
 from websockets.sync.server import serve
 
-from support.client import client_context, request
+from support.client import request
 from support.manifests import ingress, rule, service_of
 from support.waiting import scaled, wait_for
+from support.websocket import open_websocket
 from support.websocket_echo import echo, echo_site
 
 UPGRADE = [("Connection", "Upgrade"), ("Upgrade", "websocket")]
@@ -32,23 +30,6 @@ def sockets(cppx_binary, tmp_path_factory):
 def websocket(sockets, request):
     with open_websocket(sockets, request.param) as client:
         yield client
-
-
-def open_websocket(cppx, tls, **options):
-    # The library's reader takes TLS 1.3's session tickets for data and waits for more in SSL_read, while the
-    # request is written from another thread: a race of its own. TLS 1.2 sends nothing unasked.
-    context = client_context(maximum=ssl.TLSVersion.TLSv1_2)
-    port = cppx.https_port if tls else cppx.http_port
-    return connect(
-        f"{'wss' if tls else 'ws'}://site.test:{port}/chat?x=1",
-        sock=socket.create_connection(("127.0.0.1", port)),
-        server_hostname="site.test" if tls else None,
-        ssl=context if tls else None,
-        max_size=None,
-        ping_interval=None,
-        open_timeout=scaled(10),
-        **options,
-    )
 
 
 def test_text_and_binary_messages(websocket):
