@@ -1,5 +1,6 @@
 """Thousands of client connections with a hundred thousand requests in progress: what they cost, and that all end well."""
 
+import math
 import resource
 from dataclasses import dataclass
 
@@ -35,9 +36,10 @@ def all_files():
 
 
 def possible_connections(files):
-    """As many as wanted or, less a tenth as workers do not get equal shares, as cppx takes with so many files: half of
-    them, and none of some hundred that are for other things."""
-    return min(int(CONNECTIONS / SLOW), (files - 256) // 2 * 9 // 10)
+    """As many as wanted or as cppx takes with so many files: half of them, without those that are for other things. Some
+    less, as the kernel's dice do not give workers equal shares."""
+    taken = (files - 256) // 2
+    return min(int(CONNECTIONS / SLOW), taken - 6 * math.isqrt(taken))
 
 
 def site_of(start_cppx, backend, **options):
