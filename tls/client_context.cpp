@@ -51,13 +51,12 @@ Result<std::unique_ptr<ClientContext>> ClientContext::create() {
 
 ClientContext::~ClientContext() = default;
 
-SslPtr ClientContext::connect(int socket, ClientAlpn alpn) {
+SslPtr ClientContext::connect(ClientAlpn alpn) {
   const ErrorQueueScope errors;
   SslPtr ssl(SSL_new(impl_->context.get()));
   const std::span<const unsigned char> protocols =
       alpn == ClientAlpn::kHttp2 ? std::span<const unsigned char>(kHttp2) : kHttp11;
-  if (!ssl || SSL_set_fd(ssl.get(), socket) == 0 ||
-      SSL_set_alpn_protos(ssl.get(), protocols.data(), static_cast<unsigned>(protocols.size())) !=
+  if (!ssl || SSL_set_alpn_protos(ssl.get(), protocols.data(), static_cast<unsigned>(protocols.size())) !=
           0)
     return nullptr;
   SSL_set_connect_state(ssl.get());

@@ -24,9 +24,8 @@ class ClientContext {
   ClientContext(const ClientContext&) = delete;
   ClientContext& operator=(const ClientContext&) = delete;
 
-  /// A client-side SSL on `socket` (not owned). Null when out of memory. Reads ahead and writes as
-  /// those of ServerContext do.
-  SslPtr connect(int socket, ClientAlpn alpn);
+  /// A client-side SSL, to be attached as those of ServerContext are. Null when out of memory.
+  SslPtr connect(ClientAlpn alpn);
 
  private:
   ClientContext() = default;

@@ -184,11 +184,10 @@ Result<std::unique_ptr<ServerContext>> ServerContext::create() {
 
 ServerContext::~ServerContext() = default;
 
-SslPtr ServerContext::accept(int socket, const HandshakeOptions& options) {
+SslPtr ServerContext::accept(const HandshakeOptions& options) {
   const ErrorQueueScope errors;
   SslPtr ssl(SSL_new(impl_->context.get()));
-  if (!ssl || SSL_set_fd(ssl.get(), socket) == 0 ||
-      SSL_set_app_data(ssl.get(), const_cast<HandshakeOptions*>(&options)) == 0)
+  if (!ssl || SSL_set_app_data(ssl.get(), const_cast<HandshakeOptions*>(&options)) == 0)
     return nullptr;
   SSL_set_accept_state(ssl.get());
   return ssl;

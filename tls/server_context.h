@@ -36,11 +36,12 @@ class ServerContext {
   ServerContext(const ServerContext&) = delete;
   ServerContext& operator=(const ServerContext&) = delete;
 
-  /// A server-side SSL on `socket` (not owned). Null when out of memory.
+  /// A server-side SSL, to be attached to what it reads and writes (byte_stream.h). Null when out of
+  /// memory.
   ///
-  /// OpenSSL reads ahead: call SSL_read until it wants more before waiting for the socket. It
-  /// writes with write(2): the process has to ignore SIGPIPE. The SSL's app data is taken.
-  SslPtr accept(int socket, const HandshakeOptions& options);
+  /// OpenSSL reads ahead: call SSL_read until it wants more before waiting for the socket. The
+  /// SSL's app data is taken.
+  SslPtr accept(const HandshakeOptions& options);
 
  private:
   ServerContext() = default;

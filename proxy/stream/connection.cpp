@@ -30,12 +30,10 @@ constexpr unsigned char kTlsHandshakeRecord = 0x16;
 }  // namespace
 
 Connection::Connection(Worker& worker, const Listener& listener, const ClientAddress& client)
-    : worker_(worker), downstream_(worker.io(), worker.wheel(), listener, client) {}
+    : worker_(worker), downstream_(worker.poller(), worker.wheel(), listener, client) {}
 
-boost::system::error_code Connection::assign(int socket) {
-  return downstream_.transport.assign(
-      socket, downstream_.address.view().find(':') != std::string_view::npos
-  );
+bool Connection::assign(Descriptor socket) {
+  return downstream_.transport.assign(std::move(socket));
 }
 
 void Connection::wind_down() noexcept {
@@ -154,9 +152,8 @@ Task<bool> Connection::handshake() {
   const tls::HandshakeOptions options{
       .certificates = *table->certificates, .http2 = snapshot->settings->use_http2
   };
-  auto ssl = worker_.tls().accept(transport.native_handle(), options);
-  if (!ssl) co_return false;
-  transport.start_tls(std::move(ssl));
+  auto ssl = worker_.tls().accept(options);
+  if (!ssl || !transport.start_tls(std::move(ssl))) co_return false;
   transport.arm_write(snapshot->settings->client_header_timeout);
   for (;;) {
     const IoResult result = transport.try_handshake();
@@ -179,27 +176,42 @@ Task<bool> Connection::handshake() {
 Task<bool> Connection::wait_for_request() {
   Downstream& down = downstream_;
   if (!down.unread().empty()) co_return true;
-  down.input.reset();
   down.begin = down.end = 0;
-  if (down.transport.has_buffered_input()) co_return true;
-  if (draining_ && down.requests != 0) co_return false;
   const auto& settings = *worker_.snapshots().current().settings;
   std::chrono::milliseconds patience =
       down.requests == 0 ? settings.client_header_timeout : settings.keep_alive;
   if (draining_) patience = kFirstRequestWhileDraining;
   down.transport.arm_read(patience);
-  idle_ = true;
-  worker_.idle_connections().enter(down.idle);
-  const auto ready = co_await down.transport.wait(Direction::kRead);
-  idle_ = false;
-  down.idle.leave();
-  down.transport.disarm_read();
-  if (ready == IoStatus::kCancelled && !cut_) {
+  for (;;) {
+    if (!down.transport.silent()) {
+      const IoStatus read = read_what_is_there();
+      if (read != IoStatus::kWantRead) co_return read == IoStatus::kOk;
+    }
+    // Nothing is held while nothing comes.
+    down.input.reset();
+    if (draining_ && down.requests != 0) co_return false;
+    idle_ = true;
+    worker_.idle_connections().enter(down.idle);
+    const auto ready = co_await down.transport.wait(Direction::kRead);
+    idle_ = false;
+    down.idle.leave();
+    if (ready == IoStatus::kOk) continue;
+    if (ready != IoStatus::kCancelled || cut_) co_return false;
     // Draining, or the place is needed. A request that came in the meantime is still served.
     down.transport.resume(Direction::kRead);
     co_return down.transport.peek().ok();
   }
-  co_return ready == IoStatus::kOk;
+}
+
+IoStatus Connection::read_what_is_there() {
+  Downstream& down = downstream_;
+  if (down.input.empty()) down.input = worker_.buffers().take_small();
+  const auto got = down.transport.try_read(down.free_space());
+  if (got.ok()) {
+    down.end = got.bytes;
+    down.transport.disarm_read();
+  }
+  return got.status == IoStatus::kWantWrite ? IoStatus::kWantRead : got.status;
 }
 
 bool Connection::grow_input(std::uint32_t limit_bytes) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "base/descriptor.h"
 #include "proxy/coro/task.h"
 #include "proxy/stream/downstream.h"
 #include "proxy/stream/local_reply.h"
@@ -22,7 +23,8 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  boost::system::error_code assign(int socket);
+  /// False when out of memory.
+  [[nodiscard]] bool assign(Descriptor socket);
 
   /// The whole life of the connection; run once.
   Task<void> serve();
@@ -52,6 +54,7 @@ class Connection {
   Task<Next> serve_request();
   Task<void> end(Next how);
   Task<bool> wait_for_request();
+  IoStatus read_what_is_there();
   Task<HeadResult> read_head();
   Task<HeadResult> refuse(std::uint16_t status);
   Task<bool> write_reply_and_close(LocalReply reply);

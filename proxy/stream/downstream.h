@@ -16,11 +16,8 @@ namespace cppx::proxy {
 
 /// The client's side of a connection, shared by the connection and the stream in progress.
 struct Downstream {
-  Downstream(
-      boost::asio::io_context& io, TimerWheel& wheel, const Listener& on,
-      const ClientAddress& client
-  )
-      : transport(io, wheel), idle(transport), listener(on), address(client) {}
+  Downstream(Poller& poller, TimerWheel& wheel, const Listener& on, const ClientAddress& client)
+      : transport(poller, wheel), idle(transport), listener(on), address(client) {}
 
   Transport transport;
   IdleLink idle;

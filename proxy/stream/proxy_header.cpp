@@ -90,7 +90,10 @@ Task<bool> receive_proxy_header(Worker& worker, Downstream& downstream) {
     if (downstream.input.empty()) downstream.input = worker.buffers().take_small();
     const Progress progress = take_header_bytes(transport.native_handle(), downstream.input, size);
     if (progress.status == ReadStatus::kMalformed) break;
-    if (progress.status == ReadStatus::kNeedMore) continue;
+    if (progress.status == ReadStatus::kNeedMore) {
+      transport.drained();
+      continue;
+    }
     transport.disarm_read();
     downstream.input.reset();
     adopt(progress.header, downstream);

@@ -8,11 +8,10 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace cppx::proxy {
 namespace {
-
-namespace asio = boost::asio;
 
 // One TLS record: pieces are gathered into one, so that a head and a short body are not two
 // records.
@@ -25,19 +24,35 @@ IoResult from_errno() noexcept {
 
 }  // namespace
 
-Transport::Transport(asio::io_context& io, TimerWheel& wheel)
-    : socket_(io.get_executor()),
+Transport::Transport(Poller& poller, TimerWheel& wheel)
+    : poller_(poller),
       read_deadline_(wheel, *this, Direction::kRead),
       write_deadline_(wheel, *this, Direction::kWrite) {}
 
 Transport::~Transport() { close(); }
 
-boost::system::error_code Transport::assign(int socket, bool is_v6) {
-  boost::system::error_code error;
-  socket_.assign(is_v6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), socket, error);
-  // Asio must know that the descriptor is non-blocking already; it would set it again otherwise.
-  if (!error) socket_.native_non_blocking(true, error);
-  return error;
+bool Transport::assign(Descriptor socket) {
+  if (!poller_.add(socket.get(), *this)) return false;
+  socket_ = std::move(socket);
+  return true;
+}
+
+bool Transport::start_tls(tls::SslPtr ssl) noexcept {
+  ssl_ = std::move(ssl);
+  return tls::attach(ssl_.get(), *this);
+}
+
+ssize_t Transport::receive(char* into, std::size_t size) noexcept {
+  const ssize_t got = ::recv(socket_.get(), into, size, 0);
+  // Less than asked for is all there was (epoll(7)).
+  if (got < static_cast<ssize_t>(size)) read_.ready = ended_;
+  return got;
+}
+
+ssize_t Transport::send(const char* data, std::size_t size) noexcept {
+  const ssize_t sent = ::send(socket_.get(), data, size, MSG_NOSIGNAL);
+  if (sent < static_cast<ssize_t>(size)) write_.ready = false;
+  return sent;
 }
 
 IoResult Transport::tls_result(int returned) noexcept {
@@ -78,7 +93,7 @@ IoResult Transport::try_read(std::span<char> into) noexcept {
     if (returned == 1) return {IoStatus::kOk, got};
     return tls_result(returned);
   }
-  const ssize_t got = ::recv(socket_.native_handle(), into.data(), into.size(), 0);
+  const ssize_t got = receive(into.data(), into.size());
   if (got > 0) return {IoStatus::kOk, static_cast<std::size_t>(got)};
   if (got == 0) return {IoStatus::kEof, 0};
   return from_errno();
@@ -110,22 +125,27 @@ IoResult Transport::try_write(std::span<const iovec> pieces) noexcept {
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(pieces.data());  // NOLINT: sendmsg does not write to it
   message.msg_iovlen = pieces.size();
-  const ssize_t sent = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL);
+  const ssize_t sent = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
   if (sent >= 0) return {IoStatus::kOk, static_cast<std::size_t>(sent)};
   IoResult result = from_errno();
-  if (result.status == IoStatus::kWantRead) result.status = IoStatus::kWantWrite;
+  if (result.status == IoStatus::kWantRead) {
+    result.status = IoStatus::kWantWrite;
+    write_.ready = false;
+  }
   return result;
 }
 
 Task<IoResult> Transport::read_some(std::span<char> into) {
-  for (;;) {
-    const IoResult result = try_read(into);
-    if (result.status != IoStatus::kWantRead && result.status != IoStatus::kWantWrite)
-      co_return result;
+  IoResult result{IoStatus::kWantRead, 0};
+  // Where nothing is known to be there trying is in vain.
+  if (!silent()) result = try_read(into);
+  while (result.status == IoStatus::kWantRead || result.status == IoStatus::kWantWrite) {
     const auto ready =
         co_await wait(result.status == IoStatus::kWantRead ? Direction::kRead : Direction::kWrite);
     if (ready != IoStatus::kOk) co_return IoResult{ready, 0};
+    result = try_read(into);
   }
+  co_return result;
 }
 
 Task<IoResult> Transport::write_all(std::span<iovec> pieces, std::chrono::milliseconds idle) {
@@ -149,63 +169,46 @@ Task<IoResult> Transport::write_all(std::span<iovec> pieces, std::chrono::millis
   co_return IoResult{IoStatus::kOk, total};
 }
 
-bool Transport::WaitAwaiter::await_ready() const noexcept {
-  const Side& side = transport_.side(direction_);
-  return side.cancelled || side.timed_out || !transport_.socket_.is_open();
-}
-
-void Transport::WaitAwaiter::start() {
-  const auto type =
-      direction_ == Direction::kRead ? asio::socket_base::wait_read : asio::socket_base::wait_write;
-  transport_.socket_.async_wait(type, [this](boost::system::error_code error) {
-    Side& side = transport_.side(direction_);
-    // The socket was cancelled for the sake of the other direction: go on waiting.
-    if (error == asio::error::operation_aborted && transport_.socket_.is_open() &&
-        !side.cancelled && !side.timed_out) {
-      start();
-      return;
-    }
-    error_ = error;
-    side.waiting = false;
-    waiter_.resume();
-  });
-}
-
-void Transport::WaitAwaiter::await_suspend(std::coroutine_handle<> waiter) {
-  waiter_ = waiter;
-  transport_.side(direction_).waiting = true;
-  start();
-}
-
 IoStatus Transport::WaitAwaiter::await_resume() noexcept {
   Side& side = transport_.side(direction_);
+  side.waiter = nullptr;
   if (side.cancelled || !transport_.socket_.is_open()) return IoStatus::kCancelled;
   if (side.timed_out) {
     side.timed_out = false;
     return IoStatus::kTimeout;
   }
-  return error_ ? IoStatus::kError : IoStatus::kOk;
+  return IoStatus::kOk;
 }
 
-void Transport::on_deadline(Direction direction) noexcept {
+void Transport::on_ready(bool readable, bool writable, bool ended) noexcept {
+  read_.ready = read_.ready || readable;
+  write_.ready = write_.ready || writable;
+  ended_ = ended_ || ended;
+}
+
+void Transport::wake(Direction direction) {
+  // What it was woken for may have been seen to by an earlier wait.
+  if (!side(direction).waiter || !may_go_on(direction)) return;
+  std::exchange(side(direction).waiter, nullptr).resume();
+}
+
+void Transport::end_wait(Direction direction) {
+  if (side(direction).waiter) poller_.wake_soon(socket_.get(), direction);
+}
+
+void Transport::on_deadline(Direction direction) {
   side(direction).timed_out = true;
-  if (side(direction).waiting) wake_waiters();
-}
-
-void Transport::wake_waiters() noexcept {
-  boost::system::error_code ignored;
-  socket_.cancel(ignored);
+  end_wait(direction);
 }
 
 void Transport::cancel(Direction direction) noexcept {
   side(direction).cancelled = true;
-  if (side(direction).waiting) wake_waiters();
+  end_wait(direction);
 }
 
 void Transport::cancel() noexcept {
-  read_.cancelled = true;
-  write_.cancelled = true;
-  if (read_.waiting || write_.waiting) wake_waiters();
+  cancel(Direction::kRead);
+  cancel(Direction::kWrite);
 }
 
 void Transport::resume(Direction direction) noexcept {
@@ -223,10 +226,12 @@ IoResult Transport::peek() noexcept {
 }
 
 IoResult Transport::peek(unsigned char& first) noexcept {
-  const ssize_t got = ::recv(socket_.native_handle(), &first, 1, MSG_PEEK | MSG_DONTWAIT);
+  const ssize_t got = ::recv(socket_.get(), &first, 1, MSG_PEEK | MSG_DONTWAIT);
   if (got > 0) return {IoStatus::kOk, 1};
   if (got == 0) return {IoStatus::kEof, 0};
-  return from_errno();
+  const IoResult result = from_errno();
+  if (result.status == IoStatus::kWantRead) read_.ready = ended_;
+  return result;
 }
 
 void Transport::shutdown_send() noexcept {
@@ -236,21 +241,22 @@ void Transport::shutdown_send() noexcept {
     SSL_shutdown(ssl_.get());
     ERR_clear_error();
   }
-  ::shutdown(socket_.native_handle(), SHUT_WR);
+  ::shutdown(socket_.get(), SHUT_WR);
 }
 
 void Transport::close() noexcept {
   read_deadline_.disarm();
   write_deadline_.disarm();
   ssl_.reset();
-  boost::system::error_code ignored;
-  socket_.close(ignored);
+  if (!socket_.is_open()) return;
+  poller_.forget(socket_.get());
+  socket_.reset();
 }
 
 void Transport::abort() noexcept {
   if (!socket_.is_open()) return;
   const linger reset{.l_onoff = 1, .l_linger = 0};
-  ::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+  ::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
   close();
 }
 

@@ -9,12 +9,11 @@
 #include <span>
 #include <string_view>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-
+#include "base/descriptor.h"
 #include "proxy/coro/task.h"
+#include "proxy/transport/poller.h"
 #include "proxy/worker/timer_wheel.h"
-#include "tls/server_context.h"
+#include "tls/byte_stream.h"
 
 namespace cppx::proxy {
 
@@ -35,29 +34,25 @@ struct IoResult {
   [[nodiscard]] bool ok() const noexcept { return status == IoStatus::kOk; }
 };
 
-enum class Direction : std::uint8_t { kRead, kWrite };
-
-/// One byte stream of a worker: a TCP socket, with TLS on it or not. Reads and writes are tried
-/// inline and awaited only when they would block; waiting holds no buffer. One reader and one
-/// writer at a time. Belongs to one thread. Neither throws nor allocates in a steady state.
-class Transport {
+/// One byte stream of a worker: a TCP socket, with TLS on it or not. What is known to be ready is
+/// done inline, what is not is awaited; waiting holds no buffer. One reader and one writer at a
+/// time. Belongs to one thread. Neither throws nor allocates in a steady state.
+class Transport final : private tls::ByteStream {
  public:
-  using Executor = boost::asio::io_context::executor_type;
-  using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, Executor>;
-
-  Transport(boost::asio::io_context& io, TimerWheel& wheel);
+  Transport(Poller& poller, TimerWheel& wheel);
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
   ~Transport();
 
-  /// Takes a connected or connecting socket, which must be non-blocking.
-  boost::system::error_code assign(int socket, bool is_v6);
-  [[nodiscard]] int native_handle() noexcept { return socket_.native_handle(); }
+  /// Takes a connected or connecting socket, which must be non-blocking. False when the kernel has
+  /// no memory to watch it.
+  [[nodiscard]] bool assign(Descriptor socket);
+  [[nodiscard]] int native_handle() const noexcept { return socket_.get(); }
   [[nodiscard]] bool is_open() const noexcept { return socket_.is_open(); }
   [[nodiscard]] bool is_tls() const noexcept { return ssl_ != nullptr; }
 
-  /// From here on bytes go through `ssl`, which is bound to this socket.
-  void start_tls(tls::SslPtr ssl) noexcept { ssl_ = std::move(ssl); }
+  /// From here on bytes go through `ssl`. False when out of memory.
+  [[nodiscard]] bool start_tls(tls::SslPtr ssl) noexcept;
   /// The protocol that the handshake agreed on (RFC 7301); empty without one.
   [[nodiscard]] std::string_view alpn() const noexcept;
   /// One step of the handshake.
@@ -74,9 +69,14 @@ class Transport {
   /// `idle` for each wait. `bytes` of the result tells how many were taken, also when it failed.
   Task<IoResult> write_all(std::span<iovec> pieces, std::chrono::milliseconds idle);
 
-  /// Awaitable: until the socket is ready in `direction`, or kTimeout, kCancelled, kError.
+  /// Awaitable: until the socket may be ready in `direction`, or kTimeout or kCancelled. A socket
+  /// that has failed is ready.
   class WaitAwaiter;
   WaitAwaiter wait(Direction direction) noexcept;
+  /// What lay in the socket was taken otherwise: it is readable again when more comes.
+  void drained() noexcept { read_.ready = ended_; }
+  /// Nothing has come, as far as the loop knows: an end neither.
+  [[nodiscard]] bool silent() const noexcept { return !read_.ready && !has_buffered_input(); }
 
   /// From now on the read (write) side has until `after` has passed; replaces what was armed
   /// before.
@@ -110,6 +110,10 @@ class Transport {
   /// Closes so that the peer sees a reset: what was sent is not a complete message.
   void abort() noexcept;
 
+  // What the poller tells.
+  void on_ready(bool readable, bool writable, bool ended) noexcept;
+  void wake(Direction direction);
+
  private:
   struct SideDeadline final : Deadline {
     SideDeadline(TimerWheel& wheel, Transport& transport, Direction direction) noexcept
@@ -119,41 +123,52 @@ class Transport {
     Direction direction_;
   };
   struct Side {
+    std::coroutine_handle<> waiter;
+    bool ready = false;  // told so, and not used up since
     bool timed_out = false;
     bool cancelled = false;
-    bool waiting = false;
   };
 
   Side& side(Direction direction) noexcept {
     return direction == Direction::kRead ? read_ : write_;
   }
-  void on_deadline(Direction direction) noexcept;
-  void wake_waiters() noexcept;
+  [[nodiscard]] const Side& side(Direction direction) const noexcept {
+    return direction == Direction::kRead ? read_ : write_;
+  }
+  ssize_t receive(char* into, std::size_t size) noexcept override;
+  ssize_t send(const char* data, std::size_t size) noexcept override;
+  void on_deadline(Direction direction);
+  void end_wait(Direction direction);
+  [[nodiscard]] bool may_go_on(Direction direction) const noexcept {
+    const Side& waiting = side(direction);
+    return waiting.ready || waiting.cancelled || waiting.timed_out || !socket_.is_open();
+  }
   IoResult tls_result(int returned) noexcept;
   IoResult try_write_tls(std::span<const iovec> pieces) noexcept;
 
-  Socket socket_;
+  Poller& poller_;
+  Descriptor socket_;
   tls::SslPtr ssl_;
   SideDeadline read_deadline_;
   SideDeadline write_deadline_;
   Side read_;
   Side write_;
+  bool ended_ = false;  // the peer's side, or all of it: reading does not block any more
 };
 
 class Transport::WaitAwaiter {
  public:
   WaitAwaiter(Transport& transport, Direction direction) noexcept
       : transport_(transport), direction_(direction) {}
-  [[nodiscard]] bool await_ready() const noexcept;
-  void await_suspend(std::coroutine_handle<> waiter);
+  [[nodiscard]] bool await_ready() const noexcept { return transport_.may_go_on(direction_); }
+  void await_suspend(std::coroutine_handle<> waiter) noexcept {
+    transport_.side(direction_).waiter = waiter;
+  }
   [[nodiscard]] IoStatus await_resume() noexcept;
 
  private:
-  void start();
   Transport& transport_;
   Direction direction_;
-  std::coroutine_handle<> waiter_;
-  boost::system::error_code error_;
 };
 
 inline Transport::WaitAwaiter Transport::wait(Direction direction) noexcept {

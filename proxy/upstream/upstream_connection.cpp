@@ -55,9 +55,8 @@ Task<IoStatus> UpstreamConnection::connect(
 Task<IoStatus> UpstreamConnection::handshake(
     std::chrono::milliseconds timeout, tls::ClientContext& tls, tls::ClientAlpn alpn
 ) {
-  auto ssl = tls.connect(transport_.native_handle(), alpn);
-  if (!ssl) co_return IoStatus::kError;
-  transport_.start_tls(std::move(ssl));
+  auto ssl = tls.connect(alpn);
+  if (!ssl || !transport_.start_tls(std::move(ssl))) co_return IoStatus::kError;
   transport_.arm_read(timeout);
   transport_.arm_write(timeout);
   for (;;) {
@@ -78,19 +77,20 @@ Task<IoStatus> UpstreamConnection::handshake(
 
 Task<IoStatus> UpstreamConnection::connect_tcp(std::chrono::milliseconds timeout) {
   const bool v6 = !key_.address.is_v4();
-  const int socket =
-      ::socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
-  if (socket < 0) co_return IoStatus::kError;
+  Descriptor made(
+      ::socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP)
+  );
+  if (!made.is_open()) co_return IoStatus::kError;
+  const int socket = made.get();
   const int on = 1;
   ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   sockaddr_storage to;
   const socklen_t size = to_sockaddr(key_.address, to);
   const int connected = ::connect(socket, reinterpret_cast<const sockaddr*>(&to), size);
   const bool pending = connected != 0 && errno == EINPROGRESS;
-  if ((connected != 0 && !pending) || transport_.assign(socket, v6)) {
-    if (!transport_.is_open()) ::close(socket);
+  // Watched from here on only: an unconnected socket would be said to have ended.
+  if ((connected != 0 && !pending) || !transport_.assign(std::move(made)))
     co_return IoStatus::kError;
-  }
   if (!pending) co_return IoStatus::kOk;
   transport_.arm_write(timeout);
   const auto ready = co_await transport_.wait(Direction::kWrite);

@@ -11,6 +11,7 @@ constexpr std::chrono::seconds kSweepInterval{1};
 /// Silent is healthy: an end or bytes nobody asked for mean that the connection is of no more use.
 bool alive(UpstreamConnection& connection) noexcept {
   Transport& transport = connection.transport();
+  if (transport.silent()) return true;
   if (!transport.is_tls()) return transport.peek().status == IoStatus::kWantRead;
   // With TLS there may be records that are none of HTTP's business: session tickets.
   char byte = 0;

@@ -195,18 +195,18 @@ Listener::Queue Listener::accept_queued() {
     if (!worker_.draining() && !worker_.has_room()) return i == 0 ? Queue::kNoRoom : Queue::kEmpty;
     sockaddr_storage from{};
     socklen_t size = sizeof(from);
-    const int socket = ::accept4(
+    Descriptor socket(::accept4(
         acceptor_.native_handle(), reinterpret_cast<sockaddr*>(&from), &size,
         SOCK_NONBLOCK | SOCK_CLOEXEC
-    );
-    if (socket < 0) {
+    ));
+    if (!socket.is_open()) {
       if (errno == ECONNABORTED || errno == EINTR) continue;
       const bool exhausted =
           errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
       return exhausted ? Queue::kExhausted : Queue::kEmpty;
     }
-    set(socket, IPPROTO_TCP, TCP_NODELAY, 1);
-    worker_.on_accept(socket, *this, address_of(from));
+    set(socket.get(), IPPROTO_TCP, TCP_NODELAY, 1);
+    worker_.on_accept(std::move(socket), *this, address_of(from));
   }
   return Queue::kEmpty;
 }

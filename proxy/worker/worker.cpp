@@ -107,11 +107,10 @@ void Worker::on_memory_level(MemoryLevel level) {
   }
 }
 
-void Worker::on_accept(int socket, const Listener& listener, const ClientAddress& client) {
+void Worker::on_accept(Descriptor socket, const Listener& listener, const ClientAddress& client) {
   ++counters_.connections_accepted;
   const auto connection = connections_.emplace(connections_.end(), *this, listener, client);
-  if (connection->assign(socket)) {
-    ::close(socket);
+  if (!connection->assign(std::move(socket))) {
     connections_.erase(connection);
     return;
   }
@@ -164,6 +163,7 @@ void Worker::end_if_idle() {
     return;
   }
   upstreams_.close_all();
+  poller_.stop();
   work_.reset();
   io_.stop();
 }

@@ -18,6 +18,7 @@
 #include "proxy/limit/shared_limits.h"
 #include "proxy/stream/http2/http2_pool.h"
 #include "proxy/stream/stream_state.h"
+#include "proxy/transport/poller.h"
 #include "proxy/upstream/balancer.h"
 #include "proxy/upstream/health_registry.h"
 #include "proxy/upstream/retry_budget.h"
@@ -82,6 +83,7 @@ class Worker {
 
   // For the connections and streams of this worker.
   [[nodiscard]] boost::asio::io_context& io() noexcept { return io_; }
+  [[nodiscard]] Poller& poller() noexcept { return poller_; }
   [[nodiscard]] TimerWheel& wheel() noexcept { return wheel_; }
   [[nodiscard]] BufferPool& buffers() noexcept { return buffers_; }
   [[nodiscard]] UpstreamPool& upstreams() noexcept { return upstreams_; }
@@ -126,7 +128,7 @@ class Worker {
     return memory_level_ != MemoryLevel::kNormal;
   }
 
-  void on_accept(int socket, const Listener& listener, const ClientAddress& client);
+  void on_accept(Descriptor socket, const Listener& listener, const ClientAddress& client);
 
  private:
   void resume_if_room();
@@ -134,6 +136,7 @@ class Worker {
 
   boost::asio::io_context io_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  Poller poller_{io_};
   TimerWheel wheel_;
   BufferPool buffers_;
   StreamStatePool stream_states_;

@@ -49,7 +49,7 @@ TEST_CASE("raise_open_files_limit: says what holds, also the second time", "[pro
 }
 
 struct Idle {
-  Idle(boost::asio::io_context& io, TimerWheel& wheel) : transport(io, wheel), link(transport) {}
+  Idle(Poller& poller, TimerWheel& wheel) : transport(poller, wheel), link(transport) {}
   [[nodiscard]] bool shed() {
     const bool cancelled = transport.wait(Direction::kRead).await_ready();
     return cancelled && transport.wait(Direction::kRead).await_resume() == IoStatus::kCancelled;
@@ -60,13 +60,14 @@ struct Idle {
 
 TEST_CASE("IdleList: who has been idle for longest goes first", "[proxy]") {
   boost::asio::io_context io{1};
+  Poller poller(io);
   TimerWheel wheel(io);
   IdleList list;
   CHECK_FALSE(list.shed_oldest());
-  Idle a(io, wheel);
-  Idle b(io, wheel);
+  Idle a(poller, wheel);
+  Idle b(poller, wheel);
   {
-    Idle gone(io, wheel);
+    Idle gone(poller, wheel);
     list.enter(gone.link);
   }
   list.enter(a.link);
@@ -82,9 +83,10 @@ TEST_CASE("IdleList: who has been idle for longest goes first", "[proxy]") {
 
 TEST_CASE("IdleList: while room is wanted nobody becomes idle", "[proxy]") {
   boost::asio::io_context io{1};
+  Poller poller(io);
   TimerWheel wheel(io);
   IdleList list;
-  Idle a(io, wheel);
+  Idle a(poller, wheel);
   list.want_room(true);
   list.enter(a.link);
   CHECK_FALSE(a.link.is_linked());

@@ -12,6 +12,7 @@ using boost::asio::ip::tcp;
 
 struct Fixture {
   boost::asio::io_context io;
+  Poller poller{io};
   TimerWheel wheel{io};
   tcp::acceptor backend{io, {boost::asio::ip::address_v4::loopback(), 0}};
   UpstreamKey key{
@@ -28,7 +29,7 @@ struct Fixture {
 
   /// A connection, and the backend's end of it.
   std::pair<UpstreamPtr, tcp::socket> connect() {
-    auto connection = std::make_unique<UpstreamConnection>(io, wheel, key);
+    auto connection = std::make_unique<UpstreamConnection>(poller, wheel, key);
     auto status = IoStatus::kError;
     bool done = false;
     spawn(connect_into(*connection, status), [&done] { done = true; });
@@ -67,11 +68,16 @@ TEST_CASE("UpstreamPool: what the backend closed or wrote to unasked is not give
   auto [noisy, noisy_peer] = test.connect();
   auto [good, good_peer] = test.connect();
   const auto* const good_before = good.get();
+  auto* const closed_before = closed.get();
+  auto* const noisy_before = noisy.get();
   pool.give_back(std::move(good), test.settings);
   pool.give_back(std::move(closed), test.settings);
   pool.give_back(std::move(noisy), test.settings);
   closed_peer.close();
   boost::asio::write(noisy_peer, boost::asio::buffer("x", 1));
+  // The loop has to hear of it.
+  while (closed_before->transport().silent() || noisy_before->transport().silent())
+    test.io.run_one();
   CHECK(pool.take(test.key).get() == good_before);
 }
 
@@ -106,8 +112,9 @@ TEST_CASE("UpstreamPool: idle time passes and the sweep notices what ended", "[p
   test.settings.upstream_keepalive_timeout = std::chrono::milliseconds(1);
   pool.give_back(std::move(b), test.settings);
   peer_a.close();
-  // Ends by itself when the pool is empty: nothing is armed any more.
-  test.io.run_for(std::chrono::seconds(20));
+  const auto end = UpstreamPool::Clock::now() + std::chrono::seconds(20);
+  while (pool.idle() != 0 && UpstreamPool::Clock::now() < end)
+    test.io.run_one_for(std::chrono::seconds(1));
   CHECK(pool.idle() == 0);
 }
 

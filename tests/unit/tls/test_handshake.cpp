@@ -65,7 +65,8 @@ Connection::Connection(ServerContext& context, const SniTable& table, ClientOpti
     set = set && SSL_set1_sigalgs_list(client_, options.signature_algorithms.data()) == 1;
   if (!options.ciphers.empty())
     set = set && SSL_set_cipher_list(client_, options.ciphers.c_str()) == 1;
-  server_ = context.accept(sockets_[0], handshake_);
+  server_ = context.accept(handshake_);
+  set = set && server_ && SSL_set_fd(server_.get(), sockets_[0]) == 1;
   if (!options.server_groups.empty())
     set = set && SSL_set1_groups_list(server_.get(), options.server_groups.data()) == 1;
   if (!set || !server_) throw std::runtime_error("connection: " + last_error_text());

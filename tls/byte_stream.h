@@ -1,0 +1,25 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+
+#include "tls/server_context.h"
+
+namespace cppx::tls {
+
+/// The socket below TLS, as OpenSSL reads and writes it. Neither call blocks; both return what
+/// recv(2) and send(2) do, with errno.
+class ByteStream {
+ public:
+  virtual ssize_t receive(char* into, std::size_t size) noexcept = 0;
+  virtual ssize_t send(const char* data, std::size_t size) noexcept = 0;
+
+ protected:
+  ~ByteStream() = default;
+};
+
+/// From here on `ssl` reads and writes `stream`, which must outlive it. False when out of memory.
+bool attach(SSL* ssl, ByteStream& stream) noexcept;
+
+}  // namespace cppx::tls
