@@ -1,7 +1,5 @@
 #include "app/memory_guard.h"
 
-#include <malloc.h>
-
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -19,7 +17,6 @@ constexpr std::uint64_t kPercentOfCgroup = 80;
 // Between two looks; while memory is short each of them gives some back.
 constexpr std::chrono::milliseconds kFar{250};
 constexpr std::chrono::milliseconds kShort{20};
-constexpr std::chrono::seconds kTrimInterval{1};
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
 
 }  // namespace
@@ -70,11 +67,6 @@ void MemoryGuard::on_level(MemoryLevel level, std::uint64_t used) {
   if (level == MemoryLevel::kNormal) log::info("memory is not short any more");
   level_ = level;
   tell_(level);
-  // What the workers gave back stays with the allocator otherwise, and the figure where it is.
-  const auto now = std::chrono::steady_clock::now();
-  if (level == MemoryLevel::kNormal || now - trimmed_ < kTrimInterval) return;
-  trimmed_ = now;
-  ::malloc_trim(0);
 }
 
 }  // namespace cppx::app

@@ -40,7 +40,6 @@ class MemoryGuard {
   std::uint64_t limit_bytes_ = 0;  // before any thread asks to look
   std::atomic<bool> looking_soon_{false};
   proxy::MemoryLevel level_ = proxy::MemoryLevel::kNormal;
-  std::chrono::steady_clock::time_point trimmed_;
 };
 
 }  // namespace cppx::app

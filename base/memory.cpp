@@ -1,6 +1,11 @@
 #include "base/memory.h"
 
 #include <fcntl.h>
+#ifdef CPPX_MIMALLOC
+#include <mimalloc.h>
+#else
+#include <malloc.h>
+#endif
 #include <unistd.h>
 
 #include <algorithm>
@@ -37,6 +42,14 @@ std::optional<std::uint64_t> cgroup_memory_limit(const std::filesystem::path& ro
     if (in >> limit && limit > 0 && limit < kNoLimit) return limit;
   }
   return std::nullopt;
+}
+
+void release_free_memory() noexcept {
+#ifdef CPPX_MIMALLOC
+  mi_collect(true);
+#else
+  ::malloc_trim(0);
+#endif
 }
 
 }  // namespace cppx

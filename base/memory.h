@@ -13,4 +13,8 @@ std::uint64_t resident_bytes() noexcept;
 /// without a limit. `root` is "/" but in tests.
 std::optional<std::uint64_t> cgroup_memory_limit(const std::filesystem::path& root = "/");
 
+/// Gives memory that is free back to the kernel, as far as the calling thread can. Takes up to some
+/// milliseconds.
+void release_free_memory() noexcept;
+
 }  // namespace cppx

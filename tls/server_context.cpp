@@ -64,11 +64,17 @@ const HandshakeOptions* options_of(const SSL* ssl) noexcept {
 
 /// A session is resumed only under the server name and certificate that it was made for (RFC 6066
 /// 3): OpenSSL itself checks the name for TLS 1.3 early data only.
+const EVP_MD* sha256() noexcept {
+  // Looked up once: EVP_sha256() is looked up again for every digest.
+  static const EVP_MD* const fetched = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  return fetched;
+}
+
 bool bind_sessions(SSL* ssl, std::string_view server_name, const Certificate& certificate) {
   if (server_name.ends_with('.')) server_name.remove_suffix(1);
   const std::string text = certificate.fingerprint() + to_lower(server_name);
   std::array<unsigned char, SSL_MAX_SID_CTX_LENGTH> digest;
-  return EVP_Digest(text.data(), text.size(), digest.data(), nullptr, EVP_sha256(), nullptr) == 1 &&
+  return EVP_Digest(text.data(), text.size(), digest.data(), nullptr, sha256(), nullptr) == 1 &&
          SSL_set_session_id_context(ssl, digest.data(), digest.size()) == 1;
 }
 
@@ -154,6 +160,9 @@ void set_input_and_output(SSL_CTX* context) {
 }
 
 void set_sessions(SSL_CTX* context) {
+  // One for each connection: whoever resumes gets another one. Each costs a derivation, a place in
+  // the cache and a record.
+  SSL_CTX_set_num_tickets(context, 1);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_SERVER);
   SSL_CTX_sess_set_cache_size(context, kSessions);
   SSL_CTX_set_timeout(context, kSessionTimeout.count());

@@ -116,10 +116,12 @@ Task<void> Connection::end(Next how) {
   Transport& transport = downstream_.transport;
   if (how == Next::kAbort || cut_) {
     transport.abort();
-  } else {
+  } else if (how == Next::kLinger || !downstream_.unread().empty()) {
     transport.shutdown_send();
-    if (how == Next::kLinger || !downstream_.unread().empty()) co_await linger();
+    co_await linger();
     transport.close();
+  } else {
+    transport.finish();
   }
   downstream_.input.reset();
 }

@@ -17,6 +17,20 @@ namespace {
 // records.
 constexpr std::size_t kRecord = 16 * 1024;
 
+std::size_t total_bytes(std::span<const iovec> pieces) noexcept {
+  std::size_t total = 0;
+  for (const iovec& piece : pieces) total += piece.iov_len;
+  return total;
+}
+
+/// Whether all that is left for a server to send in its handshake are session tickets, which nobody
+/// waits for (RFC 8446 4.6.1): its Finished is out.
+bool only_tickets_left(SSL* ssl) noexcept {
+  unsigned char first = 0;
+  return SSL_is_server(ssl) == 1 && SSL_version(ssl) == TLS1_3_VERSION &&
+         SSL_get_finished(ssl, &first, sizeof(first)) != 0;
+}
+
 IoResult from_errno() noexcept {
   if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return {IoStatus::kWantRead, 0};
   return {IoStatus::kError, 0, errno};
@@ -43,6 +57,11 @@ bool Transport::start_tls(tls::SslPtr ssl) noexcept {
 }
 
 ssize_t Transport::receive(char* into, std::size_t size) noexcept {
+  // TLS asks once more than there is.
+  if (ssl_ && !read_.ready) {
+    errno = EAGAIN;
+    return -1;
+  }
   const ssize_t got = ::recv(socket_.get(), into, size, 0);
   // Less than asked for is all there was (epoll(7)).
   if (got < static_cast<ssize_t>(size)) read_.ready = ended_;
@@ -50,7 +69,7 @@ ssize_t Transport::receive(char* into, std::size_t size) noexcept {
 }
 
 ssize_t Transport::send(const char* data, std::size_t size) noexcept {
-  const ssize_t sent = ::send(socket_.get(), data, size, MSG_NOSIGNAL);
+  const ssize_t sent = ::send(socket_.get(), data, size, MSG_NOSIGNAL | (more_ ? MSG_MORE : 0));
   if (sent < static_cast<ssize_t>(size)) write_.ready = false;
   return sent;
 }
@@ -79,8 +98,11 @@ std::string_view Transport::alpn() const noexcept {
 }
 
 IoResult Transport::try_handshake() noexcept {
+  // The kernel may keep tickets back (for 200 ms at most) to send them with the first response.
+  more_ = only_tickets_left(ssl_.get());
   ERR_clear_error();
   const int returned = SSL_do_handshake(ssl_.get());
+  more_ = false;
   if (returned == 1) return {};
   return tls_result(returned);
 }
@@ -113,9 +135,12 @@ IoResult Transport::try_write_tls(std::span<const iovec> pieces) noexcept {
     }
     data = record.data();
   }
+  // A record follows at once: the kernel is to send both together.
+  more_ = total_bytes(pieces) > std::min(size, kRecord);
   ERR_clear_error();
   std::size_t written = 0;
   const int returned = SSL_write_ex(ssl_.get(), data, size, &written);
+  more_ = false;
   if (returned == 1) return {IoStatus::kOk, written};
   return tls_result(returned);
 }
@@ -242,6 +267,17 @@ void Transport::shutdown_send() noexcept {
     ERR_clear_error();
   }
   ::shutdown(socket_.get(), SHUT_WR);
+}
+
+void Transport::finish() noexcept {
+  if (!socket_.is_open()) return;
+  if (ssl_ && SSL_is_init_finished(ssl_.get()) == 1) {
+    more_ = true;  // what ends the connection goes with it
+    ERR_clear_error();
+    SSL_shutdown(ssl_.get());
+    ERR_clear_error();
+  }
+  close();
 }
 
 void Transport::close() noexcept {

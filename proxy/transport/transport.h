@@ -106,6 +106,8 @@ class Transport final : private tls::ByteStream {
 
   /// Ends our side in an orderly way (close_notify with TLS, then FIN).
   void shutdown_send() noexcept;
+  /// Ends both sides in an orderly way; there is nothing left to read.
+  void finish() noexcept;
   void close() noexcept;
   /// Closes so that the peer sees a reset: what was sent is not a complete message.
   void abort() noexcept;
@@ -153,6 +155,7 @@ class Transport final : private tls::ByteStream {
   SideDeadline write_deadline_;
   Side read_;
   Side write_;
+  bool more_ = false;   // while a record is written that is not the last
   bool ended_ = false;  // the peer's side, or all of it: reading does not block any more
 };
 

@@ -91,6 +91,8 @@ int bound_socket(BindAddress& bind, const ListenerConfig& config, bool reuse_por
   if (socket < 0) return -1;
   if (bind.family == AF_INET6) set(socket, IPPROTO_IPV6, IPV6_V6ONLY, 0);
   set(socket, SOL_SOCKET, SO_REUSEADDR, 1);
+  // What is accepted inherits it.
+  set(socket, IPPROTO_TCP, TCP_NODELAY, 1);
   if ((reuse_port && !set(socket, SOL_SOCKET, SO_REUSEPORT, 1)) ||
       ::bind(socket, reinterpret_cast<const sockaddr*>(&bind.storage), bind.size) != 0) {
     const int reason = errno;
@@ -205,7 +207,6 @@ Listener::Queue Listener::accept_queued() {
           errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
       return exhausted ? Queue::kExhausted : Queue::kEmpty;
     }
-    set(socket.get(), IPPROTO_TCP, TCP_NODELAY, 1);
     worker_.on_accept(std::move(socket), *this, address_of(from));
   }
   return Queue::kEmpty;

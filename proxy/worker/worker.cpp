@@ -8,6 +8,7 @@
 #include <random>
 #include <utility>
 
+#include "base/memory.h"
 #include "proxy/stream/connection.h"
 #include "proxy/worker/connection_limit.h"
 
@@ -97,6 +98,8 @@ void Worker::on_memory_level(MemoryLevel level) {
   upstreams_.close_all();
   buffers_.release_idle();
   stream_states_.release_idle();
+  // It stays with the allocator otherwise, and resident.
+  release_free_memory();
   if (level != MemoryLevel::kExhausted) return;
   // Those that have been there for longest are the least likely to be the cause.
   std::size_t cut = connections_.size() / kCutShare + 1;
