@@ -65,6 +65,8 @@ void MemoryGuard::on_level(MemoryLevel level, std::uint64_t used) {
         used / kMiB, limit_bytes_ / kMiB
     );
   if (level == MemoryLevel::kNormal) log::info("memory is not short any more");
+  if ((level == MemoryLevel::kNormal) != (level_ == MemoryLevel::kNormal))
+    keep_free_memory(level == MemoryLevel::kNormal);
   level_ = level;
   tell_(level);
 }

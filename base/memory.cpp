@@ -44,6 +44,13 @@ std::optional<std::uint64_t> cgroup_memory_limit(const std::filesystem::path& ro
   return std::nullopt;
 }
 
+void keep_free_memory([[maybe_unused]] bool keep) noexcept {
+#ifdef CPPX_MIMALLOC
+  static const long delay = mi_option_get(mi_option_decommit_delay);
+  mi_option_set(mi_option_decommit_delay, keep ? delay : 0);
+#endif
+}
+
 void release_free_memory() noexcept {
 #ifdef CPPX_MIMALLOC
   mi_collect(true);

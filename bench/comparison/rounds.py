@@ -11,7 +11,7 @@ from comparison.proxies.base import MOST_CONNECTIONS
 # What a line of an access log has at least; a log with less is none.
 LEAST_LOG_BYTES = 40
 # Left of the limit of open files for what is not a client's connection.
-SPARE_FILES = 1000
+SPARE_FILES = 3000
 
 
 def measure(bench, proxy, workload, seconds):

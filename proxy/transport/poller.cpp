@@ -41,7 +41,9 @@ bool Poller::add(int socket, Transport& transport) {
   event.events = kInterest;
   event.data.u64 =
       pack({.socket = static_cast<std::uint32_t>(socket), .generation = entry.generation});
-  return ::epoll_ctl(epoll_.native_handle(), EPOLL_CTL_ADD, socket, &event) == 0;
+  if (::epoll_ctl(epoll_.native_handle(), EPOLL_CTL_ADD, socket, &event) != 0) return false;
+  ++sockets_;
+  return true;
 }
 
 // Closing the socket takes it out of the epoll set, unless a process that is just being started
@@ -50,6 +52,7 @@ void Poller::forget(int socket) noexcept {
   Entry& entry = entries_[static_cast<std::size_t>(socket)];
   entry.transport = nullptr;
   ++entry.generation;
+  --sockets_;
 }
 
 Transport* Poller::find(Key key) const noexcept {

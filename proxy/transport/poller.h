@@ -32,6 +32,8 @@ class Poller {
   /// False when the kernel is out of memory.
   bool add(int socket, Transport& transport);
   void forget(int socket) noexcept;
+  /// How many are watched.
+  [[nodiscard]] std::size_t sockets() const noexcept { return sockets_; }
 
   /// The wait of the transport of `socket` is over: its waiter goes on after what else the loop has
   /// to do now. What is forgotten meanwhile is not told.
@@ -71,6 +73,7 @@ class Poller {
 
   boost::asio::io_context& io_;
   boost::asio::posix::basic_stream_descriptor<boost::asio::io_context::executor_type> epoll_;
+  std::size_t sockets_ = 0;
   std::vector<Entry> entries_;  // by descriptor number
   std::array<epoll_event, kEvents> events_;
   std::vector<std::pair<Key, Direction>> waking_;

@@ -12,6 +12,14 @@ namespace {
 
 // Listeners, loops, the API server, the health server, manifests.
 constexpr std::uint64_t kForOthers = 256;
+// One file in so many is kept for connections to backends. Clients that wait for nothing need none,
+// and those that do may have the files of those.
+constexpr std::uint64_t kForUpstreams = 8;
+
+std::uint64_t files_of(const routing::ProxySettings& settings, const OpenSockets& sockets) {
+  if (settings.max_worker_open_files == 0) return sockets.open_files_of_worker;
+  return std::min<std::uint64_t>(sockets.open_files_of_worker, settings.max_worker_open_files);
+}
 
 }  // namespace
 
@@ -28,16 +36,20 @@ std::uint64_t open_files_of_worker(std::uint64_t of_process, std::uint32_t worke
   return (of_process - for_others) / std::max(workers, 1U);
 }
 
-std::uint64_t connection_limit(
-    const routing::ProxySettings& settings, std::uint64_t open_files_of_worker
+bool has_room_for_client(
+    const routing::ProxySettings& settings, const OpenSockets& sockets
 ) noexcept {
-  std::uint64_t files = open_files_of_worker;
-  if (settings.max_worker_open_files != 0)
-    files = std::min<std::uint64_t>(files, settings.max_worker_open_files);
-  std::uint64_t limit = files / 2;
-  if (settings.max_worker_connections != 0)
-    limit = std::min<std::uint64_t>(limit, settings.max_worker_connections);
-  return std::max<std::uint64_t>(limit, 1);
+  if (sockets.clients == 0) return true;
+  const std::uint64_t files = files_of(settings, sockets);
+  const bool allowed =
+      settings.max_worker_connections == 0 || sockets.clients < settings.max_worker_connections;
+  return allowed && sockets.all < files - files / kForUpstreams;
+}
+
+bool needs_room_for_upstream(
+    const routing::ProxySettings& settings, const OpenSockets& sockets
+) noexcept {
+  return sockets.all >= files_of(settings, sockets);
 }
 
 }  // namespace cppx::proxy

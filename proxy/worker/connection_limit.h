@@ -13,10 +13,23 @@ std::uint64_t raise_open_files_limit() noexcept;
 /// What one worker may open of them; the rest is for everything else.
 std::uint64_t open_files_of_worker(std::uint64_t of_process, std::uint32_t workers) noexcept;
 
-/// How many client connections a worker takes: max-worker-connections, and at most half of the
-/// files it may open, as each may need a connection to a backend. Never none.
-std::uint64_t connection_limit(
-    const routing::ProxySettings& settings, std::uint64_t open_files_of_worker
+/// What a worker has open, and may have.
+struct OpenSockets {
+  std::uint64_t clients = 0;
+  std::uint64_t all = 0;  ///< To backends too.
+  std::uint64_t open_files_of_worker = 0;
+};
+
+/// Whether a worker takes one more client connection: at most max-worker-connections, and some of
+/// the files it may open are kept for connections to backends. The first one is always taken.
+bool has_room_for_client(
+    const routing::ProxySettings& settings, const OpenSockets& sockets
+) noexcept;
+
+/// Whether a connection to a backend is one more than the worker's share of files: an idle client
+/// should go.
+bool needs_room_for_upstream(
+    const routing::ProxySettings& settings, const OpenSockets& sockets
 ) noexcept;
 
 }  // namespace cppx::proxy

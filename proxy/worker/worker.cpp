@@ -36,7 +36,7 @@ Worker::Worker(
       buffers_(std::move(shared.on_memory_growth)),
       snapshots_(std::move(retire)),
       upstreams_(wheel_),
-      http2_upstreams_(*this),
+      http2_upstreams_(*this, wheel_),
       balancer_(index, count, shared.health, random_seed()),
       tls_(std::move(tls)),
       upstream_tls_(std::move(upstream_tls)),
@@ -61,9 +61,19 @@ void Worker::adopt(std::shared_ptr<const routing::Snapshot> snapshot) {
   for (const auto& listener : listeners_) listener->start();
 }
 
+OpenSockets Worker::open_sockets() const noexcept {
+  return {
+      .clients = connections_.size(), .all = poller_.sockets(), .open_files_of_worker = open_files_
+  };
+}
+
+void Worker::make_room_for_upstream() noexcept {
+  if (!needs_room_for_upstream(*snapshots_.current().settings, open_sockets())) return;
+  if (idle_connections_.shed_oldest()) ++counters_.idle_connections_shed;
+}
+
 bool Worker::has_room() const noexcept {
-  return !short_of_memory() &&
-         connections_.size() < connection_limit(*snapshots_.current().settings, open_files_);
+  return !short_of_memory() && has_room_for_client(*snapshots_.current().settings, open_sockets());
 }
 
 void Worker::wait_for_room() noexcept {

@@ -24,6 +24,7 @@
 #include "proxy/upstream/retry_budget.h"
 #include "proxy/upstream/upstream_pool.h"
 #include "proxy/worker/buffer_pool.h"
+#include "proxy/worker/connection_limit.h"
 #include "proxy/worker/counters.h"
 #include "proxy/worker/idle_list.h"
 #include "proxy/worker/listener.h"
@@ -116,6 +117,9 @@ class Worker {
 
   /// Whether one more client connection may be taken.
   [[nodiscard]] bool has_room() const noexcept;
+  /// Before a connection to a backend is opened: if that is one more than this worker should have,
+  /// the client that has been idle for longest goes.
+  void make_room_for_upstream() noexcept;
   /// There is a client for whom there is no room: an idle connection makes it, or the next one that
   /// ends or becomes idle. Then all listeners are resumed.
   void wait_for_room() noexcept;
@@ -132,6 +136,7 @@ class Worker {
 
  private:
   void resume_if_room();
+  [[nodiscard]] OpenSockets open_sockets() const noexcept;
   void on_connection_end(std::list<Connection>::iterator connection);
 
   boost::asio::io_context io_{1};

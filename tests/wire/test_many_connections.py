@@ -15,11 +15,10 @@ WORKERS = 2
 CONNECTIONS = 15_000
 STREAMS = 100_000
 STREAMS_OF_CLIENT = 128  # Default of http2-max-concurrent-streams.
-# TODO(perf): what it was when this was written and a third more; to come down.
+# What it was when this was written, and a third more.
 STREAM_BYTES = 9_800
 CONNECTION_BYTES = {"plain": 25_200, "tls": 61_800}
-# TODO(test): 1000, as servers have it, when test_a_burst_that_needs_many_connections passes.
-STREAMS_PER_CONNECTION = 10_000
+STREAMS_PER_CONNECTION = 1000
 OPEN = "nginx_ingress_controller_nginx_process_connections{"
 REQUESTS = "nginx_ingress_controller_nginx_process_requests_total "
 ERRORS = 'cppx_responses_total{status="5xx"}'
@@ -36,9 +35,9 @@ def all_files():
 
 
 def possible_connections(files):
-    """As many as wanted or as cppx takes with so many files: half of them, without those that are for other things. Some
-    less, as the kernel's dice do not give workers equal shares."""
-    taken = (files - 256) // 2
+    """As many as wanted or as cppx takes with so many files: seven of eight, without those that are for other things.
+    Some less, as the kernel's dice do not give workers equal shares, and it needs some for the backend."""
+    taken = (files - 256) * 7 // 8 - 200
     return min(int(CONNECTIONS / SLOW), taken - 6 * math.isqrt(taken))
 
 
@@ -75,7 +74,7 @@ def hold(start_cppx, connections, each, tls):
             backend.release()
             report = run.report()
         assert report.ok and report.total == streams, report
-        wait_for(lambda: cppx.open_files() < files + 100, 20, "the client connections to be closed")
+        wait_for(lambda: cppx.open_files() < files + 500, 20, "the client connections to be closed")
     return held
 
 
@@ -99,7 +98,6 @@ def test_many_connections_with_many_streams(start_cppx, all_files, kind, record_
         assert stream < STREAM_BYTES and connection < CONNECTION_BYTES[kind], text
 
 
-@pytest.mark.xfail(reason="more than 16 connections' worth of waiting requests: 502, and the endpoint is ejected")
 def test_a_burst_that_needs_many_connections(start_cppx):
     """All of them wait for the first connection when it turns out to take few."""
     with HoldingBackend(streams_per_connection=10, greeting=False) as backend:

@@ -14,6 +14,7 @@ SETTINGS = {
     "keep-alive": "300",
     "keep-alive-requests": UNLIMITED,
     "upstream-keepalive-requests": UNLIMITED,
+    "max-worker-connections": "0",
 }
 
 

@@ -168,6 +168,8 @@ class Session {
 
   /// Client: whether submit_request() may open a stream now.
   [[nodiscard]] bool can_open_stream() const noexcept;
+  /// How many streams the peer lets us have open at once (RFC 9113 5.1.2).
+  [[nodiscard]] std::uint32_t peer_max_streams() const noexcept;
   /// Client: whether the peer takes extended CONNECT (RFC 8441); known after its SETTINGS.
   [[nodiscard]] bool peer_takes_connect_protocol() const noexcept;
   /// Streams that are open now, those submitted and not sent yet among them.

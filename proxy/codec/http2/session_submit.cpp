@@ -209,6 +209,12 @@ void Session::goaway() {
   );
 }
 
+std::uint32_t Session::peer_max_streams() const noexcept {
+  return nghttp2_session_get_remote_settings(
+      nghttp2_.get(), NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS
+  );
+}
+
 bool Session::can_open_stream() const noexcept {
   return role_ == Role::kClient && failure_.empty() && !goaway_received_ &&
          nghttp2_session_check_request_allowed(nghttp2_.get()) != 0 &&

@@ -30,6 +30,7 @@ Task<IoStatus> Http1Upstream::connect(const UpstreamKey& key, bool may_reuse) {
       co_return IoStatus::kOk;
     }
   }
+  worker_.make_room_for_upstream();
   connection_ = std::make_unique<UpstreamConnection>(worker_.poller(), worker_.wheel(), key);
   ++worker_.counters().upstream_connects;
   const auto connected = co_await connection_->connect(

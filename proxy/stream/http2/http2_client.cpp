@@ -62,8 +62,12 @@ void Http2Client::on_fed() {
 
 void Http2Client::cut() noexcept { connection_.transport().cancel(); }
 
-bool Http2Client::takes_streams() const noexcept {
-  if (state_ == State::kConnecting) return true;
+bool Http2Client::takes_streams(std::uint32_t expected) const noexcept {
+  if (state_ == State::kConnecting) return waiting_.size() < expected;
+  return takes_streams_now();
+}
+
+bool Http2Client::takes_streams_now() const noexcept {
   return state_ == State::kOpen && !goaway_ && !link_.failed() && session_.can_open_stream() &&
          opened_ < settings_.upstream_keepalive_requests;
 }
@@ -97,7 +101,7 @@ void Http2Client::arm_idle() noexcept {
 }
 
 bool Http2Client::open(Http2Stream& stream, std::span<const http2::Field> fields, bool end) {
-  if (!takes_streams()) return false;
+  if (!takes_streams_now()) return false;
   const auto id = session_.submit_request(fields, end);
   if (!id) return false;
   stream.open(*id);

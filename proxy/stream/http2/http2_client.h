@@ -37,8 +37,11 @@ class Http2Client final : private http2::SessionEvents, private Http2LinkOwner {
 
   enum class State : std::uint8_t { kConnecting, kOpen, kFailed, kTimedOut, kEnded };
   [[nodiscard]] State state() const noexcept { return state_; }
-  /// Whether another stream may go on it, now or when it is connected.
-  [[nodiscard]] bool takes_streams() const noexcept;
+  /// Whether another stream may go on it, now, or when it is connected if `expected` of them fit.
+  [[nodiscard]] bool takes_streams(std::uint32_t expected) const noexcept;
+  [[nodiscard]] bool takes_streams_now() const noexcept;
+  /// How many the backend takes at once; once it is open.
+  [[nodiscard]] std::uint32_t max_streams() const noexcept { return session_.peer_max_streams(); }
   /// Whether it has carried a stream before.
   [[nodiscard]] bool used() const noexcept { return used_; }
   [[nodiscard]] bool unused() const noexcept {

@@ -1,18 +1,31 @@
 #include "proxy/stream/http2/http2_pool.h"
 
+#include <algorithm>
+
 #include "proxy/worker/worker.h"
 
 namespace cppx::proxy {
+namespace {
+
+constexpr std::chrono::seconds kSweepInterval{1};
+
+}  // namespace
 
 Http2Client& Http2Pool::take(
     const UpstreamKey& key, const routing::ProxySettings& settings,
     const routing::UpstreamTimeouts& timeouts
 ) {
-  sweep();
-  for (Entry& entry : clients_) {
-    if (entry.key == key && entry.client.takes_streams()) return entry.client;
+  Group& group = groups_[key];
+  group.sweep();
+  for (Entry& entry : group.clients) {
+    // What the backend says for one connection will hold for the next one.
+    if (entry.client.state() == Http2Client::State::kOpen)
+      group.expected_streams = std::max(entry.client.max_streams(), std::uint32_t{1});
+    if (entry.client.takes_streams(group.expected_streams)) return entry.client;
   }
-  Entry& entry = clients_.emplace_back(worker_, key, settings, timeouts);
+  worker_.make_room_for_upstream();
+  Entry& entry = group.clients.emplace_back(worker_, key, settings, timeouts);
+  if (!sweep_.armed()) sweep_.arm(kSweepInterval);
   spawn(entry.client.run(), [this, &entry] {
     entry.ended = true;
     if (closing_) worker_.end_if_idle();
@@ -20,18 +33,25 @@ Http2Client& Http2Pool::take(
   return entry.client;
 }
 
+void Http2Pool::Group::sweep() {
+  clients.remove_if([](const Entry& entry) { return entry.ended && entry.client.unused(); });
+}
+
 void Http2Pool::sweep() {
-  clients_.remove_if([](const Entry& entry) { return entry.ended && entry.client.unused(); });
+  for (auto& [key, group] : groups_) group.sweep();
+  std::erase_if(groups_, [](const auto& entry) { return entry.second.clients.empty(); });
+  if (!groups_.empty()) sweep_.arm(kSweepInterval);
 }
 
 void Http2Pool::close_all() {
   closing_ = true;
-  for (Entry& entry : clients_) entry.client.cut();
+  for (auto& [key, group] : groups_)
+    for (Entry& entry : group.clients) entry.client.cut();
 }
 
 bool Http2Pool::all_ended() {
   sweep();
-  return clients_.empty();
+  return groups_.empty();
 }
 
 }  // namespace cppx::proxy

@@ -42,7 +42,8 @@ Task<IoStatus> Http2Upstream::connect(const UpstreamKey& key, bool /*may_reuse*/
     reused_ = client_->used();
     co_await ConnectWait{*client_, waiter_};
     if (waiter_.cancelled) co_return IoStatus::kCancelled;
-    if (client_->state() != Http2Client::State::kOpen || client_->takes_streams()) break;
+    if (client_->state() != Http2Client::State::kOpen || client_->takes_streams_now()) break;
+    if (client_->max_streams() == 0) co_return IoStatus::kError;
   }
   if (reused_) ++worker_.counters().upstream_reuses;
   if (client_->state() == Http2Client::State::kTimedOut) co_return IoStatus::kTimeout;

@@ -11,28 +11,41 @@
 namespace cppx::proxy {
 namespace {
 
-TEST_CASE("connection_limit: the smaller of the setting and half of the files", "[proxy]") {
+TEST_CASE("has_room_for_client: up to the setting, and some files stay for backends", "[proxy]") {
   const struct {
     std::uint32_t connections, open_files;
-    std::uint64_t of_worker, limit;
+    OpenSockets sockets;
+    bool room;
   } cases[] = {
-      {16384, 0, 1000000, 16384},
-      {16384, 0, 1000, 500},
-      {0, 0, 1000000, 500000},
-      {0, 300, 1000000, 150},
-      {100, 300, 1000000, 100},
-      {16384, 5000, 1000, 500},
-      {1, 0, 1000, 1},
-      {0, 1, 1000, 1},
-      {0, 0, 0, 1},
+      {16384, 0, {.clients = 16383, .all = 16383, .open_files_of_worker = 1000000}, true},
+      {16384, 0, {.clients = 16384, .all = 16384, .open_files_of_worker = 1000000}, false},
+      {0, 0, {.clients = 16384, .all = 16384, .open_files_of_worker = 1000000}, true},
+      {0, 0, {.clients = 10, .all = 874, .open_files_of_worker = 1000}, true},
+      {0, 0, {.clients = 10, .all = 875, .open_files_of_worker = 1000}, false},
+      {0, 0, {.clients = 875, .all = 875, .open_files_of_worker = 1000}, false},
+      {0, 80, {.clients = 10, .all = 69, .open_files_of_worker = 1000}, true},
+      {0, 80, {.clients = 10, .all = 70, .open_files_of_worker = 1000}, false},
+      {0, 5000, {.clients = 10, .all = 875, .open_files_of_worker = 1000}, false},
+      {1, 0, {.clients = 1, .all = 1, .open_files_of_worker = 1000}, false},
+      {1, 1, {.clients = 0, .all = 1000, .open_files_of_worker = 1}, true},
+      {0, 0, {.clients = 0, .all = 0, .open_files_of_worker = 0}, true},
   };
   for (const auto& c : cases) {
-    CAPTURE(c.connections, c.open_files, c.of_worker);
+    CAPTURE(c.connections, c.open_files, c.sockets.clients, c.sockets.all);
     routing::ProxySettings settings;
     settings.max_worker_connections = c.connections;
     settings.max_worker_open_files = c.open_files;
-    CHECK(connection_limit(settings, c.of_worker) == c.limit);
+    CHECK(has_room_for_client(settings, c.sockets) == c.room);
   }
+}
+
+TEST_CASE("needs_room_for_upstream: past the worker's share of files", "[proxy]") {
+  routing::ProxySettings settings;
+  CHECK_FALSE(needs_room_for_upstream(settings, {.all = 999, .open_files_of_worker = 1000}));
+  CHECK(needs_room_for_upstream(settings, {.all = 1000, .open_files_of_worker = 1000}));
+  settings.max_worker_open_files = 100;
+  CHECK_FALSE(needs_room_for_upstream(settings, {.all = 99, .open_files_of_worker = 1000}));
+  CHECK(needs_room_for_upstream(settings, {.all = 100, .open_files_of_worker = 1000}));
 }
 
 TEST_CASE("open_files_of_worker: an equal share of what is not for others", "[proxy]") {
