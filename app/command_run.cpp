@@ -65,6 +65,7 @@ class Server {
       : flags_(flags),
         hooks_(hooks),
         signals_(io_, SIGTERM, SIGINT),
+        reopen_signal_(io_, SIGUSR1),
         timer_(io_),
         // The last user of a snapshot was a worker; freeing ten thousand routes is done here
         // instead.
@@ -78,7 +79,8 @@ class Server {
 
   Result<void> start() {
     if (const auto started = proxy_.start(); !started) return started.error();
-    const std::string& health_host = flags_.healthz_host.empty() ? flags_.bind_address : flags_.healthz_host;
+    const std::string& health_host =
+        flags_.healthz_host.empty() ? flags_.bind_address : flags_.healthz_host;
     const auto health = admin_.listen(health_host, flags_.healthz_port);
     if (!health) return health.error();
     const auto& bound = proxy_.bound();
@@ -96,6 +98,7 @@ class Server {
     signals_.async_wait([this](boost::system::error_code error, int signal) {
       if (!error) on_signal(signal);
     });
+    wait_for_reopen();
     io_.run();
   }
 
@@ -126,6 +129,15 @@ class Server {
       proxy_.drain();
       deadline_ = std::chrono::steady_clock::now() + flags_.worker_shutdown_timeout;
       wait_until_drained();
+    });
+  }
+
+  // What nginx is told by it after logrotate has renamed the file.
+  void wait_for_reopen() {
+    reopen_signal_.async_wait([this](boost::system::error_code error, int) {
+      if (error) return;
+      proxy_.reopen_access_log();
+      wait_for_reopen();
     });
   }
 
@@ -176,6 +188,7 @@ class Server {
   const ServeHooks& hooks_;
   asio::io_context io_{1};
   asio::signal_set signals_;
+  asio::signal_set reopen_signal_;
   asio::steady_timer timer_;
   proxy::ProxyServer proxy_;
   HookedSink sink_;
