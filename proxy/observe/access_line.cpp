@@ -122,12 +122,20 @@ void put_origin(
 }
 
 void put_address(LineBuffer& line, const routing::EndpointAddress& address) {
-  std::array<char, routing::IpAddress::kMaxText> text;
   const routing::IpAddress ip{.bytes = address.ip};
-  const std::size_t size = ip.format(text);
-  if (!ip.is_v4()) line.literal("[");
-  line.literal({text.data(), size});
-  line.literal(ip.is_v4() ? ":" : "]:");
+  if (ip.is_v4()) {
+    // inet_ntop() would take a fifth of the whole line's time.
+    for (const std::uint8_t byte : ip.v4()) {
+      if (&byte != &ip.v4().front()) line.literal(".");
+      line.number(byte);
+    }
+    line.literal(":");
+  } else {
+    std::array<char, routing::IpAddress::kMaxText> text;
+    line.literal("[");
+    line.literal({text.data(), ip.format(text)});
+    line.literal("]:");
+  }
   line.number(address.port);
 }
 

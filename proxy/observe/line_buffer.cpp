@@ -26,6 +26,21 @@ constexpr Plain plain_of(LogEscape escape) {
   return plain;
 }
 
+/// Whether one of the eight bytes might have to be escaped: not so only if all are printable ASCII
+/// other than `"` and `\`, which nearly all are.
+bool may_need_escape(const char* bytes) noexcept {
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  constexpr std::uint64_t kHighs = 0x80 * kOnes;
+  std::uint64_t word = 0;
+  std::memcpy(&word, bytes, sizeof(word));
+  // Each marks at least every byte that it is about: less than a space, equal to one of three.
+  const auto zero = [](std::uint64_t given) { return (given - kOnes) & ~given; };
+  const std::uint64_t below = (word - ' ' * kOnes) & ~word;
+  const std::uint64_t equal =
+      zero(word ^ '"' * kOnes) | zero(word ^ '\\' * kOnes) | zero(word ^ 0x7f * kOnes);
+  return ((word | below | equal) & kHighs) != 0;
+}
+
 constexpr std::array<Plain, 3> kPlain{
     plain_of(LogEscape::kDefault), plain_of(LogEscape::kJson), plain_of(LogEscape::kNone)
 };
@@ -45,12 +60,17 @@ void LineBuffer::literal(std::string_view text) noexcept {
   at_ += size;
 }
 
+std::size_t LineBuffer::plain_size(std::string_view text) const noexcept {
+  std::size_t size = 0;
+  while (text.size() - size >= sizeof(std::uint64_t) && !may_need_escape(text.data() + size))
+    size += sizeof(std::uint64_t);
+  while (size < text.size() && plain_[static_cast<unsigned char>(text[size])]) ++size;
+  return size;
+}
+
 void LineBuffer::value(std::string_view text) noexcept {
   while (!text.empty()) {
-    const auto* stop = std::ranges::find_if_not(text, [this](char c) {
-      return plain_[static_cast<unsigned char>(c)];
-    });
-    const auto size = static_cast<std::size_t>(stop - text.begin());
+    const std::size_t size = plain_size(text);
     literal(text.substr(0, size));
     if (size == text.size()) return;
     escaped(static_cast<unsigned char>(text[size]));

@@ -35,6 +35,8 @@ class LineBuffer {
 
  private:
   void escaped(unsigned char byte) noexcept;
+  /// Bytes at the start of `text` that are written as they are.
+  [[nodiscard]] std::size_t plain_size(std::string_view text) const noexcept;
 
   routing::LogEscape escape_;
   const bool* plain_;  // for each byte: is written as it is

@@ -237,6 +237,25 @@ TEST_CASE("Access line: values of clients are escaped, each form in its way", "[
   }
 }
 
+TEST_CASE("Access line: every byte at every place of a longer value", "[proxy]") {
+  Sample sample;
+  for (const LogEscape escape : {LogEscape::kDefault, LogEscape::kJson, LogEscape::kNone}) {
+    for (int byte = 0; byte < 256; ++byte) {
+      const std::string one(1, static_cast<char>(byte));
+      sample.facts.request_line = one;
+      const std::string alone = sample.line("$request", escape);
+      for (std::size_t at = 0; at < 20; ++at) {
+        std::string text(20, '~');
+        std::string expected = text;
+        text.replace(at, 1, one);
+        expected.replace(at, 1, alone);
+        sample.facts.request_line = text;
+        if (sample.line("$request", escape) != expected) FAIL(byte << " at " << at);
+      }
+    }
+  }
+}
+
 TEST_CASE("Access line: users of credentials that are none are not named", "[proxy]") {
   struct Case {
     std::string_view authorization;
