@@ -39,7 +39,7 @@ AccessLogSettings log_of(const StringMap& data) {
 
 TEST_CASE("Access log keys: every one", "[controller]") {
   const StringMap data{
-      {"access-log-path", "/tmp/a.log"},       {"disable-access-log", "false"},
+      {"access-log-path", "/logs/a.log"},      {"disable-access-log", "false"},
       {"disable-http-access-log", "false"},    {"enable-access-log-for-default-backend", "true"},
       {"http-access-log-path", "/dev/stderr"}, {"log-format-escape-json", "true"},
       {"log-format-escape-none", "false"},     {"log-format-upstream", R"({"status": "$status"})"},
@@ -67,9 +67,10 @@ TEST_CASE("Access log keys: where it goes, and whether", "[controller]") {
   CHECK(log_of({}) == AccessLogSettings{});
   CHECK(log_of({{"access-log-path", "/var/log/nginx/access.log"}}).path == "/dev/stdout");
   CHECK(log_of({{"access-log-path", ""}, {"log-format-upstream", ""}}) == AccessLogSettings{});
-  CHECK(log_of({{"access-log-path", "/tmp/a"}}).path == "/tmp/a");
+  CHECK(log_of({{"access-log-path", "/logs/a"}}).path == "/logs/a");
   CHECK(
-      log_of({{"access-log-path", "/tmp/a"}, {"http-access-log-path", "/var/log/nginx/access.log"}})
+      log_of({{"access-log-path", "/logs/a"}, {"http-access-log-path", "/var/log/nginx/access.log"}}
+      )
           .path == "/dev/stdout"
   );
   CHECK_FALSE(log_of({{"disable-access-log", "true"}}).enabled);
@@ -109,7 +110,7 @@ TEST_CASE("Access log keys: variables that are not known are named", "[controlle
 TEST_CASE("Access log annotations: an Ingress has no say about the file", "[controller]") {
   Ingress ingress;
   for (const std::string name : {"access-log-path", "http-access-log-path", "log-format-upstream"})
-    ingress.meta.annotations["p/" + name] = "/tmp/a";
+    ingress.meta.annotations["p/" + name] = "/logs/a";
   ingress.meta.annotations["p/enable-access-log"] = "false";
   DiagnosticList list;
   CHECK(read_annotations(ingress, "p", list).enable_access_log == false);
