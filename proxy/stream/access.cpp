@@ -139,7 +139,7 @@ void Stream::log_request() {
   facts.route = route_;
   facts.default_backend =
       host_ != nullptr && (route_ == nullptr || route_->pool == routing::kDefaultBackend);
-  facts.status = sizes.sent == 0 ? kClientClosedRequest : status_;
+  facts.status = sizes.sent == 0 || status_ == 0 ? kClientClosedRequest : status_;
   facts.request_bytes = sizes.request + (origin.protocol == kHttp2 ? text_bytes(request) : 0);
   facts.sent_bytes = sizes.sent;
   facts.sent_body_bytes = sizes.sent - std::min(sizes.sent, sizes.sent_head);

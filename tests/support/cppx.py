@@ -43,12 +43,13 @@ class Cppx:
 
     running = []
 
-    def __init__(self, folder, files, config=None, flags=(), workers=2, environment=None, access_log=False):
+    def __init__(self, folder, files, config=None, flags=(), workers=2, environment=None, access_log=False, closed_output=False):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._marks = 0
         self._lines = []
         self._keep_access_log = access_log
+        self._closed_output = closed_output
         self._access_lines = []
         self._environment = environment or {}
         self._own = [f"--workers={workers}", *flags]
@@ -64,6 +65,8 @@ class Cppx:
     def start(self):
         command = [binary(), f"--manifests={self.folder}", "--http-port=0", "--https-port=0"]
         command += ["--healthz-port=0", "--bind-address=127.0.0.1", *self._own]
+        if self._closed_output:
+            command = ["sh", "-c", 'exec "$0" "$@" >&-', *command]
         self.process = subprocess.Popen(
             [str(part) for part in command],
             stdin=subprocess.DEVNULL,

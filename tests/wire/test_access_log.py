@@ -6,6 +6,7 @@ import os
 import re
 import signal
 
+import grpc
 import pytest
 from websockets.sync.client import connect as connect_websocket
 
@@ -133,6 +134,27 @@ def test_a_grpc_call(logged):
         agent = re.search(r'"(grpc-python[^"]*)"', line).group(1)
         pattern = usual(asked, 200, 10, r"\d+", [(place(server), 10, 200)], "default-grpc-80", agent)
         assert pattern.fullmatch(line), line
+
+
+def test_a_grpc_call_that_no_backend_answers(logged):
+    annotations = {PREFIX + "backend-protocol": "GRPC"}
+    cppx, _ = logged(objects=[service("none"), ingress("none", rule("grpc.test", "none:80"), annotations=annotations)])
+    with open_stub(cppx.http_port, "grpc.test") as stub, pytest.raises(grpc.RpcError):
+        stub.echo(b"12345", timeout=scaled(10))
+    line = cppx.wait_for_access()[0]
+    asked = "POST /cppx.test.Echo/Echo HTTP/2.0"
+    agent = re.search(r'"(grpc-python[^"]*)"', line).group(1)
+    assert usual(asked, 503, 0, r"\d+", upstream="default-none-80", agent=agent).fullmatch(line), line
+
+
+def test_a_client_that_leaves_after_100_continue(logged):
+    cppx, backend = logged()
+    connection = cppx.connect()
+    connection.send(request("POST", headers=[("Content-Length", "100"), ("Expect", "100-continue")]))
+    assert connection.read_head().startswith(b"HTTP/1.1 100 ")
+    connection.reset()
+    line = cppx.wait_for_access(seconds=20)[0]
+    assert usual("POST / HTTP/1.1", 499, 0, r"\d+", [(place(backend), 0, "-")]).fullmatch(line), line
 
 
 def test_a_body_counts_as_it_went_over_the_wire(logged):
@@ -539,6 +561,17 @@ def test_a_full_disk_stops_nobody(logged):
     assert len([line for line in cppx.log_lines if "No space left on device" in line]) == 1
 
 
+def test_a_closed_standard_output_harms_nobody(start_cppx, make_backend):
+    backend = make_backend("main")
+    objects = [*service_of("main", backend), ingress("site", rule("site.test", "main:80"))]
+    # The number of the closed stream must not become that of a client's connection.
+    cppx = start_cppx({"all.yaml": objects}, workers=1, closed_output=True)
+    for _ in range(3):
+        with cppx.connect() as connection:
+            assert connection.ask(request()).status == 200
+            assert connection.ask(request()).status == 200
+
+
 def test_standard_error_can_have_it(logged):
     cppx, _ = logged({"access-log-path": "/dev/stderr"})
     assert cppx.get(target="/here").status == 200
@@ -546,7 +579,7 @@ def test_standard_error_can_have_it(logged):
     assert cppx.access_lines == []
 
 
-def test_nothing_is_lost_at_the_end(logged, tmp_path):
+def test_nothing_is_lost_at_the_end(logged):
     cppx, _ = logged({"log-format-upstream": "$request_uri"})
     with cppx.connect() as connection:
         for number in range(500):
