@@ -77,6 +77,7 @@ class Server {
         predecessor_(std::move(predecessor)),
         signals_(io_, SIGTERM, SIGINT),
         take_over_signal_(io_, SIGUSR2),
+        reopen_signal_(io_, SIGUSR1),
         timer_(io_),
         memory_(io_, [this](proxy::MemoryLevel level) { proxy_.on_memory_level(level); }),
         // The last user of a snapshot was a worker; freeing ten thousand routes is done here
@@ -120,6 +121,7 @@ class Server {
       if (!error) on_signal(signal);
     });
     wait_for_take_over_signal();
+    wait_for_reopen();
     io_.run();
   }
 
@@ -210,6 +212,15 @@ class Server {
     });
   }
 
+  // What nginx is told by it after logrotate has renamed the file.
+  void wait_for_reopen() {
+    reopen_signal_.async_wait([this](boost::system::error_code error, int) {
+      if (error) return;
+      proxy_.reopen_access_log();
+      wait_for_reopen();
+    });
+  }
+
   void wait_until_drained(std::chrono::seconds at_most) {
     deadline_ = std::chrono::steady_clock::now() + at_most;
     look_whether_drained();
@@ -264,6 +275,7 @@ class Server {
   asio::io_context io_{1};
   asio::signal_set signals_;
   asio::signal_set take_over_signal_;
+  asio::signal_set reopen_signal_;
   asio::steady_timer timer_;
   MemoryGuard memory_;  // before the proxy, whose threads tell it
   proxy::ProxyServer proxy_;

@@ -1,10 +1,29 @@
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
 
 #include "app/commands.h"
 #include "app/flags.h"
 
+namespace {
+
+/// Standard streams that were closed by who started us lead nowhere: otherwise the next sockets
+/// would have their numbers, and clients would get our logs.
+void open_closed_streams() {
+  int opened = 0;
+  while (opened <= STDERR_FILENO) {
+    opened = ::open("/dev/null", O_RDWR);
+    if (opened < 0) return;
+  }
+  ::close(opened);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
+  open_closed_streams();
   // A write to a closed socket is an error code where it happens, never the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
   const cppx::app::ParsedFlags parsed = cppx::app::parse_flags(argc, argv);

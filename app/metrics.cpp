@@ -128,6 +128,11 @@ std::string render_metrics(
           {{number(counters.upstream_idle), {}}}
       ),
       family(
+          "cppx_access_log_lines_dropped_total",
+          "Lines of the access log that could not be written", MetricType::Counter,
+          {{number(counters.access_log_lines_dropped), {}}}
+      ),
+      family(
           "cppx_snapshot_generation", "Snapshots published since the start", MetricType::Gauge,
           {{number(status.generation), {}}}
       ),

@@ -52,6 +52,7 @@ Result<void> ProxyServer::start() {
         SharedState{
             .health = health_,
             .limits = limits_,
+            .access_log = access_log_,
             .open_files_of_worker = open_files,
             .on_memory_growth = options_.on_memory_growth
         }
@@ -59,6 +60,7 @@ Result<void> ProxyServer::start() {
     slots_.push_back(std::move(slot));
   }
   if (const auto opened = open_listeners(); !opened) return opened.error();
+  if (const auto started = access_log_.start(); !started) return started.error();
   for (const auto& slot : slots_)
     slot->thread = std::thread([&worker = *slot->worker] { worker.run(); });
   running_ = true;
@@ -120,6 +122,8 @@ Result<void> ProxyServer::open_listeners() {
 
 void ProxyServer::publish(std::shared_ptr<const routing::Snapshot> snapshot) {
   if (!running_) return;
+  if (const auto& log = snapshot->settings->access_log; log.enabled)
+    access_log_.set_destination(log.path);
   for (const auto& slot : slots_) {
     slot->worker->post([&slot = *slot, snapshot] {
       const std::uint64_t generation = snapshot->generation;
@@ -171,10 +175,12 @@ Counters ProxyServer::counters() {
       counters.upstream_idle = worker.upstreams().idle();
       counters.upstream_ejections = worker.balancer().ejections();
       counters.retries_denied = worker.retry_budget().denied();
+      counters.access_log_lines_dropped = worker.access_log().lines_dropped();
       promise->set_value(counters);
     });
   }
   for (auto& answer : answers) sum.add(answer.get());
+  sum.access_log_lines_dropped += access_log_.lines_dropped();
   return sum;
 }
 
@@ -185,6 +191,7 @@ void ProxyServer::stop() {
   tell_workers([](Worker& worker) { worker.stop(); });
   running_ = false;
   for (const auto& slot : slots_) slot->thread.join();
+  access_log_.stop();
 }
 
 }  // namespace cppx::proxy

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "proxy/limit/shared_limits.h"
+#include "proxy/observe/access_log_writer.h"
 #include "proxy/upstream/health_registry.h"
 #include "proxy/worker/counters.h"
 #include "proxy/worker/listener.h"
@@ -63,6 +64,9 @@ class ProxyServer final : public routing::SnapshotSink {
   /// Cuts what is left and joins the threads.
   void stop();
 
+  /// Opens the access log once more, for a file that was renamed. From any thread.
+  void reopen_access_log() noexcept { access_log_.reopen(); }
+
   /// Sum over the workers; waits for each of them to answer.
   [[nodiscard]] Counters counters();
 
@@ -88,6 +92,7 @@ class ProxyServer final : public routing::SnapshotSink {
   Retire retire_;
   HealthRegistry health_;  // before the workers, which use it
   SharedLimits limits_;    // likewise
+  AccessLogWriter access_log_;
   std::vector<std::unique_ptr<Slot>> slots_;
   std::vector<Bound> bound_;
   std::vector<ListenerSocket> sockets_;

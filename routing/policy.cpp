@@ -22,6 +22,8 @@ std::string_view to_string(Feature feature) noexcept {
       return "rate-limit";
     case Feature::kUpstreamProxyProtocol:
       return "upstream-proxy-protocol";
+    case Feature::kAccessLog:
+      return "access-log";
     case Feature::kCount:
       break;
   }

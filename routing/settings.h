@@ -5,6 +5,7 @@
 
 #include "routing/balance/balance_policy.h"
 #include "routing/client/client_trust.h"
+#include "routing/log/access_log_settings.h"
 #include "routing/upstream/retry_policy.h"
 #include "routing/upstream/upstream_timeouts.h"
 
@@ -45,6 +46,7 @@ struct ProxySettings {
   std::uint32_t http2_max_concurrent_streams = 128;  ///< Per client connection.
 
   ClientTrust client_trust;
+  AccessLogSettings access_log;
 
   std::uint32_t max_worker_connections = 16384;  ///< Of clients; 0: as descriptors allow.
   std::uint32_t max_worker_open_files = 0;       ///< 0: its share of what the process may open.

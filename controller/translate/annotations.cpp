@@ -38,6 +38,7 @@ std::string_view backend_protocol(IngressAnnotations& out, std::string_view text
 
 constexpr std::array kReaders{
     AnnotationReader{"backend-protocol", backend_protocol},
+    AnnotationReader{"enable-access-log", boolean<&IngressAnnotations::enable_access_log>},
     AnnotationReader{"ssl-redirect", boolean<&IngressAnnotations::ssl_redirect>},
     AnnotationReader{"force-ssl-redirect", boolean<&IngressAnnotations::force_ssl_redirect>},
     AnnotationReader{"preserve-trailing-slash", boolean<&IngressAnnotations::preserve_trailing_slash>},

@@ -19,6 +19,7 @@ struct IngressAnnotations {
   std::optional<bool> force_ssl_redirect;
   std::optional<bool> preserve_trailing_slash;
   std::optional<routing::BackendProtocol> backend_protocol;
+  std::optional<bool> enable_access_log;
   UpstreamAnnotations upstream;
   AffinityAnnotations affinity;
   LimitAnnotations limits;

@@ -56,6 +56,7 @@ routing::PolicySet PolicyMaker::policies_of(const PolicyInput& input) {
     limits_.add(input.annotations->limits, *settings_, out);
     if (const auto version = input.annotations->upstream_proxy_protocol)
       out.set(proxy_protocol_.of(*version));
+    if (!input.annotations->enable_access_log.value_or(true)) out.set(no_access_log_);
   }
   return out;
 }

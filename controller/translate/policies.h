@@ -11,6 +11,7 @@
 #include "controller/translate/policy_cache.h"
 #include "controller/translate/proxy_settings.h"
 #include "controller/translate/upstream_policies.h"
+#include "features/access_log/policy.h"
 #include "features/https_redirect/policy.h"
 #include "features/strict_transport_security/policy.h"
 #include "features/upstream_proxy_protocol/policy.h"
@@ -44,6 +45,8 @@ class PolicyMaker {
   UpstreamPolicyMaker upstream_;
   LimitPolicyMaker limits_;
   PolicyCache<features::UpstreamProxyProtocolPolicy> proxy_protocol_;
+  std::shared_ptr<const features::AccessLogPolicy> no_access_log_ =
+      std::make_shared<const features::AccessLogPolicy>();
 };
 
 }  // namespace cppx::controller

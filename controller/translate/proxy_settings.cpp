@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 #include "controller/model/objects.h"
+#include "controller/translate/access_log_keys.h"
 #include "controller/translate/client_keys.h"
 #include "controller/translate/diagnostic_list.h"
 #include "controller/translate/settings_reader.h"
@@ -120,8 +121,8 @@ constexpr std::array kKeys{
 };
 
 const SettingsReader* find_reader(std::string_view name) {
-  const std::array<std::span<const SettingsReader>, 3> all{
-      kKeys, client_settings_readers(), upstream_settings_readers()
+  const std::array<std::span<const SettingsReader>, 4> all{
+      kKeys, access_log_settings_readers(), client_settings_readers(), upstream_settings_readers()
   };
   for (const auto& readers : all)
     for (const SettingsReader& reader : readers)
@@ -156,6 +157,7 @@ GlobalSettings read_global_settings(const ConfigMap& config_map, DiagnosticList&
           fmt::format("\"{}\" is not a valid value; {}", value, key->otherwise)
       );
   }
+  out.access_log.apply(config_map, out.proxy.access_log, diagnostics);
   return out;
 }
 

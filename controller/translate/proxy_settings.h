@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "controller/model/objects.h"
+#include "controller/translate/access_log_keys.h"
 #include "controller/translate/diagnostic_list.h"
 #include "routing/settings.h"
 
@@ -22,6 +23,7 @@ struct GlobalSettings {
   bool hsts_include_subdomains = true;
   bool hsts_preload = false;
   bool strict_validate_path_type = true;
+  AccessLogKeys access_log;                    ///< What `proxy.access_log` has been made of.
   std::uint16_t limit_req_status_code = 503;   ///< Too many requests.
   std::uint16_t limit_conn_status_code = 503;  ///< Too many at the same time.
   /// Ingress paths that start with one of these are never redirected to https.

@@ -17,12 +17,14 @@ constexpr int kMaxInterim = 16;
 Task<Stream::Attempt> Stream::attempt(const routing::EndpointAddress& address, bool may_reuse) {
   down_.watch(this);
   const UpstreamKey key = start_upstream(address);
+  state_.access.try_begins(address);
   selector_.connecting();
   const auto connected = co_await up_->connect(key, may_reuse);
   selector_.connected();
   if (client_gone_) co_return Attempt::kClientGone;
   if (connected == IoStatus::kTimeout) co_return Attempt::kConnectTimeout;
   if (connected != IoStatus::kOk) co_return Attempt::kNotConnected;
+  state_.access.try_connected(up_->reused());
   const auto sent = co_await send_request();
   if (sent == IoStatus::kTimeout) co_return Attempt::kTimeout;
   if (const Attempt refused = attempt_of_upload(); refused != Attempt::kHead) co_return refused;
@@ -32,7 +34,10 @@ Task<Stream::Attempt> Stream::attempt(const routing::EndpointAddress& address, b
   // it.
   if (upload_ != Upload::kRunning) up_->arm_read(selector_.timeouts().read);
   const Attempt result = co_await read_response_head();
-  if (result == Attempt::kHead) co_return result;
+  if (result == Attempt::kHead) {
+    state_.access.try_answered(state_.response.status);
+    co_return result;
+  }
   co_await stop_upload();
   if (client_gone_) co_return Attempt::kClientGone;
   const Attempt because_of_upload = attempt_of_upload();

@@ -5,6 +5,7 @@
 
 #include "proxy/codec/http1/head_validator.h"
 #include "proxy/codec/http2/preface.h"
+#include "proxy/stream/access.h"
 #include "proxy/stream/http1/http1_downstream.h"
 #include "proxy/stream/http2/http2_server.h"
 #include "proxy/stream/local_reply.h"
@@ -29,8 +30,12 @@ constexpr unsigned char kTlsHandshakeRecord = 0x16;
 
 }  // namespace
 
-Connection::Connection(Worker& worker, const Listener& listener, const ClientAddress& client)
-    : worker_(worker), downstream_(worker.poller(), worker.wheel(), listener, client) {}
+Connection::Connection(
+    Worker& worker, const Listener& listener, const ClientAddress& client, std::uint64_t number
+)
+    : worker_(worker), downstream_(worker.poller(), worker.wheel(), listener, client) {
+  downstream_.number = number;
+}
 
 bool Connection::assign(Descriptor socket) {
   return downstream_.transport.assign(std::move(socket));
@@ -147,7 +152,7 @@ Task<bool> Connection::handshake() {
   downstream_.idle.leave();
   if (first != kTlsHandshakeRecord) {
     constexpr std::string_view kPlain = "The plain HTTP request was sent to HTTPS port";
-    co_await write_reply_and_close({.status = 400, .note = kPlain});
+    co_await write_reply_and_close({.status = 400, .note = kPlain}, nullptr);
     co_await linger();
     co_return false;
   }
@@ -230,13 +235,16 @@ std::uint16_t Connection::head_error(http1::HeadParser::Status status) const noe
   return state_->downstream.parser.bad_version() ? 505 : 400;
 }
 
-Task<Connection::HeadResult> Connection::refuse(std::uint16_t status) {
+Task<Connection::HeadResult> Connection::refuse(
+    std::uint16_t status, const routing::RequestHead* head
+) {
   ++worker_.counters().requests;
-  co_await write_reply_and_close({.status = status});
+  ++downstream_.requests;
+  co_await write_reply_and_close({.status = status}, head);
   co_return HeadResult::kAnswered;
 }
 
-Task<bool> Connection::write_reply_and_close(LocalReply reply) {
+Task<void> Connection::write_reply_and_close(LocalReply reply, const routing::RequestHead* head) {
   Buffer memory = worker_.buffers().take_small();
   const auto text =
       local_reply_text({memory.data(), memory.size()}, reply, {.date = worker_.date()});
@@ -245,7 +253,14 @@ Task<bool> Connection::write_reply_and_close(LocalReply reply) {
       .iov_base = const_cast<char*>(text.data()), .iov_len = text.size()
   };  // NOLINT: only read
   const auto written = co_await downstream_.transport.write_all({&piece, 1}, kReplyTime);
-  co_return written.ok();
+  log_refusal(
+      worker_, downstream_,
+      {.status = reply.status,
+       .sent_bytes = written.bytes,
+       .sent_head_bytes = head_bytes(text),
+       .head = head,
+       .started = state_ != nullptr ? state_->access.started() : AccessRecord::Clock::now()}
+  );
 }
 
 Task<Connection::HeadResult> Connection::read_head() {
@@ -254,6 +269,7 @@ Task<Connection::HeadResult> Connection::read_head() {
   const SnapshotPin snapshot = worker_.snapshots().pin();
   const routing::ProxySettings& settings = *snapshot->settings;
   parser.reset();
+  state_->access.begin(settings.access_log.enabled);
   if (down.input.empty()) down.input = worker_.buffers().take_small();
   if (down.begin != 0) {
     std::memmove(down.input.data(), down.input.data() + down.begin, down.end - down.begin);
@@ -295,7 +311,8 @@ Task<Connection::HeadResult> Connection::read_head() {
     status = http1::validate_request(
         parser, down.unread().substr(0, parser.head_bytes()), state_->request
     );
-  if (status != 0) co_return co_await refuse(status);
+  if (status != 0) co_return co_await refuse(status, &state_->request);
+  if (state_->access.enabled()) state_->access.set_request_line(first_line(down.unread()));
   down.begin = parser.head_bytes();
   ++down.requests;
   co_return HeadResult::kHead;

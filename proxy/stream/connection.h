@@ -19,7 +19,10 @@ class Worker;
 /// While it waits for a request it holds no buffer.
 class Connection {
  public:
-  Connection(Worker& worker, const Listener& listener, const ClientAddress& client);
+  /// `number` is unique in the process.
+  Connection(
+      Worker& worker, const Listener& listener, const ClientAddress& client, std::uint64_t number
+  );
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
@@ -56,8 +59,9 @@ class Connection {
   Task<bool> wait_for_request();
   IoStatus read_what_is_there();
   Task<HeadResult> read_head();
-  Task<HeadResult> refuse(std::uint16_t status);
-  Task<bool> write_reply_and_close(LocalReply reply);
+  /// `head`: as far as it could be read; null: not at all.
+  Task<HeadResult> refuse(std::uint16_t status, const routing::RequestHead* head = nullptr);
+  Task<void> write_reply_and_close(LocalReply reply, const routing::RequestHead* head);
   Task<void> linger();
   /// Makes room for a longer head; false when it is as long as allowed.
   bool grow_input(std::uint32_t limit_bytes);

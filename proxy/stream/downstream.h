@@ -32,6 +32,7 @@ struct Downstream {
   std::size_t begin = 0;
   std::size_t end = 0;
   std::uint32_t requests = 0;
+  std::uint64_t number = 0;  ///< Of the connection, unique in the process.
 
   [[nodiscard]] routing::ConnectionOrigin origin() const noexcept {
     return {

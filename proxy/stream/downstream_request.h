@@ -36,6 +36,13 @@ struct ResponseChanges {
   bool keep_alive = true;
 };
 
+struct Downstream;
+
+/// The protocol of a request, as logs name it.
+inline constexpr std::string_view kHttp10 = "HTTP/1.0";
+inline constexpr std::string_view kHttp11 = "HTTP/1.1";
+inline constexpr std::string_view kHttp2 = "HTTP/2.0";
+
 /// One request as its client sent it, and the way back: what a Stream knows of the client's side,
 /// whatever the protocol. One reader of the body and one writer of the response at a time.
 class DownstreamRequest {
@@ -51,10 +58,21 @@ class DownstreamRequest {
     std::string_view listener;  ///< Name of the table in the snapshot.
     routing::ConnectionOrigin connection;
     int socket = -1;  ///< Of the connection, for its addresses.
+    std::string_view protocol = kHttp11;
+    const Downstream* side = nullptr;  ///< The client's side of the connection.
     /// The request asks for a tunnel, and any 2xx would be taken for one (RFC 8441 5).
     bool tunnel_only = false;
   };
   [[nodiscard]] const Origin& origin() const noexcept { return origin_; }
+
+  /// Bytes that went over the connection for the request, framing of HTTP/1 included; with HTTP/2,
+  /// of heads what their text would take.
+  struct Sizes {
+    std::uint64_t request = 0;  ///< Received; with HTTP/2 the body alone.
+    std::uint64_t sent = 0;
+    std::uint64_t sent_head = 0;  ///< Of them in heads, those of interim responses too.
+  };
+  [[nodiscard]] const Sizes& sizes() const noexcept { return sizes_; }
 
   /// Tried on the bytes at hand; reading then starts at the beginning.
   virtual BodyAtHand body_at_hand() = 0;
@@ -93,6 +111,7 @@ class DownstreamRequest {
  protected:
   DownstreamRequest() = default;
   Origin origin_;
+  Sizes sizes_;
   bool keep_alive_ = false;
 };
 

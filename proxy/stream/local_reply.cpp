@@ -53,6 +53,11 @@ std::string_view local_reply_text(
   return out.text();
 }
 
+std::size_t head_bytes(std::string_view reply_text) noexcept {
+  constexpr std::string_view kEnd = "\r\n\r\n";
+  return reply_text.find(kEnd) + kEnd.size();
+}
+
 std::string_view reason_phrase(std::uint16_t status) noexcept {
   switch (status) {
     case 200:

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -34,5 +35,8 @@ struct LocalReplyFraming {
 std::string_view local_reply_text(
     std::span<char> memory, const LocalReply& reply, const LocalReplyFraming& framing
 );
+
+/// Bytes of the head of such a text.
+std::size_t head_bytes(std::string_view reply_text) noexcept;
 
 }  // namespace cppx::proxy

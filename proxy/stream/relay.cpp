@@ -8,6 +8,7 @@ namespace cppx::proxy {
 Task<StreamEnd> Stream::relay_response() {
   const routing::ResponseHead& response = state_.response;
   ++worker_.counters().responses[response.status / 100U];
+  status_ = response.status;
   if (response.status == 101) {
     const auto end = co_await tunnel();
     co_return end;
@@ -21,9 +22,11 @@ Task<StreamEnd> Stream::relay_response() {
       .keep_alive = heard_out
   };
   const BodyPart first = up_->next_body();
+  note_received(first);
   const bool begun = co_await down_.write_response(response, changes, first);
   bool complete = begun;
   if (begun && !first.end()) complete = co_await relay_body(first);
+  state_.access.try_ends();
   co_await stop_upload();
   down_.watch(nullptr);
   const bool body_sent = upload_ == Upload::kNone || upload_ == Upload::kDone;
@@ -32,11 +35,17 @@ Task<StreamEnd> Stream::relay_response() {
   co_return body_sent ? StreamEnd::kComplete : StreamEnd::kLinger;
 }
 
+void Stream::note_received(const BodyPart& part) noexcept {
+  state_.access.try_received(part.bytes);
+  if (part.end() || part.failed()) state_.access.try_ends();
+}
+
 Task<bool> Stream::relay_body(BodyPart part) {
   while (!part.end()) {
     if (part.failed()) co_return false;
     if (upload_ != Upload::kRunning) up_->arm_read(selector_.timeouts().read);
     part = co_await up_->read_body();
+    note_received(part);
     if (part.failed() && part.bytes == 0) co_return false;
     const bool written = co_await down_.write_body(part);
     if (!written) co_return false;
@@ -48,11 +57,17 @@ Task<StreamEnd> Stream::tunnel() {
   down_.watch(nullptr);
   up_->disarm_read();
   const BodyPart first = up_->next_body();
+  note_received(first);
+  // Extended CONNECT is accepted with 200 (RFC 8441 5).
+  if (down_.origin().tunnel_only) status_ = 200;
   const ResponseChanges changes{
       .set_cookie = selector_.set_cookie(down_.origin().connection.tls, state_.set_cookie)
   };
   const bool begun = co_await down_.write_response(state_.response, changes, first);
-  if (!begun) co_return StreamEnd::kAbort;
+  if (!begun) {
+    state_.access.try_ends();
+    co_return StreamEnd::kAbort;
+  }
   tunnel_idle_.arm(selector_.timeouts().read);
   upload_ = Upload::kRunning;
   upload_ended_.reset();
@@ -60,6 +75,7 @@ Task<StreamEnd> Stream::tunnel() {
   co_await tunnel_down();
   co_await upload_ended_;
   upload_ = Upload::kDone;
+  state_.access.try_ends();
   tunnel_idle_.disarm();
   up_->finish(false);
   co_return StreamEnd::kComplete;
@@ -80,6 +96,7 @@ Task<void> Stream::tunnel_up() {
 Task<void> Stream::tunnel_down() {
   for (;;) {
     const BodyPart part = co_await up_->read_body();
+    state_.access.try_received(part.bytes);
     if (part.failed()) break;
     tunnel_idle_.arm(selector_.timeouts().read);
     const bool written = co_await down_.write_body(part);

@@ -32,10 +32,21 @@ Stream::Stream(Worker& worker, DownstreamRequest& down, StreamState& state, Snap
       snapshot_(std::move(snapshot)),
       settings_(*snapshot_->settings),
       selector_(worker.balancer(), worker.retry_budget()),
-      tunnel_idle_(worker.wheel(), *this) {}
+      tunnel_idle_(worker.wheel(), *this) {
+  state_.request_id.clear();
+  // Switched on or off since the head began to come.
+  if (state_.access.enabled() != settings_.access_log.enabled)
+    state_.access.begin(settings_.access_log.enabled);
+}
 
 Task<StreamEnd> Stream::run() {
   ++worker_.counters().requests;
+  const auto end = co_await decide_and_forward();
+  if (state_.access.enabled()) log_request();
+  co_return end;
+}
+
+Task<StreamEnd> Stream::decide_and_forward() {
   if (const auto reply = decide()) {
     const auto end = co_await answer(*reply);
     co_return end;
@@ -47,6 +58,7 @@ Task<StreamEnd> Stream::run() {
 Task<StreamEnd> Stream::refuse(std::uint16_t status) {
   ++worker_.counters().requests;
   const auto end = co_await answer({.status = status});
+  if (state_.access.enabled()) log_request();
   co_return end;
 }
 
@@ -63,10 +75,14 @@ std::optional<LocalReply> Stream::decide() {
                                     ? std::string_view("_")
                                     : routing::host_without_port(request.host).value_or("_");
   const routing::RouteMatch match = table->routes->match(host, *path);
+  host_ = match.host;
   route_ = match.route;
+  path_ = *path;
   // Load balancers probe by address: the answer for hosts nobody has configured.
-  if (match.host->name == "_" && *path == "/healthz")
+  if (match.host->name == "_" && *path == "/healthz") {
+    state_.access.skip();
     return LocalReply{.status = 200, .empty_body = true};
+  }
   if (worker_.short_of_memory()) {
     ++worker_.counters().requests_short_of_memory;
     return LocalReply{.status = 503};
@@ -128,6 +144,7 @@ Task<StreamEnd> Stream::answer(LocalReply reply) {
   const bool body_read = upload_ == Upload::kNone && down_.body_at_hand() == BodyAtHand::kComplete;
   reply.strict_transport_security = strict_transport_security();
   ++worker_.counters().responses[reply.status / 100U];
+  status_ = reply.status;
   const bool written = co_await down_.write_local_reply(reply, body_read);
   if (!written) co_return StreamEnd::kAbort;
   co_return body_read ? StreamEnd::kComplete : StreamEnd::kLinger;
@@ -158,6 +175,7 @@ Task<StreamEnd> Stream::forward() {
       co_return end;
     }
     Attempt last = co_await attempt(*address, may_reuse);
+    note_failure(last);
     if (last != Attempt::kHead && up_->reused() &&
         selector_.may_retry_on_new_connection(ended_try(last))) {
       // A backend may close an idle connection at any moment: that try does not count, and the next
@@ -165,12 +183,14 @@ Task<StreamEnd> Stream::forward() {
       may_reuse = false;
       ++worker_.counters().retries;
       last = co_await attempt(*address, false);
+      note_failure(last);
     }
     if (!selector_.after_try(ended_try(last))) {
       const auto end = co_await end_tries(last);
       co_return end;
     }
     ++worker_.counters().retries;
+    state_.access.try_ends();
     up_->finish(false);
   }
 }

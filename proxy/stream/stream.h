@@ -95,6 +95,13 @@ class Stream final : private ClientWatcher {
   Task<StreamEnd> end_failed(Attempt last);
   [[nodiscard]] EndedTry ended_try(Attempt last);
   [[nodiscard]] std::string_view strict_transport_security() const noexcept;
+  Task<StreamEnd> decide_and_forward();
+
+  // access.cpp: what the access log tells of it
+  [[nodiscard]] bool is_logged() const noexcept;
+  void log_request();
+  /// Ends the try in the record when it brought no response.
+  void note_failure(Attempt last) noexcept;
 
   // attempt.cpp: one try with one endpoint
   Task<Attempt> attempt(const routing::EndpointAddress& address, bool may_reuse);
@@ -110,6 +117,7 @@ class Stream final : private ClientWatcher {
 
   // relay.cpp: the response, and the tunnel after 101
   Task<StreamEnd> relay_response();
+  void note_received(const BodyPart& part) noexcept;
   Task<bool> relay_body(BodyPart part);
   Task<StreamEnd> tunnel();
   Task<void> tunnel_up();
@@ -130,7 +138,10 @@ class Stream final : private ClientWatcher {
   StreamState& state_;
   SnapshotPin snapshot_;
   const routing::ProxySettings& settings_;
+  const routing::VirtualHost* host_ = nullptr;  // that matched
   const routing::Route* route_ = nullptr;
+  std::string_view path_;     // normalised
+  std::uint16_t status_ = 0;  // of the final response
   routing::ClientView client_;
   CountedRequest counted_;     // where the route limits them
   features::Respond respond_;  // keeps the text a LocalReply refers to

@@ -9,6 +9,7 @@
 
 #include "proxy/codec/http1/head_parser.h"
 #include "proxy/codec/proxy_protocol/header.h"
+#include "proxy/observe/access_record.h"
 #include "proxy/stream/http1/http1_side.h"
 #include "routing/http/message.h"
 
@@ -28,6 +29,7 @@ struct StreamState {
   std::string request_id;     ///< Of our own making, for a request that came without one.
   std::string websocket_key;  ///< For a WebSocket that came over HTTP/2, where there is none.
   std::string set_cookie;     ///< Value of a Set-Cookie field for the session.
+  AccessRecord access;
 };
 
 class StreamStatePool {

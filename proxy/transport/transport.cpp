@@ -97,6 +97,18 @@ std::string_view Transport::alpn() const noexcept {
   return {reinterpret_cast<const char*>(protocol), size};
 }
 
+std::string_view Transport::tls_protocol() const noexcept { return SSL_get_version(ssl_.get()); }
+
+std::string_view Transport::tls_cipher() const noexcept {
+  const char* name = SSL_get_cipher_name(ssl_.get());
+  return name == nullptr ? std::string_view() : name;
+}
+
+std::string_view Transport::tls_server_name() const noexcept {
+  const char* name = SSL_get_servername(ssl_.get(), TLSEXT_NAMETYPE_host_name);
+  return name == nullptr ? std::string_view() : name;
+}
+
 IoResult Transport::try_handshake() noexcept {
   // The kernel may keep tickets back (for 200 ms at most) to send them with the first response.
   more_ = only_tickets_left(ssl_.get());

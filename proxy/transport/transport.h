@@ -55,6 +55,11 @@ class Transport final : private tls::ByteStream {
   [[nodiscard]] bool start_tls(tls::SslPtr ssl) noexcept;
   /// The protocol that the handshake agreed on (RFC 7301); empty without one.
   [[nodiscard]] std::string_view alpn() const noexcept;
+  /// With TLS: its version, cipher suite and SNI host name, for logs. They live as long as the
+  /// connection.
+  [[nodiscard]] std::string_view tls_protocol() const noexcept;
+  [[nodiscard]] std::string_view tls_cipher() const noexcept;
+  [[nodiscard]] std::string_view tls_server_name() const noexcept;
   /// One step of the handshake.
   IoResult try_handshake() noexcept;
 

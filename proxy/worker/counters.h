@@ -25,6 +25,7 @@ struct Counters {
   std::uint64_t retries_denied = 0;
   std::uint64_t upstream_ejections = 0;
   std::uint64_t upstream_idle = 0;
+  std::uint64_t access_log_lines_dropped = 0;
 
   void add(const Counters& other) noexcept {
     connections_accepted += other.connections_accepted;
@@ -45,6 +46,7 @@ struct Counters {
     retries_denied += other.retries_denied;
     upstream_ejections += other.upstream_ejections;
     upstream_idle += other.upstream_idle;
+    access_log_lines_dropped += other.access_log_lines_dropped;
   }
 };
 

@@ -157,6 +157,7 @@ Listener::Listener(Worker& worker, asio::io_context& io, ListenerSocket socket)
       ),
       acceptor_(io.get_executor()),
       pause_(io.get_executor()) {
+  config_.port = socket.port;
   acceptor_.assign(asio::ip::tcp::v6(), socket.socket);
   acceptor_.native_non_blocking(true);
 }

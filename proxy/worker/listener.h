@@ -55,6 +55,7 @@ class Listener {
   /// The worker has room again; nothing if it did not lack any here.
   void resume();
 
+  /// With the port that it got.
   [[nodiscard]] const ListenerConfig& config() const noexcept { return config_; }
   [[nodiscard]] std::string_view forwarded_port() const noexcept { return forwarded_port_; }
 

@@ -31,7 +31,9 @@ Worker::Worker(
     std::uint32_t index, std::uint32_t count, std::unique_ptr<tls::ServerContext> tls,
     std::unique_ptr<tls::ClientContext> upstream_tls, Retire retire, SharedState shared
 )
-    : work_(io_.get_executor()),
+    : index_(index),
+      count_(count),
+      work_(io_.get_executor()),
       wheel_(io_),
       buffers_(std::move(shared.on_memory_growth)),
       snapshots_(std::move(retire)),
@@ -40,6 +42,7 @@ Worker::Worker(
       balancer_(index, count, shared.health, random_seed()),
       tls_(std::move(tls)),
       upstream_tls_(std::move(upstream_tls)),
+      access_log_(shared.access_log),
       limits_(shared.limits),
       open_files_(shared.open_files_of_worker) {}
 
@@ -122,7 +125,8 @@ void Worker::on_memory_level(MemoryLevel level) {
 
 void Worker::on_accept(Descriptor socket, const Listener& listener, const ClientAddress& client) {
   ++counters_.connections_accepted;
-  const auto connection = connections_.emplace(connections_.end(), *this, listener, client);
+  const std::uint64_t number = counters_.connections_accepted * count_ + index_;
+  const auto connection = connections_.emplace(connections_.end(), *this, listener, client, number);
   if (!connection->assign(std::move(socket))) {
     connections_.erase(connection);
     return;

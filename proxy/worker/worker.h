@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "proxy/limit/shared_limits.h"
+#include "proxy/observe/access_log.h"
 #include "proxy/stream/http2/http2_pool.h"
 #include "proxy/stream/stream_state.h"
 #include "proxy/transport/poller.h"
@@ -43,6 +44,7 @@ class Connection;
 struct SharedState {
   HealthRegistry& health;
   SharedLimits& limits;
+  AccessLogWriter& access_log;
   std::uint64_t open_files_of_worker;
   std::function<void()> on_memory_growth;  ///< See ProxyOptions.
 };
@@ -97,6 +99,7 @@ class Worker {
   [[nodiscard]] SharedLimits& limits() noexcept { return limits_; }
   [[nodiscard]] Counters& counters() noexcept { return counters_; }
   [[nodiscard]] RequestIds& request_ids() noexcept { return request_ids_; }
+  [[nodiscard]] AccessLog& access_log() noexcept { return access_log_; }
   [[nodiscard]] StreamStatePool& stream_states() noexcept { return stream_states_; }
   /// Awaitable: goes on after what else the loop has to do now.
   struct Yield {
@@ -139,6 +142,8 @@ class Worker {
   [[nodiscard]] OpenSockets open_sockets() const noexcept;
   void on_connection_end(std::list<Connection>::iterator connection);
 
+  const std::uint32_t index_;
+  const std::uint32_t count_;  // of workers
   boost::asio::io_context io_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   Poller poller_{io_};
@@ -154,6 +159,7 @@ class Worker {
   std::unique_ptr<tls::ServerContext> tls_;
   std::unique_ptr<tls::ClientContext> upstream_tls_;
   Counters counters_;
+  AccessLog access_log_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   IdleList idle_connections_;  // before the connections, which are in it
   std::list<Connection> connections_;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "routing/http/message.h"
+#include "routing/variable/request_variable.h"
 
 namespace cppx::routing {
 
@@ -38,27 +39,16 @@ class HashPattern {
   auto operator<=>(const HashPattern&) const = default;
 
  private:
-  enum class Kind : std::uint8_t {
-    kLiteral,
-    kRequestUri,
-    kPath,
-    kQuery,
-    kHost,
-    kClientAddress,
-    kMethod,
-    kHeader,
-    kCookie,
-    kArgument,
-  };
+  enum class Kind : std::uint8_t { kLiteral, kClientAddress, kRequest };
   struct Part {
     Kind kind = Kind::kLiteral;
-    std::string name;  // or the literal text
+    std::string text{};  // of a literal
+    RequestVariable variable{};
     auto operator<=>(const Part&) const = default;
   };
   class Sink;
 
   static std::optional<Part> variable(std::string_view name);
-  static void feed(const Part& part, const HashInput& input, Sink& sink) noexcept;
 
   std::string text_;
   std::vector<Part> parts_;

@@ -83,9 +83,9 @@ class Cluster:
         Cluster.running.remove(self)
         assert not left, f"processes were left in the namespace: {left}"
 
-    def process(self, name, command, environment=None):
+    def process(self, name, command, environment=None, stdout=True):
         """Starts a program in the namespace; it ends with the cluster."""
-        process = Process(name, self.network, self.folder / f"{name}.log", command, environment)
+        process = Process(name, self.network, self.folder / f"{name}.log", command, environment, stdout)
         self.processes.append(process)
         return process.start()
 

@@ -33,7 +33,8 @@ class Ingress:
 
     def start(self, ready=True):
         """Starts cppx and, unless told otherwise, waits until it is ready."""
-        self.process = self.cluster.process(self.name, self._command, self._environment)
+        # Standard output is the access log, too much of it to be kept.
+        self.process = self.cluster.process(self.name, self._command, self._environment, stdout=False)
         Ingress.running.append(self)
         wait_for(lambda: self.health("/healthz") is not None, 20, "cppx to listen")
         if ready:

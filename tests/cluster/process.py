@@ -7,14 +7,15 @@ from support.waiting import scaled
 
 
 class Process:
-    """A program running in the network namespace."""
+    """A program running in the network namespace. Its log is standard error, and standard output if `stdout`."""
 
-    def __init__(self, name, network, log, command, environment=None):
+    def __init__(self, name, network, log, command, environment=None, stdout=True):
         self.name = name
         self.network = network
         self.log = log
         self.command = [str(part) for part in command]
         self.environment = environment
+        self.stdout = stdout
         self._popen = None
 
     def start(self):
@@ -22,8 +23,8 @@ class Process:
             self._popen = subprocess.Popen(
                 self.network.command(*self.command),
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
+                stdout=log if self.stdout else subprocess.DEVNULL,
+                stderr=log,
                 env=self.environment,
             )
         return self

@@ -37,15 +37,32 @@ def measured_memory():
 
 class Cppx:
     """A running cppx on manifests of its own. `files` maps file names to lists of objects or to text, `ports`
-    are those for http, https and health (0: any free one)."""
+    are those for http, https and health (0: any free one).
+
+    Its access log is thrown away, unless `access_log` asks for it: then its lines are in `access_lines`.
+    """
 
     running = []
 
-    def __init__(self, folder, files, config=None, flags=(), workers=2, environment=None, ports=(0, 0, 0)):
+    def __init__(
+        self,
+        folder,
+        files,
+        config=None,
+        flags=(),
+        workers=2,
+        environment=None,
+        ports=(0, 0, 0),
+        access_log=False,
+        closed_output=False,
+    ):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._marks = 0
         self._lines = []
+        self._keep_access_log = access_log
+        self._closed_output = closed_output
+        self._access_lines = []
         self._environment = environment or {}
         self._own = [f"--workers={workers}", *flags]
         self._ports = ports
@@ -62,16 +79,22 @@ class Cppx:
         http, https, health = self._ports
         command = [binary(), f"--manifests={self.folder}", f"--http-port={http}", f"--https-port={https}"]
         command += [f"--healthz-port={health}", "--bind-address=127.0.0.1", *self._own]
+        if self._closed_output:
+            command = ["sh", "-c", 'exec "$0" "$@" >&-', *command]
         self.process = subprocess.Popen(
             [str(part) for part in command],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if self._keep_access_log else subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             env={**os.environ, **self._environment},
         )
         Cppx.running.append(self)
-        self._reader = threading.Thread(target=self._read_log, daemon=True)
-        self._reader.start()
+        self._readers = [threading.Thread(target=self._read, args=(self.process.stderr, self._lines), daemon=True)]
+        if self._keep_access_log:
+            sink = (self.process.stdout, self._access_lines)
+            self._readers.append(threading.Thread(target=self._read, args=sink, daemon=True))
+        for reader in self._readers:
+            reader.start()
         wait_for(self._find_ports, 20, "cppx to listen")
         wait_for(lambda: self.health("/readyz") == 200, 20, "cppx to be ready")
         return self
@@ -89,6 +112,19 @@ class Cppx:
     @property
     def log_lines(self):
         return list(self._lines)
+
+    @property
+    def access_lines(self):
+        """Lines of the access log so far, without their ends."""
+        return [line.rstrip("\n") for line in list(self._access_lines)]
+
+    def wait_for_access(self, count=1, seconds=5.0):
+        """Waits until the access log has so many lines; returns all of them."""
+        wait_for(lambda: len(self._access_lines) >= count, seconds, f"{count} lines in the access log")
+        return self.access_lines
+
+    def clear_access(self):
+        self._access_lines.clear()
 
     def write(self, name, content):
         """Puts a manifest file in place, whole, without waiting. Objects or text."""
@@ -192,8 +228,11 @@ class Cppx:
             self.process.kill()
             self.process.wait()
             code = "still running 10 s after SIGTERM"
-        self._reader.join(scaled(5))
+        for reader in self._readers:
+            reader.join(scaled(5))
         self.process.stderr.close()
+        if self._keep_access_log:
+            self.process.stdout.close()
         self.check_log()
         assert early is None or early == 0, f"cppx ended by itself with {early}:\n{self.log}"
         assert code == 0, f"cppx ended with {code}:\n{self.log}"
@@ -201,9 +240,10 @@ class Cppx:
     def check_log(self):
         assert not SANITIZER.search(self.log), f"a sanitizer spoke:\n{self.log}"
 
-    def _read_log(self):
-        for line in self.process.stderr:
-            self._lines.append(line.decode("utf-8", "replace"))
+    @staticmethod
+    def _read(stream, lines):
+        for line in stream:
+            lines.append(line.decode("utf-8", "replace"))
 
     def _find_ports(self):
         code = self.process.poll()

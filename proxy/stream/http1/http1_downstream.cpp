@@ -26,16 +26,23 @@ Http1Downstream::Http1Downstream(
       .listener = downstream.listener.config().name,
       .connection = downstream.origin(),
       .socket = downstream.transport.native_handle(),
+      .protocol = state.request.minor_version == 0 ? kHttp10 : kHttp11,
+      .side = &downstream,
   };
+  sizes_.request = body_begin_;
 }
 
 void Http1Downstream::rewind_body() {
   state_.downstream.body.start(state_.request.framing, state_.request.content_length);
   downstream_.begin = body_begin_;
+  sizes_.request = body_begin_;
 }
 
 BodyPart Http1Downstream::next_body() {
-  return state_.downstream.next_part(downstream_.unread(), downstream_.begin);
+  const std::size_t before = downstream_.begin;
+  const BodyPart part = state_.downstream.next_part(downstream_.unread(), downstream_.begin);
+  if (!raw_) sizes_.request += downstream_.begin - before;
+  return part;
 }
 
 BodyAtHand Http1Downstream::body_at_hand() {
@@ -96,16 +103,22 @@ Task<bool> Http1Downstream::write_text(std::string_view text) {
       .iov_base = const_cast<char*>(text.data()), .iov_len = text.size()
   };  // NOLINT: only read
   const auto written = co_await transport().write_all({&piece, 1}, settings_.client_send_timeout);
+  sizes_.sent += written.bytes;
   co_return written.ok();
 }
 
-Task<bool> Http1Downstream::write_continue() { return write_text("HTTP/1.1 100 Continue\r\n\r\n"); }
+Task<bool> Http1Downstream::write_continue() {
+  constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+  sizes_.sent_head += kContinue.size();
+  return write_text(kContinue);
+}
 
 Task<bool> Http1Downstream::write_interim(const routing::ResponseHead& response) {
   if (state_.request.minor_version == 0) co_return true;  // HTTP/1.0 knows no 1xx (RFC 9110 15.2)
   Buffer memory = worker_.buffers().take_large();
   http1::HeadBuffer out({memory.data(), memory.size()});
   http1::write_interim_head(out, response);
+  sizes_.sent_head += out.text().size();
   const bool written = co_await write_text(out.text());
   co_return written;
 }
@@ -116,7 +129,9 @@ Task<bool> Http1Downstream::write_framed(std::string_view head, const BodyPart& 
       {.pieces = part.pieces, .bytes = part.bytes, .end = part.end(), .trailers = part.trailers},
       chunked_
   );
+  sizes_.sent_head += head.size();
   const auto written = co_await transport().write_all(pieces, settings_.client_send_timeout);
+  sizes_.sent += written.bytes;
   if (written.ok() && raw_ && part.end()) transport().shutdown_send();
   co_return written.ok();
 }
@@ -158,6 +173,7 @@ Task<bool> Http1Downstream::write_local_reply(const LocalReply& reply, bool body
       {memory.data(), memory.size()}, reply,
       {.date = worker_.date(), .keep_alive = keep_alive_, .head_method = state_.request.head_method}
   );
+  sizes_.sent_head += head_bytes(text);
   const bool written = co_await write_text(text);
   co_return written;
 }

@@ -18,13 +18,20 @@ Http2Downstream::Http2Downstream(
       .listener = connection.listener.config().name,
       .connection = connection.origin(),
       .socket = connection.transport.native_handle(),
+      .protocol = kHttp2,
+      .side = &connection,
       .tunnel_only = state.request.upgrade,
   };
   keep_alive_ = true;
 }
 
-BodyAtHand Http2Downstream::body_at_hand() {
+void Http2Downstream::rewind_body() {
   stream_.rewind();
+  sizes_.request = 0;
+}
+
+BodyAtHand Http2Downstream::body_at_hand() {
+  rewind_body();
   // The request that asks for a tunnel is its head.
   if (state_.request.upgrade) return BodyAtHand::kComplete;
   return stream_.ended() ? BodyAtHand::kComplete : BodyAtHand::kIncomplete;
@@ -32,14 +39,29 @@ BodyAtHand Http2Downstream::body_at_hand() {
 
 BodyPart Http2Downstream::next_body() {
   if (state_.request.upgrade && !tunnel_) return {.status = BodyPart::Status::kEnd};
-  return stream_.next_body();
+  const BodyPart part = stream_.next_body();
+  if (!tunnel_) sizes_.request += part.bytes;
+  return part;
 }
 
 Task<BodyPart> Http2Downstream::read_body(Duration idle) {
   stream_.arm_read(idle);
   const BodyPart part = co_await stream_.read_body();
   stream_.disarm_read();
+  if (!tunnel_) sizes_.request += part.bytes;
   co_return part;
+}
+
+// Nothing depends on it but the log.
+void Http2Downstream::count_head(std::span<const http2::Field> fields) noexcept {
+  if (!state_.access.enabled()) return;
+  constexpr std::size_t kStatusLine = 16;  // "HTTP/2.0 200", and the ends of line and head
+  constexpr std::size_t kAroundField = 4;
+  std::size_t bytes = kStatusLine;
+  for (const http2::Field& field : fields)
+    bytes += field.name.size() + field.value.size() + kAroundField;
+  sizes_.sent += bytes;
+  sizes_.sent_head += bytes;
 }
 
 Task<bool> Http2Downstream::write_continue() {
@@ -73,7 +95,10 @@ bool Http2Downstream::submit_response(
   );
   // Extended CONNECT is accepted with 200 (RFC 8441 5).
   const std::uint16_t status = upgrade ? std::uint16_t{200} : response.status;
-  return fields.ok() && link_.session().submit_response(stream_.id(), status, fields.all(), end);
+  if (!fields.ok() || !link_.session().submit_response(stream_.id(), status, fields.all(), end))
+    return false;
+  count_head(fields.all());
+  return true;
 }
 
 Task<bool> Http2Downstream::write_interim(const routing::ResponseHead& response) {
@@ -99,6 +124,7 @@ Task<bool> Http2Downstream::write_response(
 
 Task<bool> Http2Downstream::write_body(const BodyPart& part) {
   const auto sent = co_await stream_.send(part, settings_.client_send_timeout);
+  if (sent == IoStatus::kOk) sizes_.sent += part.bytes;
   co_return sent == IoStatus::kOk;
 }
 
@@ -127,6 +153,7 @@ Task<bool> Http2Downstream::write_local_reply(const LocalReply& reply, bool /*bo
   const bool open =
       link_.session().submit_response(stream_.id(), reply.status, {fields.data(), count}, end);
   link_.flush();
+  if (open) count_head({fields.data(), count});
   if (end) stream_.message_ended();
   if (!open || end) co_return open;
   const iovec piece{
@@ -146,6 +173,7 @@ Task<bool> Http2Downstream::write_grpc_error(const LocalReply& reply) {
       {.name = "grpc-message", .value = reason_phrase(reply.status)},
   }};
   const bool open = link_.session().submit_response(stream_.id(), 200, fields, true);
+  if (open) count_head(fields);
   stream_.message_ended();
   link_.flush();
   co_return open;

@@ -24,7 +24,7 @@ class Http2Downstream final : public DownstreamRequest {
   );
 
   BodyAtHand body_at_hand() override;
-  void rewind_body() override { stream_.rewind(); }
+  void rewind_body() override;
   BodyPart next_body() override;
   Task<BodyPart> read_body(Duration idle) override;
   void cancel_read() noexcept override { stream_.cancel(Direction::kRead); }
@@ -45,6 +45,7 @@ class Http2Downstream final : public DownstreamRequest {
       const routing::ResponseHead& response, const ResponseChanges& changes, bool end
   );
   Task<bool> write_grpc_error(const LocalReply& reply);
+  void count_head(std::span<const http2::Field> fields) noexcept;
 
   Http2Link& link_;
   Http2Stream& stream_;

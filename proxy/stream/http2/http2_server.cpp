@@ -175,6 +175,7 @@ void Http2Server::start(Exchange& exchange) {
     return;
   }
   StreamState& state = *exchange.state;
+  state.access.begin(settings_.access_log.enabled);
   state.request.clear();
   if (exchange.refused_with == 0) exchange.stream.head().fill(state.request);
   if (state.request.upgrade) {

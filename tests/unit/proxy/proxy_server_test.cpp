@@ -5,6 +5,7 @@
 #include <chrono>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include <boost/asio.hpp>
 #include <catch2/catch_test_macros.hpp>
@@ -35,7 +36,9 @@ std::shared_ptr<const routing::Snapshot> snapshot_to(
   host->add_route(route);
   auto snapshot = std::make_shared<routing::Snapshot>();
   snapshot->generation = generation;
-  snapshot->settings = std::make_shared<routing::ProxySettings>();
+  auto settings = std::make_shared<routing::ProxySettings>();
+  settings->access_log.enabled = false;
+  snapshot->settings = std::move(settings);
   snapshot->pools = {pool};
   auto table = std::make_shared<routing::RoutingTable>(
       std::vector<std::shared_ptr<const routing::VirtualHost>>{host}
