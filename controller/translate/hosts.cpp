@@ -148,6 +148,17 @@ PlannedRoute HostPlanner::route_to(
         ingress, field + ".service.port", "ServicePortNotFound",
         fmt::format("Service {}/{} has no port {}; requests get 503", ns, backend.service, port)
     );
+  const IngressAnnotations& annotations = selected.annotations;
+  if (annotations.upstream_proxy_protocol && !annotations.backend_protocol &&
+      pool.protocol == routing::BackendProtocol::kGrpc)
+    diagnostics_.warn(
+        ingress, field + ".service", "InvalidAnnotation",
+        fmt::format(
+            "cppx.io/proxy-protocol is not for Service {}/{}, whose appProtocol is HTTP/2: its "
+            "connections are shared by clients; no PROXY header is sent",
+            ns, backend.service
+        )
+    );
   PlannedRoute route;
   route.pool = &pool;
   route.owner = &selected;

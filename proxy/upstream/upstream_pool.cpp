@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/coarse_clock.h"
+
 namespace cppx::proxy {
 namespace {
 
@@ -26,7 +28,7 @@ UpstreamPtr UpstreamPool::take(const UpstreamKey& key) {
   const auto found = by_key_.find(key);
   if (found == by_key_.end()) return nullptr;
   auto& stack = found->second;
-  const auto now = Clock::now();
+  const auto now = coarse_steady_now();
   while (!stack.empty()) {
     const auto idle = stack.back();
     stack.pop_back();
@@ -48,7 +50,7 @@ void UpstreamPool::give_back(UpstreamPtr connection, const routing::ProxySetting
   const auto idle = std::prev(by_age_.end());
   const auto key = connection->key();
   idle->connection = std::move(connection);
-  idle->expires = Clock::now() + settings.upstream_keepalive_timeout;
+  idle->expires = coarse_steady_now() + settings.upstream_keepalive_timeout;
   by_key_[key].push_back(idle);
   if (!sweep_.armed()) sweep_.arm(kSweepInterval);
 }
@@ -62,7 +64,7 @@ void UpstreamPool::remove(AgeList::iterator idle) {
 }
 
 void UpstreamPool::sweep() {
-  const auto now = Clock::now();
+  const auto now = coarse_steady_now();
   for (auto idle = by_age_.begin(); idle != by_age_.end();) {
     const auto next = std::next(idle);
     if (idle->expires <= now || !alive(*idle->connection)) remove(idle);

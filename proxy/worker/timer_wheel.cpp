@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/coarse_clock.h"
+
 namespace cppx::proxy {
 
 void Deadline::arm(std::chrono::milliseconds after) noexcept {
@@ -10,13 +12,13 @@ void Deadline::arm(std::chrono::milliseconds after) noexcept {
     disarm();
     return;
   }
-  const std::uint64_t now = wheel_.current_tick();
-  // One tick more: the current one has partly passed, and a deadline is never early.
-  due_tick_ = now +
+  // Two ticks more: the current one has partly passed, the clock may be one behind, and a deadline
+  // is never early.
+  due_tick_ = wheel_.tick_of(coarse_steady_now()) +
               static_cast<std::uint64_t>(
                   (after + TimerWheel::kTick - std::chrono::milliseconds(1)) / TimerWheel::kTick
               ) +
-              1;
+              2;
   // Linked at an earlier tick already: it is looked at then and moved on.
   if (linked_tick_ <= due_tick_) return;
   if (linked_tick_ != kNever) wheel_.unlink(*this);
@@ -28,10 +30,10 @@ Deadline::~Deadline() {
 }
 
 TimerWheel::TimerWheel(boost::asio::io_context& io)
-    : timer_(io.get_executor()), start_(std::chrono::steady_clock::now()) {}
+    : timer_(io.get_executor()), start_(coarse_steady_now()) {}
 
-std::uint64_t TimerWheel::current_tick() const noexcept {
-  return static_cast<std::uint64_t>((std::chrono::steady_clock::now() - start_) / kTick);
+std::uint64_t TimerWheel::tick_of(std::chrono::steady_clock::time_point time) const noexcept {
+  return static_cast<std::uint64_t>((time - start_) / kTick);
 }
 
 void TimerWheel::link(Deadline& deadline, std::uint64_t tick) noexcept {
@@ -65,7 +67,7 @@ void TimerWheel::schedule(std::uint64_t tick) {
 
 void TimerWheel::on_timer() {
   scheduled_tick_ = Deadline::kNever;
-  const std::uint64_t now = current_tick();
+  const std::uint64_t now = tick_of(std::chrono::steady_clock::now());
   // After a long pause every slot is looked at once, not once a missed round.
   const std::uint64_t first = std::max(visited_tick_ + 1, now >= kSlots ? now - kSlots + 1 : 0);
   for (std::uint64_t tick = first; tick <= now; ++tick) {

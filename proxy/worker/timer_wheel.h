@@ -40,7 +40,7 @@ class Deadline {
   Deadline** previous_link_ = nullptr;
 };
 
-/// Hashed timing wheel for one worker. A deadline passes up to one tick late, never early. Nothing
+/// Hashed timing wheel for one worker. A deadline passes up to two ticks late, never early. Nothing
 /// runs while no deadline is armed.
 class TimerWheel {
  public:
@@ -56,7 +56,7 @@ class TimerWheel {
   friend class Deadline;
   static constexpr std::size_t kSlots = 1024;
 
-  [[nodiscard]] std::uint64_t current_tick() const noexcept;
+  [[nodiscard]] std::uint64_t tick_of(std::chrono::steady_clock::time_point time) const noexcept;
   void link(Deadline& deadline, std::uint64_t tick) noexcept;
   void unlink(Deadline& deadline) noexcept;
   void schedule(std::uint64_t tick);

@@ -8,6 +8,7 @@
 #include <random>
 #include <utility>
 
+#include "base/coarse_clock.h"
 #include "base/memory.h"
 #include "proxy/stream/connection.h"
 #include "proxy/worker/connection_limit.h"
@@ -186,7 +187,7 @@ void Worker::end_if_idle() {
 }
 
 std::string_view Worker::date() {
-  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  const std::time_t now = coarse_time();
   if (now != date_second_) {
     date_second_ = now;
     std::tm parts{};

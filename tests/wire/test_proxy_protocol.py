@@ -360,14 +360,7 @@ def test_backends_with_http2_get_no_header(unannounced):
     assert (backend.fragments, backend.errors) == ([], [])
 
 
-@pytest.mark.parametrize(
-    "unannounced",
-    [
-        "GRPC",
-        pytest.param("kubernetes.io/h2c", marks=pytest.mark.xfail(reason="the annotation is ignored without a word")),
-    ],
-    indirect=True,
-)
+@pytest.mark.parametrize("unannounced", ["GRPC", "kubernetes.io/h2c"], indirect=True)
 def test_that_backends_with_http2_get_no_header_is_reported(unannounced):
     cppx, _ = unannounced
     cppx.wait_for_log("cppx.io/proxy-protocol", "no PROXY header is sent", seconds=1)

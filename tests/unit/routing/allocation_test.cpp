@@ -7,7 +7,7 @@
 
 #include "routing/http/host.h"
 #include "routing/http/path.h"
-#include "tests/unit/routing/allocation_count.h"
+#include "tests/unit/support/allocation_count.h"
 #include "tests/unit/routing/linear_reference.h"
 
 namespace cppx::test {

@@ -13,7 +13,7 @@
 #include "routing/balance/maglev_table.h"
 #include "routing/balance/sip_hash.h"
 #include "routing/http/cookie.h"
-#include "tests/unit/routing/allocation_count.h"
+#include "tests/unit/support/allocation_count.h"
 
 namespace cppx::routing {
 namespace {

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdlib>
 
-#include "tests/unit/routing/allocation_count.h"
+#include "tests/unit/support/allocation_count.h"
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "tests/unit/routing/allocation_count.h"
+#include "tests/unit/support/allocation_count.h"
 
 #include <cstdlib>
 #include <new>
