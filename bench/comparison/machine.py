@@ -54,7 +54,10 @@ def memory_bytes(pid):
     """Resident memory of a tree; pages shared by several processes are counted in parts (Pss)."""
     total = 0
     for one in tree(pid):
-        rollup = pathlib.Path(f"/proc/{one}/smaps_rollup").read_text()
+        try:
+            rollup = pathlib.Path(f"/proc/{one}/smaps_rollup").read_text()
+        except OSError:
+            continue  # a helper that has just ended
         total += int(re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE).group(1)) * 1024
     return total
 
