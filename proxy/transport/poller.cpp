@@ -96,8 +96,17 @@ void Poller::wake(Key key, Direction direction) {
   if (Transport* transport = find(key)) transport->wake(direction);
 }
 
+void Poller::wake_all_soon() {
+  if (waking_.empty() && resuming_.empty()) asio::post(io_, [this] { wake_all(); });
+}
+
+void Poller::resume_soon(std::coroutine_handle<> waiter) {
+  wake_all_soon();
+  resuming_.push_back(waiter);
+}
+
 void Poller::wake_soon(int socket, Direction direction) {
-  if (waking_.empty()) asio::post(io_, [this] { wake_all(); });
+  wake_all_soon();
   const Entry& entry = entries_[static_cast<std::size_t>(socket)];
   waking_.emplace_back(
       Key{.socket = static_cast<std::uint32_t>(socket), .generation = entry.generation}, direction
@@ -106,8 +115,11 @@ void Poller::wake_soon(int socket, Direction direction) {
 
 void Poller::wake_all() {
   std::swap(waking_, waking_now_);
+  std::swap(resuming_, resuming_now_);
   for (const auto& [key, direction] : waking_now_) wake(key, direction);
+  for (const std::coroutine_handle<> waiter : resuming_now_) waiter.resume();
   waking_now_.clear();
+  resuming_now_.clear();
 }
 
 }  // namespace cppx::proxy

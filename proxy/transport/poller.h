@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 
 #include <array>
+#include <coroutine>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -38,6 +39,8 @@ class Poller {
   /// The wait of the transport of `socket` is over: its waiter goes on after what else the loop has
   /// to do now. What is forgotten meanwhile is not told.
   void wake_soon(int socket, Direction direction);
+  /// Of a socket that is being closed: `waiter` goes on likewise.
+  void resume_soon(std::coroutine_handle<> waiter);
 
   /// Lets the loop end: nothing is waited for any more.
   void stop() noexcept;
@@ -69,6 +72,7 @@ class Poller {
   void on_event(Key key, std::uint32_t events);
   void wake(Key key, Direction direction);
   void wake_all();
+  void wake_all_soon();
   [[nodiscard]] Transport* find(Key key) const noexcept;
 
   boost::asio::io_context& io_;
@@ -78,6 +82,8 @@ class Poller {
   std::array<epoll_event, kEvents> events_;
   std::vector<std::pair<Key, Direction>> waking_;
   std::vector<std::pair<Key, Direction>> waking_now_;
+  std::vector<std::coroutine_handle<>> resuming_;
+  std::vector<std::coroutine_handle<>> resuming_now_;
 };
 
 }  // namespace cppx::proxy

@@ -297,6 +297,8 @@ void Transport::close() noexcept {
   write_deadline_.disarm();
   ssl_.reset();
   if (!socket_.is_open()) return;
+  for (Side* side : {&read_, &write_})
+    if (side->waiter) poller_.resume_soon(std::exchange(side->waiter, nullptr));
   poller_.forget(socket_.get());
   socket_.reset();
 }
