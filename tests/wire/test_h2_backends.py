@@ -149,6 +149,17 @@ def test_trailers_of_both_directions(backends, host):
     assert (backend.last.body, backend.last.trailers) == (b"mine", [("x-checksum", "abc")])
 
 
+@pytest.mark.parametrize(
+    ("status", "reason"), [(200, "OK"), (201, "Created"), (404, "Not Found"), (429, "Too Many Requests"), (499, "Client Closed Request"), (555, "")]
+)
+def test_a_client_of_http_11_is_told_the_usual_reason(backends, status, reason):
+    """HTTP/2 has none to pass on."""
+    backends.plain.handler = lambda exchange: exchange.reply(status=status)
+    with backends.cppx.connect() as connection:
+        response = connection.ask(request(host="grpc.test"))
+    assert (response.status, response.reason) == (status, reason)
+
+
 def test_trailers_for_a_client_of_http_11(backends):
     backends.plain.handler = lambda exchange: exchange.reply(body=b"body", trailers=[("x-end", "1")])
     with backends.cppx.connect() as connection:
