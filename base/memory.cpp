@@ -44,19 +44,18 @@ std::optional<std::uint64_t> cgroup_memory_limit(const std::filesystem::path& ro
   return std::nullopt;
 }
 
-void keep_free_memory([[maybe_unused]] bool keep) noexcept {
 #ifdef CPPX_MIMALLOC
+void keep_free_memory(bool keep) noexcept {
   static const long delay = mi_option_get(mi_option_decommit_delay);
   mi_option_set(mi_option_decommit_delay, keep ? delay : 0);
-#endif
 }
 
-void release_free_memory() noexcept {
-#ifdef CPPX_MIMALLOC
-  mi_collect(true);
+void release_free_memory() noexcept { mi_collect(true); }
 #else
-  ::malloc_trim(0);
+// glibc has no such choice.
+void keep_free_memory(bool) noexcept {}
+
+void release_free_memory() noexcept { ::malloc_trim(0); }
 #endif
-}
 
 }  // namespace cppx

@@ -48,7 +48,8 @@ class Peak(threading.Thread):
 
 
 def stalls_below(counter, limit):
-    """Waits until `counter` stands still, and checks that it did so below `limit`."""
+    """Waits until `counter` stands still, and checks that it did so below `limit`: well above what the kernel's buffers
+    of the sockets on the way may take, which grow with what goes through."""
     last = [-1, 0]
 
     def still():
