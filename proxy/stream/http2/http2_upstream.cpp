@@ -1,11 +1,8 @@
 #include "proxy/stream/http2/http2_upstream.h"
 
-#include <cstdint>
-#include <string_view>
 #include <utility>
 
-#include <boost/beast/http/status.hpp>
-
+#include "proxy/codec/http1/reason.h"
 #include "proxy/codec/http2/head_writer.h"
 #include "proxy/worker/worker.h"
 
@@ -14,14 +11,6 @@ namespace {
 
 // Waited for in a row by one request.
 constexpr int kMostConnections = 16;
-
-/// HTTP/2 has none (RFC 9113 8.3.2), and some clients of HTTP/1.1 look for one.
-std::string_view reason_of(std::uint16_t status) noexcept {
-  const auto known = boost::beast::http::int_to_status(status);
-  if (known == boost::beast::http::status::unknown) return {};
-  const auto reason = boost::beast::http::obsolete_reason(known);
-  return {reason.data(), reason.size()};
-}
 
 }  // namespace
 
@@ -99,7 +88,8 @@ Task<UpstreamRequest::HeadStatus> Http2Upstream::read_head(routing::ResponseHead
   if (status == IoStatus::kTimeout) co_return HeadStatus::kTimeout;
   if (status != IoStatus::kOk) co_return HeadStatus::kNoResponse;
   stream_->head().fill(response);
-  response.reason = reason_of(response.status);
+  // HTTP/2 has none (RFC 9113 8.3.2), and some clients of HTTP/1.1 look for one.
+  response.reason = http1::registered_reason(response.status);
   // No body, and it need not say so: over HTTP/1.1 it has to.
   const bool may_have_body =
       response.status >= 200 && response.status != 204 && response.status != 304;
