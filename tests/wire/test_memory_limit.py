@@ -15,8 +15,8 @@ from support.manifests import ingress, rule, service_of
 from support.waiting import scaled, wait_for
 
 ROOM = 48 * MIB
-# Between two looks at the memory, and for what Python sees late.
-SLACK = 12 * MIB
+# Between two looks at the memory, and for what a sanitizer keeps.
+SLACK = ROOM // 2
 
 
 class Held:
