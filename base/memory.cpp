@@ -10,7 +10,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string_view>
 
 #include "base/descriptor.h"

@@ -1,8 +1,10 @@
 #include "tls/byte_stream.h"
 
-#include <cerrno>
+#include <openssl/bio.h>
+#include <openssl/ssl.h>
 
-#include "tls/openssl.h"
+#include <cerrno>
+#include <cstddef>
 
 namespace cppx::tls {
 namespace {
