@@ -1,5 +1,6 @@
 """The cppx process under test."""
 
+import functools
 import os
 import pathlib
 import re
@@ -27,6 +28,12 @@ def binary():
     root = pathlib.Path(__file__).resolve().parents[2]
     folder = pathlib.Path(os.environ.get("CPPX_BUILD_DIR", root / "build" / "dev"))
     return (root / folder / "app" / "cppx").resolve()
+
+
+@functools.cache
+def built_with_thread_sanitizer():
+    """Whether the program under test is."""
+    return b"__tsan_init" in binary().read_bytes()
 
 
 def measured_memory():
