@@ -9,20 +9,11 @@
 #include <vector>
 
 #include "proxy/observe/access_line.h"
+#include "tests/fuzz/request_text.h"
 #include "tests/fuzz/require.h"
 
 using cppx::test::require;
-
-namespace {
-
-std::string_view take_line(std::string_view& text) {
-  const auto end = text.find('\n');
-  const std::string_view line = text.substr(0, end);
-  text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-  return line;
-}
-
-}  // namespace
+using cppx::test::take_line;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
@@ -34,17 +25,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       .escape = escape, .format = cppx::routing::LogFormat::compile(take_line(text), unknown)
   };
   cppx::routing::RequestHead head;
-  head.method = "GET";
   cppx::proxy::AccessFacts facts{.request = &head, .request_line = take_line(text)};
-  head.target = take_line(text);
-  head.path = head.target.substr(0, head.target.find('?'));
   // Values hold what a field may not: user names can.
-  while (!text.empty() && !head.fields.full()) {
-    const std::string_view line = take_line(text);
-    const auto colon = line.find(':');
-    if (colon == std::string_view::npos) continue;
-    head.fields.push({.name = line.substr(0, colon), .value = line.substr(colon + 1)});
-  }
+  cppx::test::take_request(text, head);
   const cppx::proxy::LogClock clock;
   std::array<char, 512> memory;
   const std::string_view line = cppx::proxy::access_line(settings, facts, clock, memory);

@@ -7,36 +7,19 @@
 
 #include "routing/balance/hash_pattern.h"
 #include "routing/http/cookie.h"
+#include "tests/fuzz/request_text.h"
 #include "tests/fuzz/require.h"
 
 using cppx::routing::HashPattern;
 using cppx::test::require;
-
-namespace {
-
-std::string_view take_line(std::string_view& text) {
-  const auto end = text.find('\n');
-  const std::string_view line = text.substr(0, end);
-  text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-  return line;
-}
-
-}  // namespace
+using cppx::test::take_line;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   std::string_view text{reinterpret_cast<const char*>(data), size};
   const std::string_view pattern_text = take_line(text);
   cppx::routing::RequestHead head;
-  head.method = "GET";
   head.host = "www.example.com";
-  head.target = take_line(text);
-  head.path = head.target.substr(0, head.target.find('?'));
-  while (!text.empty() && !head.fields.full()) {
-    const std::string_view line = take_line(text);
-    const auto colon = line.find(':');
-    if (colon == std::string_view::npos) continue;
-    head.fields.push({.name = line.substr(0, colon), .value = line.substr(colon + 1)});
-  }
+  cppx::test::take_request(text, head);
   if (const auto cookie = cppx::routing::find_cookie(head.fields, "s"))
     require(cookie->find(';') == std::string_view::npos, "a value ends at a semicolon");
 

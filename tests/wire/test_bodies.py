@@ -246,7 +246,7 @@ def test_a_client_that_does_not_read_stops_the_backend(streaming):
     before = cppx.memory_bytes()
     with cppx.connect(receive_buffer=16384) as connection:
         connection.send(request())
-        stalls_below(lambda: sent[0], BIG * 3 // 4)
+        stalls_below(lambda: sent[0], BIG // 2)
         assert cppx.memory_bytes() - before < MEMORY_LIMIT
         response = connection.read_response()
         assert hashlib.sha256(response.body).hexdigest() == hash_of_blocks(BIG // 65536)
@@ -275,7 +275,7 @@ def test_a_backend_that_does_not_read_stops_the_client(streaming):
     with cppx.connect(timeout=50) as connection:
         thread = threading.Thread(target=upload, args=(connection,))
         thread.start()
-        stalls_below(lambda: sent[0], BIG * 3 // 4)
+        stalls_below(lambda: sent[0], BIG // 2)
         assert cppx.memory_bytes() - before < MEMORY_LIMIT
         go_on.set()
         thread.join()

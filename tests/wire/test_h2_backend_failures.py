@@ -271,7 +271,7 @@ def test_a_client_that_does_not_read_stops_its_stream_and_no_other(h2c):
     before = cppx.memory_bytes()
     with cppx.h2(automatic=False) as stuck, cppx.h2() as client:
         stream = stuck.start(path="/stuck")
-        stalls_below(lambda: sent[0], BIG * 3 // 4)
+        stalls_below(lambda: sent[0], BIG // 2)
         for _ in range(5):
             exactly(client.ask(path="/quick"), 200, b"y" * 200_000)
         assert cppx.memory_bytes() - before < 12 * MIB
@@ -306,7 +306,7 @@ def test_a_backend_that_does_not_read_stops_the_client_and_no_other(h2c):
     thread = threading.Thread(target=upload)
     thread.start()
     try:
-        stalls_below(lambda: sent[0], BIG * 3 // 4)
+        stalls_below(lambda: sent[0], BIG // 2)
         with cppx.h2() as client:
             for _ in range(5):
                 exactly(client.ask("POST", "/quick", body=b"x" * 5000), 200, b"5000")

@@ -95,6 +95,45 @@ TEST_CASE("ProxyServer: draining closes idle connections and stop() ends", "[pro
   proxy.stop();
 }
 
+TEST_CASE(
+    "ProxyServer: short of memory it begins nothing new, and goes on when there is more", "[proxy]"
+) {
+  test::Backend backend;
+  ProxyServer proxy(options(1), [](const auto&) {});
+  REQUIRE(proxy.start().has_value());
+  proxy.publish(test::snapshot_to(backend.port(), 1));
+  const std::string request = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
+  asio::io_context io;
+  const auto connect = [&] {
+    tcp::socket client(io);
+    client.connect({asio::ip::address_v4::loopback(), proxy.bound()[0].port});
+    return client;
+  };
+  // One that has begun a request is neither idle nor new: it gets its answer.
+  tcp::socket begun = connect();
+  asio::write(begun, asio::buffer(request.substr(0, 20)));
+  tcp::socket idle = connect();
+  REQUIRE(test::ask(idle, request).starts_with("HTTP/1.1 200 "));
+  proxy.on_memory_level(MemoryLevel::kShort);
+  CHECK(wait_for([&] { return proxy.counters().idle_connections_shed == 1; }));
+  asio::write(begun, asio::buffer(request.substr(20)));
+  std::string answer;
+  asio::read_until(begun, asio::dynamic_buffer(answer), "\r\n\r\n");
+  CHECK(answer.starts_with("HTTP/1.1 503 "));
+  CHECK(proxy.counters().requests_short_of_memory == 1);
+  // Who comes now waits until there is memory.
+  tcp::socket waiting = connect();
+  asio::write(waiting, asio::buffer(request));
+  CHECK(wait_for([&] { return proxy.counters().accepts_paused > 0; }));
+  proxy.on_memory_level(MemoryLevel::kNormal);
+  answer.clear();
+  asio::read_until(waiting, asio::dynamic_buffer(answer), "\r\n\r\n");
+  CHECK(answer.starts_with("HTTP/1.1 200 "));
+  // Without any left the last connections are cut.
+  proxy.on_memory_level(MemoryLevel::kExhausted);
+  CHECK(wait_for([&] { return proxy.counters().connections_cut_for_memory > 0; }));
+}
+
 TEST_CASE("ProxyServer: a port in use is one clear error", "[proxy]") {
   asio::io_context io;
   tcp::acceptor taken(io, {asio::ip::address_v4::loopback(), 0});
