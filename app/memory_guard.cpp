@@ -16,7 +16,7 @@ using proxy::MemoryLevel;
 constexpr std::uint64_t kPercentOfCgroup = 80;
 // Between two looks; while memory is short each of them gives some back.
 constexpr std::chrono::milliseconds kFar{250};
-constexpr std::chrono::milliseconds kShort{20};
+constexpr std::chrono::milliseconds kNear{20};
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
 
 }  // namespace
@@ -49,7 +49,7 @@ void MemoryGuard::look() {
 }
 
 void MemoryGuard::wait() {
-  timer_.expires_after(level_ == MemoryLevel::kNormal ? kFar : kShort);
+  timer_.expires_after(level_ == MemoryLevel::kNormal ? kFar : kNear);
   timer_.async_wait([this](boost::system::error_code error) {
     if (error) return;
     look();

@@ -62,14 +62,14 @@ const HandshakeOptions* options_of(const SSL* ssl) noexcept {
   return static_cast<const HandshakeOptions*>(SSL_get_app_data(ssl));
 }
 
-/// A session is resumed only under the server name and certificate that it was made for (RFC 6066
-/// 3): OpenSSL itself checks the name for TLS 1.3 early data only.
 const EVP_MD* sha256() noexcept {
   // Looked up once: EVP_sha256() is looked up again for every digest.
   static const EVP_MD* const fetched = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   return fetched;
 }
 
+/// A session is resumed only under the server name and certificate that it was made for (RFC 6066
+/// 3): OpenSSL itself checks the name for TLS 1.3 early data only.
 bool bind_sessions(SSL* ssl, std::string_view server_name, const Certificate& certificate) {
   if (server_name.ends_with('.')) server_name.remove_suffix(1);
   const std::string text = certificate.fingerprint() + to_lower(server_name);

@@ -1,6 +1,7 @@
 #include "proxy/stream/local_reply.h"
 
 #include "proxy/codec/http1/head_writer.h"
+#include "proxy/codec/http1/reason.h"
 
 namespace cppx::proxy {
 namespace {
@@ -59,21 +60,8 @@ std::size_t head_bytes(std::string_view reply_text) noexcept {
 }
 
 std::string_view reason_phrase(std::uint16_t status) noexcept {
+  // As nginx says it, where that is not what the registry has.
   switch (status) {
-    case 200:
-      return "OK";
-    case 301:
-      return "Moved Permanently";
-    case 302:
-      return "Found";
-    case 307:
-      return "Temporary Redirect";
-    case 308:
-      return "Permanent Redirect";
-    case 400:
-      return "Bad Request";
-    case 404:
-      return "Not Found";
     case 405:
       return "Not Allowed";
     case 408:
@@ -82,25 +70,15 @@ std::string_view reason_phrase(std::uint16_t status) noexcept {
       return "Request Entity Too Large";
     case 414:
       return "Request-URI Too Large";
-    case 429:
-      return "Too Many Requests";
-    case 431:
-      return "Request Header Fields Too Large";
-    case 500:
-      return "Internal Server Error";
-    case 501:
-      return "Not Implemented";
-    case 502:
-      return "Bad Gateway";
     case 503:
       return "Service Temporarily Unavailable";
     case 504:
       return "Gateway Time-out";
-    case 505:
-      return "HTTP Version Not Supported";
     default:
-      return "Error";
+      break;
   }
+  const std::string_view registered = http1::registered_reason(status);
+  return registered.empty() ? std::string_view("Error") : registered;
 }
 
 }  // namespace cppx::proxy
