@@ -41,50 +41,59 @@ http::response<http::string_body> answer(
   return response;
 }
 
-asio::awaitable<void> session(tcp::socket socket, std::shared_ptr<AdminServer::Handler> handler) {
+}  // namespace
+
+struct AdminServer::Impl {
+  Impl(asio::io_context& context, Handler answer_with)
+      : io(context), acceptor(context), handler(std::move(answer_with)) {}
+
+  static asio::awaitable<void> accept(std::shared_ptr<Impl> self);
+  static asio::awaitable<void> session(std::shared_ptr<Impl> self, tcp::socket socket);
+
+  asio::io_context& io;
+  tcp::acceptor acceptor;
+  Handler handler;
+  /// Of clients whose first request has not been answered yet.
+  std::size_t owed = 0;
+};
+
+asio::awaitable<void> AdminServer::Impl::session(std::shared_ptr<Impl> self, tcp::socket socket) {
   beast::tcp_stream stream(std::move(socket));
   beast::flat_buffer buffer;
+  bool owes = true;
   for (bool keep_alive = true; keep_alive;) {
     http::request_parser<http::string_body> parser;
     parser.body_limit(kMaxBody);
     stream.expires_after(kIdle);
     const auto [read_error, read] = co_await http::async_read(stream, buffer, parser, kAwait);
     if (read_error) break;
-    const auto response = answer(parser.get(), *handler);
+    auto response = answer(parser.get(), self->handler);
+    // Whoever asks again is to find the process that listens by then.
+    if (!self->acceptor.is_open()) response.keep_alive(false);
     keep_alive = response.keep_alive();
     const auto [write_error, written] = co_await http::async_write(stream, response, kAwait);
+    if (std::exchange(owes, false)) --self->owed;
     if (write_error) break;
   }
+  if (owes) --self->owed;
   beast::error_code ignored;
   stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
 }
 
-}  // namespace
-
-struct AdminServer::Impl {
-  Impl(asio::io_context& context, Handler answer_with)
-      : io(context),
-        acceptor(context),
-        handler(std::make_shared<Handler>(std::move(answer_with))) {}
-
-  asio::io_context& io;
-  tcp::acceptor acceptor;
-  std::shared_ptr<Handler> handler;
-
-  static asio::awaitable<void> accept(std::shared_ptr<Impl> self) {
-    while (self->acceptor.is_open()) {
-      auto [error, socket] = co_await self->acceptor.async_accept(kAwait);
-      if (error == asio::error::operation_aborted) co_return;
-      if (error) {
-        // Out of descriptors: give the others a moment.
-        asio::steady_timer pause(self->io, std::chrono::milliseconds(100));
-        co_await pause.async_wait(kAwait);
-        continue;
-      }
-      asio::co_spawn(self->io, session(std::move(socket), self->handler), asio::detached);
+asio::awaitable<void> AdminServer::Impl::accept(std::shared_ptr<Impl> self) {
+  while (self->acceptor.is_open()) {
+    auto [error, socket] = co_await self->acceptor.async_accept(kAwait);
+    if (error == asio::error::operation_aborted) co_return;
+    if (error) {
+      // Out of descriptors: give the others a moment.
+      asio::steady_timer pause(self->io, std::chrono::milliseconds(100));
+      co_await pause.async_wait(kAwait);
+      continue;
     }
+    ++self->owed;
+    asio::co_spawn(self->io, session(self, std::move(socket)), asio::detached);
   }
-};
+}
 
 AdminServer::AdminServer(asio::io_context& io, Handler handler)
     : impl_(std::make_shared<Impl>(io, std::move(handler))) {}
@@ -138,6 +147,8 @@ std::uint16_t AdminServer::adopt(Descriptor socket, const std::string& host, std
   impl_->acceptor = std::move(adopted);
   return endpoint.port();
 }
+
+std::size_t AdminServer::owed() const noexcept { return impl_->owed; }
 
 void AdminServer::start() { asio::co_spawn(impl_->io, Impl::accept(impl_), asio::detached); }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -37,7 +38,10 @@ class AdminServer {
   std::uint16_t adopt(Descriptor socket, const std::string& host, std::uint16_t port);
   /// Answers from now on.
   void start();
+  /// Accepts nobody any more. Who is here already gets an answer while the loop runs.
   void stop();
+  /// Connections accepted whose first request has not been answered yet.
+  [[nodiscard]] std::size_t owed() const noexcept;
   /// Of the listening socket; -1 without one.
   [[nodiscard]] int native_handle() noexcept;
 

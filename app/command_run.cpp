@@ -29,6 +29,8 @@ namespace asio = boost::asio;
 constexpr int kErrorOfUse = 2;
 constexpr std::chrono::milliseconds kDrainPoll{50};
 constexpr std::chrono::milliseconds kServingPoll{5};
+/// For a health check that is connected and has not asked yet, when all else has ended.
+constexpr std::chrono::seconds kHealthPatience{2};
 
 /// Lets a hook see what is published on its way to the proxy.
 class HookedSink final : public routing::SnapshotSink {
@@ -187,6 +189,7 @@ class Server {
     if (ending_) return;
     log::info("a successor serves: ending when the connections of this process have ended");
     ending_ = true;
+    handed_over_ = true;
     admin_.stop();
     proxy_.hand_over();
     wait_until_drained(flags_.worker_shutdown_timeout);
@@ -222,14 +225,18 @@ class Server {
   }
 
   void wait_until_drained(std::chrono::seconds at_most) {
-    deadline_ = std::chrono::steady_clock::now() + at_most;
+    const auto now = std::chrono::steady_clock::now();
+    deadline_ = now + at_most;
+    health_deadline_ = now + kHealthPatience;
     look_whether_drained();
   }
 
   void look_whether_drained() {
     const auto open = proxy_.active_connections();
-    const bool late = std::chrono::steady_clock::now() >= deadline_;
-    if (open == 0 || late) {
+    const auto now = std::chrono::steady_clock::now();
+    const bool late = now >= deadline_;
+    const bool owes = admin_.owed() != 0 && now < health_deadline_;
+    if ((open == 0 && !owes) || late) {
       if (open != 0)
         log::warning(
             "{} connections still open after {} s are cut", open,
@@ -258,6 +265,8 @@ class Server {
   }
 
   AdminReply readiness(bool must_serve, const controller::ControllerStatus& status) const {
+    // With a successor it is not this address that ends, and that is what a probe asks about.
+    if (handed_over_) return {.body = "ok\n"};
     if (ending_) return {.status = 500, .body = "ending\n"};
     if (!must_serve || proxy_.serving_generation() > 0) return {.body = "ok\n"};
     return {
@@ -284,7 +293,9 @@ class Server {
   AdminServer admin_;
   Succession succession_;
   bool ending_ = false;
+  bool handed_over_ = false;
   std::chrono::steady_clock::time_point deadline_;
+  std::chrono::steady_clock::time_point health_deadline_;
 };
 
 }  // namespace

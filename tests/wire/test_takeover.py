@@ -165,7 +165,9 @@ def test_requests_in_flight_are_finished_by_the_predecessor(start_cppx, make_bac
     backend = make_backend(handler=held)
     flag = f"--takeover={tmp_path}/takeover.sock"
     cppx = start_cppx(site(backend), flags=[flag])
-    with cppx.connect() as busy, cppx.connect() as idle, cppx.h2(tls=True) as h2:
+    with cppx.connect() as busy, cppx.connect() as idle, cppx.h2(tls=True) as h2, Connection(cppx.health_port) as probe:
+        # Connections are accepted in their order: once a later one is answered, the probe is the predecessor's.
+        assert cppx.health("/readyz") == 200
         assert idle.ask(request()).status == 200
         busy.send(request(target="/held"))
         stream = h2.start(path="/held")
@@ -177,6 +179,9 @@ def test_requests_in_flight_are_finished_by_the_predecessor(start_cppx, make_bac
             # Nobody who kept a connection finds it closed: its next answer says that it ends.
             last = idle.ask(request())
             assert (last.status, last.headers.one("Connection")) == (200, "close")
+            # A health check that was accepted and asks only now asks about an address that goes on.
+            told = probe.ask(request(target="/readyz"))
+            assert (told.status, told.headers.one("Connection")) == (200, "close")
             go_on.set()
             assert busy.read_response().status == 200
             h2.finish(stream)
