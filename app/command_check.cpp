@@ -13,10 +13,10 @@ int check(const Flags& flags) {
     return 2;
   }
   for (const auto& problem : checked->problems) std::printf("problem: %s\n", problem.c_str());
-  for (const auto& diagnostic : checked->translation.diagnostics)
+  for (const auto& diagnostic : *checked->translation.diagnostics)
     std::printf("problem: %s\n", diagnostic.to_string().c_str());
   std::fputs(routing::dump(*checked->translation.snapshot).c_str(), stdout);
-  return checked->problems.empty() && checked->translation.diagnostics.empty() ? 0 : 1;
+  return checked->problems.empty() && checked->translation.diagnostics->empty() ? 0 : 1;
 }
 
 }  // namespace cppx::app

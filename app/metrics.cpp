@@ -138,7 +138,7 @@ std::string render_metrics(
       ),
       family(
           "cppx_config_problems", "Objects that could not be honoured in full", MetricType::Gauge,
-          {{static_cast<double>(status.diagnostics.size()), {}}}
+          {{static_cast<double>(status.diagnostics->size()), {}}}
       ),
   };
   std::ostringstream out;

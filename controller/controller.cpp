@@ -59,6 +59,9 @@ struct Controller::Impl final : ObjectSink {
   std::unique_ptr<ManifestSource> manifests;
   std::unique_ptr<KubeSource> kubernetes;
   std::unique_ptr<dns::NameResolver> resolver;
+  // Of the last translation.
+  std::shared_ptr<const std::set<std::string>> names;
+  std::shared_ptr<const std::set<ObjectKey>> secrets;
   bool source_synced = false;
   std::vector<std::string> problems;
   std::thread thread;
@@ -173,8 +176,11 @@ void Controller::Impl::changed() {
 }
 
 void Controller::Impl::translated(const Translation& translation) {
-  resolver->set_names(translation.external_names);
-  if (kubernetes != nullptr) kubernetes->set_wanted(Kind::kSecret, translation.secrets_in_use);
+  if (std::exchange(names, translation.external_names) != translation.external_names)
+    resolver->set_names(*names);
+  if (std::exchange(secrets, translation.secrets_in_use) != translation.secrets_in_use &&
+      kubernetes != nullptr)
+    kubernetes->set_wanted(Kind::kSecret, *secrets);
   const std::scoped_lock lock(status_mutex);
   status.synced = loop->generation() != 0;
   status.generation = loop->generation();

@@ -36,7 +36,9 @@ struct ControllerStatus {
   std::string waiting_for;  ///< While not synced: what is missing ("list of Ingresses: connection
                             ///< refused").
   std::uint64_t generation = 0;
-  std::vector<Diagnostic> diagnostics;
+  /// Never null.
+  std::shared_ptr<const std::vector<Diagnostic>> diagnostics =
+      std::make_shared<const std::vector<Diagnostic>>();
   std::vector<std::string> problems;  ///< Broken manifest files and documents, one line each.
   std::string trouble;  ///< What is wrong with the API server now; empty when nothing is.
 };

@@ -96,6 +96,16 @@ void append_pool(const EndpointPool& pool, std::string& out) {
   out.push_back('\n');
 }
 
+std::vector<const EndpointPool*> pools_by_name(const Snapshot& snapshot) {
+  std::vector<const EndpointPool*> pools;
+  for (const auto& pool : snapshot.pools)
+    if (!pool->name.empty()) pools.push_back(pool.get());
+  std::ranges::sort(pools, {}, [](const EndpointPool* pool) -> const std::string& {
+    return pool->name;
+  });
+  return pools;
+}
+
 }  // namespace
 
 std::string dump(const Snapshot& snapshot) {
@@ -109,7 +119,7 @@ std::string dump(const Snapshot& snapshot) {
     for (const auto& host : listener.routes->hosts()) append_host(snapshot, *host, out);
     if (one_table) break;
   }
-  for (const auto& pool : snapshot.pools) append_pool(*pool, out);
+  for (const EndpointPool* pool : pools_by_name(snapshot)) append_pool(*pool, out);
   return out;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// Micro benchmarks of what a worker does for every request: each prints a line per case on standard
+// Micro benchmarks of what a worker does for every request and the control thread for every
+// change: each prints a line per case on standard
 // output. Build type Release; option CPPX_BENCH.
 
 namespace cppx::bench {
@@ -13,5 +14,8 @@ void bench_paths();
 /// HeadParser and validate_request of a small and a browser's request head, and of a response;
 /// write_request_head and write_response_head of the same.
 void bench_heads();
+/// Translator with 10 000 Ingresses: all at once, and after one change. What the control thread
+/// does.
+void bench_translations();
 
 }  // namespace cppx::bench

@@ -1,6 +1,10 @@
 #include "controller/cache/store.h"
 
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -54,30 +58,61 @@ decltype(auto) Store::with_map(Self& self, Kind kind, Visit visit) {
   return visit(self.namespaces_);
 }
 
+Store::Identity::Identity() noexcept {
+  static std::atomic<std::uint64_t> last{0};
+  value = last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+Store::Identity& Store::Identity::operator=(const Identity&) noexcept {
+  value = Identity().value;
+  return *this;
+}
+
+void Store::note(Kind kind, const ObjectKey& key) {
+  changes_.push_back({.kind = kind, .key = key});
+  ++change_count_;
+  if (changes_.size() > kChangesKept) changes_.pop_front();
+}
+
+std::optional<std::vector<ObjectRef>> Store::changes_since(const Position& then) const {
+  if (then.store != identity_.value || change_count_ - then.changes > changes_.size())
+    return std::nullopt;
+  const auto missed = static_cast<std::ptrdiff_t>(change_count_ - then.changes);
+  return std::vector<ObjectRef>(changes_.end() - missed, changes_.end());
+}
+
 bool Store::apply(Object object) {
-  return with_map(*this, kind_of(object), [&]<class T>(Map<T>& map) {
-    return apply_to(map, std::get<T>(std::move(object)));
+  const Kind kind = kind_of(object);
+  return with_map(*this, kind, [&]<class T>(Map<T>& map) {
+    T value = std::get<T>(std::move(object));
+    const ObjectKey key = value.meta.key;
+    const bool changed = apply_to(map, std::move(value));
+    if (changed) note(kind, key);
+    return changed;
   });
 }
 
 bool Store::remove(Kind kind, const ObjectKey& key) {
-  return with_map(*this, kind, [&](auto& map) { return map.erase(key) != 0; });
+  const bool removed = with_map(*this, kind, [&](auto& map) { return map.erase(key) != 0; });
+  if (removed) note(kind, key);
+  return removed;
 }
 
 bool Store::replace(Kind kind, const std::string& ns, std::vector<Object> objects) {
   return with_map(*this, kind, [&]<class T>(Map<T>& map) {
-    bool changed = false;
+    const std::uint64_t before = change_count_;
     std::set<ObjectKey> kept;
     for (Object& object : objects) {
-      T* value = std::get_if<T>(&object);
-      if (value == nullptr) continue;
-      kept.insert(value->meta.key);
-      changed |= apply_to(map, std::move(*value));
+      if (!std::holds_alternative<T>(object)) continue;
+      kept.insert(meta_of(object).key);
+      apply(std::move(object));
     }
-    const auto removed = std::erase_if(map, [&](const auto& entry) {
-      return (ns.empty() || entry.first.ns == ns) && !kept.contains(entry.first);
+    std::erase_if(map, [&](const auto& entry) {
+      const bool gone = (ns.empty() || entry.first.ns == ns) && !kept.contains(entry.first);
+      if (gone) note(kind, entry.first);
+      return gone;
     });
-    return changed || removed != 0;
+    return change_count_ != before;
   });
 }
 

@@ -49,17 +49,11 @@ bool same_content(const Secret& a, const Secret& b) { return a.type == b.type &&
 
 }  // namespace
 
-void CertificateCache::begin() {
-  std::erase_if(entries_, [](const auto& item) { return !item.second.used; });
-  for (auto& [key, entry] : entries_) entry.used = false;
-}
-
 const CertificateLookup& CertificateCache::find(const Store& store, const ObjectKey& secret) {
   const auto it = store.secrets().find(secret);
   const auto current = it == store.secrets().end() ? nullptr : it->second;
   const auto [slot, is_new] = entries_.try_emplace(secret);
   Entry& entry = slot->second;
-  entry.used = true;
   const bool known =
       !is_new && (entry.secret == current ||
                   (entry.secret && current && same_content(*entry.secret, *current)));

@@ -21,17 +21,17 @@ struct CertificateLookup {
 /// parsed again, and its certificate stays the same object.
 class CertificateCache {
  public:
-  /// The reference is valid until the next call of begin().
+  /// Parses when the Secret is not the one of the last call. The reference is valid until the next
+  /// call for the Secret.
   const CertificateLookup& find(const Store& store, const ObjectKey& secret);
 
-  /// Starts a translation; what the last one did not ask for is forgotten.
-  void begin();
+  /// Nobody refers to the Secret any more.
+  void forget(const ObjectKey& secret) { entries_.erase(secret); }
 
  private:
   struct Entry {
     std::shared_ptr<const Secret> secret;  // null: there was none
     CertificateLookup lookup;
-    bool used = false;
   };
   std::map<ObjectKey, Entry> entries_;
 };

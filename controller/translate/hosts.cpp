@@ -6,11 +6,9 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "controller/model/objects.h"
 #include "controller/translate/diagnostic_list.h"
-#include "controller/translate/names.h"
 #include "controller/translate/paths.h"
 #include "controller/translate/pools.h"
 #include "routing/endpoint/endpoint.h"
@@ -32,27 +30,26 @@ std::string_view host_for_people(std::string_view host) {
 }  // namespace
 
 HostPlanner::HostPlanner(
-    PoolBuilder& pools, DefaultBackend default_backend, DiagnosticList& diagnostics
+    std::string name, PoolBook& pools, const DefaultBackend& default_backend,
+    DiagnosticList& diagnostics
 )
-    : pools_(pools), default_backend_(std::move(default_backend)), diagnostics_(diagnostics) {}
+    : name_(std::move(name)),
+      pools_(pools),
+      default_backend_(default_backend),
+      diagnostics_(diagnostics) {}
 
-HostPlan HostPlanner::plan(const std::vector<SelectedIngress>& ingresses) {
-  plan_.clear();
-  plan_.try_emplace(std::string(kCatchAll));
+PlannedHost HostPlanner::plan(const Members& members, const Members& catch_all) {
   // A default backend without rules is settled before any path: a '/' without host loses to it.
-  for (const SelectedIngress& selected : ingresses)
-    if (selected.ingress->rules.empty() && selected.ingress->default_backend)
-      add_catch_all(selected);
-  for (const SelectedIngress& selected : ingresses)
-    for (std::size_t i = 0; i < selected.ingress->rules.size(); ++i) add_rule(selected, i);
-  for (auto& [name, host] : plan_) add_implicit_root(host);
-  return std::move(plan_);
+  for (const SelectedIngress* selected : catch_all) add_catch_all(*selected);
+  for (const SelectedIngress* selected : members)
+    for (const std::size_t rule : selected->hosts.at(name_)) add_rule(*selected, rule);
+  add_implicit_root(members.empty() ? nullptr : members.front());
+  return std::move(host_);
 }
 
 void HostPlanner::add_catch_all(const SelectedIngress& selected) {
   const Ingress& ingress = *selected.ingress;
-  auto& routes = plan_.find(kCatchAll)->second.routes;
-  if (const auto it = routes.find(root_prefix()); it != routes.end()) {
+  if (const auto it = host_.routes.find(root_prefix()); it != host_.routes.end()) {
     diagnostics_.warn(
         ingress, "spec.defaultBackend", "PathConflict",
         fmt::format(
@@ -65,29 +62,17 @@ void HostPlanner::add_catch_all(const SelectedIngress& selected) {
   if (ingress.default_backend->has_resource) return;
   PlannedRoute route = route_to(selected, *ingress.default_backend, "spec.defaultBackend");
   route.has_annotations = false;
-  routes.emplace(root_prefix(), std::move(route));
+  host_.routes.emplace(root_prefix(), std::move(route));
 }
 
 void HostPlanner::add_rule(const SelectedIngress& selected, std::size_t rule_index) {
-  const IngressRule& rule = selected.ingress->rules[rule_index];
-  const std::string field = fmt::format("spec.rules[{}]", rule_index);
-  const auto name = normalize_ingress_host(rule.host);
-  if (!name) {
-    diagnostics_.error(
-        *selected.ingress, field + ".host", "InvalidHost",
-        fmt::format("\"{}\" is not a host name; the rule is left out", rule.host)
-    );
-    return;
-  }
-  PlannedHost& host = plan_[*name];
-  if (host.first == nullptr) host.first = &selected;
-  for (std::size_t i = 0; i < rule.paths.size(); ++i)
-    add_path(selected, host, *name, rule.paths[i], fmt::format("{}.http.paths[{}]", field, i));
+  const auto& paths = selected.ingress->rules[rule_index].paths;
+  for (std::size_t i = 0; i < paths.size(); ++i)
+    add_path(selected, paths[i], fmt::format("spec.rules[{}].http.paths[{}]", rule_index, i));
 }
 
 void HostPlanner::add_path(
-    const SelectedIngress& selected, PlannedHost& host, const std::string& host_name,
-    const IngressPath& path, const std::string& field
+    const SelectedIngress& selected, const IngressPath& path, const std::string& field
 ) {
   const std::string text = path.path.empty() ? "/" : path.path;
   if (const auto problem = path_problem(path.path_type, text)) {
@@ -98,15 +83,15 @@ void HostPlanner::add_path(
     return;
   }
   const PathKey key{text, path.path_type == PathType::kExact};
-  if (const auto it = host.routes.find(key); it != host.routes.end()) {
+  if (const auto it = host_.routes.find(key); it != host_.routes.end()) {
     const Ingress& winner = *it->second.owner->ingress;
     diagnostics_.warn(
         *selected.ingress, field, "PathConflict",
-        &winner == selected.ingress
+        &winner == selected.ingress.get()
             ? fmt::format("{} is there already in this Ingress; the first one counts", text)
             : fmt::format(
                   "{} of host {} is served by Ingress {}, which comes first", text,
-                  host_for_people(host_name), winner.meta.key.to_string()
+                  host_for_people(name_), winner.meta.key.to_string()
               )
     );
     return;
@@ -115,18 +100,18 @@ void HostPlanner::add_path(
                            ? default_route(&selected)
                            : route_to(selected, path.backend, field + ".backend");
   route.type = path.path_type;
-  host.routes.emplace(key, std::move(route));
+  host_.routes.emplace(key, std::move(route));
 }
 
-void HostPlanner::add_implicit_root(PlannedHost& host) {
-  if (host.routes.contains(root_prefix())) return;
-  const auto* backend = host.first != nullptr && host.first->ingress->default_backend
-                            ? &*host.first->ingress->default_backend
+void HostPlanner::add_implicit_root(const SelectedIngress* first) {
+  if (host_.routes.contains(root_prefix())) return;
+  const auto* backend = first != nullptr && first->ingress->default_backend
+                            ? &*first->ingress->default_backend
                             : nullptr;
-  host.routes.emplace(
+  host_.routes.emplace(
       root_prefix(), backend != nullptr && !backend->has_resource
-                         ? route_to(*host.first, *backend, "spec.defaultBackend")
-                         : default_route(host.first)
+                         ? route_to(*first, *backend, "spec.defaultBackend")
+                         : default_route(first)
   );
 }
 
@@ -136,7 +121,7 @@ PlannedRoute HostPlanner::route_to(
   const Ingress& ingress = *selected.ingress;
   const std::string& ns = ingress.meta.key.ns;
   const PlannedPool& pool =
-      pools_.pool_of(ns, backend.service, backend.port, selected.annotations.needs_hashes());
+      pools_.use(name_, ns, backend.service, backend.port, selected.annotations.needs_hashes());
   const std::string port = to_string(backend.port);
   if (pool.pool.status == routing::PoolStatus::kNoService)
     diagnostics_.warn(

@@ -85,39 +85,174 @@ std::string to_string(const PortRef& port) {
   return std::to_string(std::get<std::uint16_t>(port));
 }
 
-PoolBuilder::PoolBuilder(
-    const TranslateInput& input, const TranslateOptions& options, DiagnosticList& diagnostics
-)
-    : input_(input), options_(options), diagnostics_(diagnostics) {
-  for (const auto& [key, slice] : input.store.endpoint_slices())
-    if (!slice->service.empty()) slices_[ObjectKey{key.ns, slice->service}].push_back(slice.get());
-  // Kubernetes mirrors Endpoints into slices: both at once would be the same twice.
-  for (auto& [service, slices] : slices_) {
-    const auto is_legacy = [](const EndpointSlice* slice) { return slice->from_endpoints; };
-    if (!std::ranges::all_of(slices, is_legacy)) std::erase_if(slices, is_legacy);
+void PoolBook::all_changed() {
+  slices_.rebuild(input_->store);
+  for (const auto& [service, pools] : by_service_) changed_.insert(service);
+}
+
+void PoolBook::slice_changed(const ObjectKey& slice) {
+  for (ObjectKey& service : slices_.update(input_->store, slice))
+    changed_.insert(std::move(service));
+}
+
+std::set<std::string> PoolBook::refill() {
+  std::set<PlannedPool*> stale;
+  for (const ObjectKey& service : changed_)
+    if (const auto it = by_service_.find(service); it != by_service_.end())
+      stale.insert(it->second.begin(), it->second.end());
+  changed_.clear();
+  find_changed_names(stale);
+
+  std::set<std::string> hosts;
+  for (PlannedPool* planned : stale) {
+    const auto before = std::pair(planned->pool.status, planned->protocol);
+    fill(*planned);
+    touched_.insert(planned);
+    const auto after = std::pair(planned->pool.status, planned->protocol);
+    if (before == after) continue;
+    for (const auto& [host, needs_hashes] : planned->users) hosts.insert(host);
+  }
+  return hosts;
+}
+
+void PoolBook::find_changed_names(std::set<PlannedPool*>& out) {
+  for (const auto& [name, pools] : by_name_) {
+    const auto it = input_->names.find(name);
+    for (PlannedPool* planned : pools) {
+      const bool same = it == input_->names.end()
+                            ? !planned->resolved.has_value()
+                            : planned->resolved.has_value() && *planned->resolved == it->second;
+        if (!same) out.insert(planned);
+    }
   }
 }
 
-const PlannedPool& PoolBuilder::pool_of(
-    const std::string& ns, const std::string& service, const PortRef& port, bool needs_hashes
+const PlannedPool& PoolBook::use(
+    const std::string& host, const std::string& ns, const std::string& service, const PortRef& port,
+    bool needs_hashes
 ) {
-  std::string name = fmt::format("{}/{}:{}", ns, service, to_string(port));
-  const auto [it, is_new] = pools_.try_emplace(std::move(name));
+  const auto [it, is_new] =
+      pools_.try_emplace(fmt::format("{}/{}:{}", ns, service, to_string(port)));
+  PlannedPool& planned = it->second;
   if (is_new) {
-    it->second.pool.name = it->first;
-    it->second.pool.identity = hash64(it->first);
-    fill(it->second, ObjectKey{ns, service}, port);
-    it->second.hash_key = hash_key_of(ObjectKey{ns, service}, it->first);
+    planned.pool.name = it->first;
+    planned.pool.identity = hash64(it->first);
+    planned.service = {ns, service};
+    planned.port = port;
+    by_service_[planned.service].insert(&planned);
+    fill(planned);
   }
-  it->second.needs_hashes = it->second.needs_hashes || needs_hashes;
-  return it->second;
+  bool& needs = planned.users[host];
+  needs = needs || needs_hashes;
+  by_host_[host].push_back(&planned);
+  touched_.insert(&planned);
+  return planned;
+}
+
+void PoolBook::release(const std::string& host) {
+  const auto used = by_host_.extract(host);
+  if (used.empty()) return;
+  for (PlannedPool* planned : used.mapped()) {
+    planned->users.erase(host);
+    touched_.insert(planned);
+  }
+}
+
+void PoolBook::finish() {
+  std::vector<PlannedPool*> fresh;
+  for (PlannedPool* planned : std::exchange(touched_, {})) {
+    if (planned->users.empty())
+      drop(*planned);
+    else if (planned->index == routing::kDefaultBackend)
+      fresh.push_back(planned);
+    else
+      make(*planned);
+  }
+  std::ranges::sort(fresh, {}, [](const PlannedPool* planned) -> const std::string& {
+    return planned->pool.name;
+  });
+  for (PlannedPool* planned : fresh) {
+    if (free_.empty()) {
+      planned->index = static_cast<routing::PoolIndex>(made_.size());
+      made_.push_back(nullptr);
+    } else {
+      planned->index = free_.extract(free_.begin()).value();
+    }
+    make(*planned);
+  }
+  input_ = nullptr;
+}
+
+bool PoolBook::is_sparse() const noexcept {
+  constexpr std::size_t kFew = 64;
+  return free_.size() > kFew && free_.size() > made_.size() / 2;
+}
+
+void PoolBook::sort() {
+  std::vector<std::shared_ptr<const EndpointPool>> sorted;
+  sorted.reserve(pools_.size());
+  for (auto& [name, planned] : pools_) {
+    sorted.push_back(std::move(made_[planned.index]));
+    planned.index = static_cast<routing::PoolIndex>(sorted.size() - 1);
+  }
+  made_ = std::move(sorted);
+  free_.clear();
+}
+
+void PoolBook::make(PlannedPool& planned) {
+  auto& made = made_[planned.index];
+  const bool needs_hashes =
+      !planned.pool.endpoints.empty() &&
+      std::ranges::any_of(planned.users, [](const auto& user) { return user.second; });
+  if (made != nullptr && equal(*made, planned.pool) &&
+      has_hashes(*made, needs_hashes, planned.hash_key))
+    return;
+  auto pool = std::make_shared<EndpointPool>(planned.pool);
+  if (needs_hashes)
+    pool->hashes =
+        std::make_shared<const routing::EndpointHashes>(pool->endpoints, planned.hash_key);
+  made = std::move(pool);
+}
+
+void PoolBook::drop(PlannedPool& planned) {
+  static const auto kNothing = std::make_shared<const EndpointPool>();
+  diagnostics_.replace(planned.diagnostics, {});
+  note_external_name(planned, {});
+  const auto of_service = by_service_.find(planned.service);
+  of_service->second.erase(&planned);
+  if (of_service->second.empty()) by_service_.erase(of_service);
+  if (planned.index != routing::kDefaultBackend) {
+    made_[planned.index] = kNothing;
+    free_.insert(planned.index);
+  }
+  pools_.erase(std::string(planned.pool.name));
+}
+
+std::shared_ptr<const std::set<std::string>> PoolBook::external_names() {
+  if (external_names_ == nullptr) {
+    std::set<std::string> names;
+    for (const auto& [name, pools] : by_name_) names.insert(name);
+    external_names_ = std::make_shared<const std::set<std::string>>(std::move(names));
+  }
+  return external_names_;
+}
+
+void PoolBook::note_external_name(PlannedPool& planned, std::string name) {
+  if (planned.external_name == name) return;
+  if (const auto it = by_name_.find(planned.external_name); it != by_name_.end()) {
+    it->second.erase(&planned);
+    if (it->second.empty()) by_name_.erase(it);
+  }
+  if (!name.empty()) by_name_[name].insert(&planned);
+  planned.external_name = std::move(name);
+  external_names_ = nullptr;
 }
 
 // All replicas must make the same of it, and clients must not know it: the UID of the Service is
 // random and no client's business.
-routing::SipKey PoolBuilder::hash_key_of(const ObjectKey& key, std::string_view pool) const {
-  const auto it = input_.store.services().find(key);
-  const std::string_view uid = it == input_.store.services().end()
+routing::SipKey PoolBook::hash_key_of(const ObjectKey& key, std::string_view pool) const {
+  const auto it = input_->store.services().find(key);
+  const std::string_view uid = it == input_->store.services().end()
                                    ? std::string_view()
                                    : std::string_view(it->second->meta.uid);
   const routing::SipKey secret{
@@ -130,67 +265,51 @@ routing::SipKey PoolBuilder::hash_key_of(const ObjectKey& key, std::string_view 
   };
 }
 
-std::vector<std::shared_ptr<const EndpointPool>> PoolBuilder::finish(
-    const std::vector<std::shared_ptr<const EndpointPool>>& last
-) {
-  std::vector<std::shared_ptr<const EndpointPool>> out;
-  out.reserve(pools_.size());
-  auto old = last.begin();
-  for (auto& [name, planned] : pools_) {
-    planned.index = static_cast<routing::PoolIndex>(out.size());
-    while (old != last.end() && (*old)->name < name) ++old;
-    const bool hashes = planned.needs_hashes && !planned.pool.endpoints.empty();
-    if (old != last.end() && equal(**old, planned.pool) &&
-        has_hashes(**old, hashes, planned.hash_key)) {
-      out.push_back(*old);
-      continue;
-    }
-    if (hashes)
-      planned.pool.hashes =
-          std::make_shared<const routing::EndpointHashes>(planned.pool.endpoints, planned.hash_key);
-    out.push_back(std::make_shared<const EndpointPool>(planned.pool));
-  }
-  return out;
+void PoolBook::fill(PlannedPool& planned) {
+  DiagnosticList diagnostics;
+  note_external_name(planned, {});
+  planned.resolved.reset();
+  planned.protocol = routing::BackendProtocol::kHttp;
+  planned.pool.endpoints.clear();
+  planned.hash_key = hash_key_of(planned.service, planned.pool.name);
+  const auto it = input_->store.services().find(planned.service);
+  if (it == input_->store.services().end())
+    planned.pool.status = PoolStatus::kNoService;
+  else
+    fill_from(*it->second, planned, diagnostics);
+  diagnostics_.replace(planned.diagnostics, diagnostics.take());
 }
 
-void PoolBuilder::fill(PlannedPool& planned, const ObjectKey& key, const PortRef& port) {
-  EndpointPool& pool = planned.pool;
-  const auto it = input_.store.services().find(key);
-  if (it == input_.store.services().end()) {
-    pool.status = PoolStatus::kNoService;
-    return;
-  }
-  const Service& service = *it->second;
+void PoolBook::fill_from(
+    const Service& service, PlannedPool& planned, DiagnosticList& diagnostics
+) {
   if (service.type == "ExternalName") {
-    fill_external(pool, service, port);
+    fill_external(service, planned, diagnostics);
     return;
   }
-  const ServicePort* service_port = find_port(service, port);
-  if (service_port == nullptr) {
-    pool.status = PoolStatus::kNoPort;
+  const ServicePort* port = find_port(service, planned.port);
+  if (port == nullptr) {
+    planned.pool.status = PoolStatus::kNoPort;
     return;
   }
   // The standard name (KEP-3726), and the one that other ingress controllers took before.
-  if (service_port->app_protocol == "kubernetes.io/h2c" || service_port->app_protocol == "grpc")
+  if (port->app_protocol == "kubernetes.io/h2c" || port->app_protocol == "grpc")
     planned.protocol = routing::BackendProtocol::kGrpc;
-  fill_from_slices(pool, service, *service_port);
-}
-
-void PoolBuilder::fill_from_slices(
-    EndpointPool& pool, const Service& service, const ServicePort& port
-) {
-  set_endpoints(pool, endpoints_of(slices_of(service.meta.key), port, diagnostics_));
-  if (pool.endpoints.empty())
-    diagnostics_.warn(
-        service, "", "NoEndpoints", fmt::format("port {} has no ready endpoint", port.port)
+  const auto slices = slices_.slices_of(input_->store, service.meta.key);
+  set_endpoints(planned.pool, endpoints_of(slices, *port, diagnostics));
+  if (planned.pool.endpoints.empty())
+    diagnostics.warn(
+        service, "", "NoEndpoints", fmt::format("port {} has no ready endpoint", port->port)
     );
 }
 
-void PoolBuilder::fill_external(EndpointPool& pool, const Service& service, const PortRef& port) {
+void PoolBook::fill_external(
+    const Service& service, PlannedPool& planned, DiagnosticList& diagnostics
+) {
   constexpr std::string_view kField = "spec.externalName";
-  pool.status = PoolStatus::kRefused;
+  planned.pool.status = PoolStatus::kRefused;
   if (options_.disable_svc_external_name) {
-    diagnostics_.warn(
+    diagnostics.warn(
         service, "spec.type", "ExternalNameDisabled",
         "ExternalName Services are switched off by --disable-svc-external-name"
     );
@@ -199,38 +318,41 @@ void PoolBuilder::fill_external(EndpointPool& pool, const Service& service, cons
   std::string name = to_lower(service.external_name);
   if (name.ends_with('.')) name.pop_back();
   if (is_localhost_name(name) || is_own_address(name)) {
-    diagnostics_.warn(
+    diagnostics.warn(
         service, std::string(kField), "ExternalNameRefused",
         fmt::format("\"{}\" is this very host; it may not be a backend", name)
     );
     return;
   }
   if (!is_ip_literal(name) && !is_dns_subdomain(name)) {
-    diagnostics_.warn(
+    diagnostics.warn(
         service, std::string(kField), "InvalidExternalName",
         fmt::format("\"{}\" is neither a host name nor an address", name)
     );
     return;
   }
-  const auto number = external_port(service, port);
+  const auto number = external_port(service, planned.port);
   if (!number) {
-    pool.status = PoolStatus::kNoPort;
+    planned.pool.status = PoolStatus::kNoPort;
     return;
   }
-  resolve_external(pool, service, name, *number);
+  resolve_external(service, name, *number, planned, diagnostics);
 }
 
-void PoolBuilder::resolve_external(
-    EndpointPool& pool, const Service& service, const std::string& name, std::uint16_t port
+void PoolBook::resolve_external(
+    const Service& service, const std::string& name, std::uint16_t port, PlannedPool& planned,
+    DiagnosticList& diagnostics
 ) {
+  EndpointPool& pool = planned.pool;
   if (const auto literal = EndpointAddress::parse(name, port)) {
     set_endpoints(pool, {*literal});
     return;
   }
-  external_names_.insert(name);
+  note_external_name(planned, name);
   pool.status = PoolStatus::kNotResolved;
-  const auto it = input_.names.find(name);
-  if (it == input_.names.end()) return;
+  const auto it = input_->names.find(name);
+  if (it == input_->names.end()) return;
+  planned.resolved = it->second;
   std::vector<EndpointAddress> endpoints;
   bool refused = false;
   for (const std::string& ip : it->second) {
@@ -239,7 +361,7 @@ void PoolBuilder::resolve_external(
       endpoints.push_back(*address);
   }
   if (refused)
-    diagnostics_.warn(
+    diagnostics.warn(
         service, "spec.externalName", "ExternalNameRefused",
         fmt::format("\"{}\" has an address of this very host; it may not be a backend", name)
     );
@@ -251,16 +373,10 @@ void PoolBuilder::resolve_external(
     pool.status = PoolStatus::kRefused;
     return;
   }
-  diagnostics_.warn(
+  diagnostics.warn(
       service, "spec.externalName", "NameNotResolved",
       fmt::format("\"{}\" has no address; requests get 503", name)
   );
-}
-
-const PoolBuilder::Slices& PoolBuilder::slices_of(const ObjectKey& service) const {
-  static const Slices kNone;
-  const auto it = slices_.find(service);
-  return it == slices_.end() ? kNone : it->second;
 }
 
 }  // namespace cppx::controller

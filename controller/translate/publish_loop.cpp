@@ -82,9 +82,10 @@ void PublishLoop::run() {
 }
 
 bool PublishLoop::waits_for_names(const Translation& translation) {
-  const bool all_known = std::ranges::all_of(
-      translation.external_names, [this](const std::string& name) { return names_->contains(name); }
-  );
+  const bool all_known =
+      std::ranges::all_of(*translation.external_names, [this](const std::string& name) {
+        return names_->contains(name);
+      });
   if (all_known || waited_for_names_) return false;
   if (std::exchange(waiting_for_names_, true)) return true;
   names_timer_.expires_after(options_.names_wait);
@@ -103,15 +104,18 @@ void PublishLoop::publish(std::shared_ptr<routing::Snapshot> snapshot, Clock::du
   log::debug(
       "snapshot {} published: {} hosts, {} routes, {} pools, {} diagnostics; translated in {} us",
       generation_, snapshot->listeners.front().routes->hosts().size(), route_count(*snapshot),
-      snapshot->pools.size(), diagnostics_.size(),
+      snapshot->pools.size(), diagnostics_->size(),
       std::chrono::duration_cast<std::chrono::microseconds>(took).count()
   );
   sink_.publish(std::move(snapshot));
 }
 
-void PublishLoop::log_diagnostics(std::vector<Diagnostic> now) {
+void PublishLoop::log_diagnostics(const std::shared_ptr<const std::vector<Diagnostic>>& now) {
+  static const std::vector<Diagnostic> kNone;
+  if (now == diagnostics_) return;
+  const std::vector<Diagnostic>& before = diagnostics_ == nullptr ? kNone : *diagnostics_;
   std::vector<Diagnostic> changed;
-  std::ranges::set_difference(now, diagnostics_, std::back_inserter(changed));
+  std::ranges::set_difference(*now, before, std::back_inserter(changed));
   for (const Diagnostic& diagnostic : changed) {
     if (diagnostic.severity == Severity::kError)
       log::error("{}", diagnostic.to_string());
@@ -119,10 +123,10 @@ void PublishLoop::log_diagnostics(std::vector<Diagnostic> now) {
       log::warning("{}", diagnostic.to_string());
   }
   changed.clear();
-  std::ranges::set_difference(diagnostics_, now, std::back_inserter(changed));
+  std::ranges::set_difference(before, *now, std::back_inserter(changed));
   for (const Diagnostic& diagnostic : changed)
     log::info("no longer the case: {}", diagnostic.to_string());
-  diagnostics_ = std::move(now);
+  diagnostics_ = now;
 }
 
 }  // namespace cppx::controller

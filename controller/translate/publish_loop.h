@@ -46,7 +46,10 @@ class PublishLoop {
   void stop();
 
   [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
-  [[nodiscard]] const std::vector<Diagnostic>& diagnostics() const noexcept { return diagnostics_; }
+  /// Of the last translation; null before the first.
+  [[nodiscard]] const std::shared_ptr<const std::vector<Diagnostic>>& diagnostics() const noexcept {
+    return diagnostics_;
+  }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -54,7 +57,7 @@ class PublishLoop {
   void run();
   bool waits_for_names(const Translation& translation);
   void publish(std::shared_ptr<routing::Snapshot> snapshot, Clock::duration took);
-  void log_diagnostics(std::vector<Diagnostic> now);
+  void log_diagnostics(const std::shared_ptr<const std::vector<Diagnostic>>& now);
 
   Translator translator_;
   const Store& store_;
@@ -73,7 +76,7 @@ class PublishLoop {
   Clock::time_point next_{};  // not before
   std::uint64_t generation_ = 0;
   std::shared_ptr<const routing::Snapshot> last_;
-  std::vector<Diagnostic> diagnostics_;
+  std::shared_ptr<const std::vector<Diagnostic>> diagnostics_;
 };
 
 }  // namespace cppx::controller

@@ -1,7 +1,6 @@
 #include "controller/translate/sharing.h"
 
 #include <algorithm>
-#include <cstddef>
 #include <memory>
 #include <string>
 #include <utility>
@@ -21,17 +20,11 @@ namespace {
 using routing::Route;
 using routing::VirtualHost;
 
-// The wildcard host that also takes requests for `name`, or an empty text.
-std::string wildcard_above(const std::string& name) {
-  const auto dot = name.find('.');
-  return dot == std::string::npos ? std::string() : "*" + name.substr(dot);
-}
-
 // A certificate serves the host: its own or that of the wildcard host above it.
-bool has_certificate(const HostPlan& plan, const std::string& name, const PlannedHost& host) {
+bool has_certificate(const std::string& name, const HostBook& book, const PlannedHost& host) {
   if (host.tls_owner != nullptr) return true;
-  const auto above = plan.find(wildcard_above(name));
-  return above != plan.end() && above->second.tls_owner != nullptr;
+  const auto above = book.find(wildcard_above(name));
+  return above != book.end() && above->second.plan.tls_owner != nullptr;
 }
 
 routing::BackendProtocol protocol_of(const PlannedRoute& planned, bool annotated) {
@@ -40,10 +33,7 @@ routing::BackendProtocol protocol_of(const PlannedRoute& planned, bool annotated
   return planned.pool == nullptr ? routing::BackendProtocol::kHttp : planned.pool->protocol;
 }
 
-std::vector<Route> routes_of(
-    const HostPlan& plan, const std::string& name, const PlannedHost& host, PolicyMaker& policies
-) {
-  const bool secured = has_certificate(plan, name, host);
+std::vector<Route> routes_of(const PlannedHost& host, bool secured, PolicyMaker& policies) {
   std::vector<Route> out;
   out.reserve(host.routes.size());
   for (const auto& [key, planned] : host.routes) {
@@ -80,49 +70,42 @@ bool equal(const VirtualHost& host, bool tls, const std::vector<Route>& routes) 
 
 }  // namespace
 
-PartMaker::Host PartMaker::find_last(const std::string& name) const {
-  if (table_ == nullptr) return nullptr;
-  const auto& hosts = table_->hosts();
-  const auto it = std::ranges::lower_bound(
-      hosts, name, {}, [](const Host& h) -> const std::string& { return h->name; }
-  );
-  return it == hosts.end() || (*it)->name != name ? nullptr : *it;
+std::string wildcard_above(const std::string& name) {
+  const auto dot = name.find('.');
+  return dot == std::string::npos ? std::string() : "*" + name.substr(dot);
 }
 
-std::shared_ptr<const routing::RoutingTable> PartMaker::routing_table(
-    const HostPlan& plan, PolicyMaker& policies
+void PartMaker::make_host(
+    const std::string& name, const HostBook& book, HostEntry& host, PolicyMaker& policies
 ) {
-  std::vector<Host> hosts;
-  hosts.reserve(plan.size());
-  bool changed = table_ == nullptr || table_->hosts().size() != plan.size();
-  for (const auto& [name, planned] : plan) {
-    std::vector<Route> routes = routes_of(plan, name, planned, policies);
-    const bool tls = planned.tls_owner != nullptr;
-    if (Host last = find_last(name); last != nullptr && equal(*last, tls, routes)) {
-      hosts.push_back(std::move(last));
-      continue;
-    }
-    changed = true;
-    auto host = std::make_shared<VirtualHost>();
-    host->name = name;
-    host->tls = tls;
-    for (Route& route : routes) host->add_route(std::move(route));
-    hosts.push_back(std::move(host));
-  }
-  if (changed) table_ = std::make_shared<const routing::RoutingTable>(std::move(hosts));
+  std::vector<Route> routes =
+      routes_of(host.plan, has_certificate(name, book, host.plan), policies);
+  const bool tls = host.plan.tls_owner != nullptr;
+  if (host.made != nullptr && equal(*host.made, tls, routes)) return;
+  auto made = std::make_shared<VirtualHost>();
+  made->name = name;
+  made->tls = tls;
+  for (Route& route : routes) made->add_route(std::move(route));
+  host.made = std::move(made);
+  table_ = nullptr;
+}
+
+std::shared_ptr<const routing::RoutingTable> PartMaker::routing_table(const HostBook& book) {
+  if (table_ != nullptr) return table_;
+  std::vector<std::shared_ptr<const VirtualHost>> hosts;
+  hosts.reserve(book.size());
+  for (const auto& [name, host] : book) hosts.push_back(host.made);
+  table_ = std::make_shared<const routing::RoutingTable>(std::move(hosts));
   return table_;
 }
 
 std::shared_ptr<const tls::SniTable> PartMaker::sni_table(
-    const HostPlan& plan, const std::shared_ptr<const tls::Certificate>& fallback
+    const HostBook& book, const std::shared_ptr<const tls::Certificate>& fallback
 ) {
-  std::vector<NamedCertificate> names{{"", fallback}};
-  for (const auto& [name, host] : plan)
-    if (host.certificate != nullptr) names.emplace_back(name, host.certificate);
-  if (sni_ != nullptr && names == sni_names_) return sni_;
+  if (sni_ != nullptr) return sni_;
   auto table = std::make_shared<tls::SniTable>(fallback);
-  for (std::size_t i = 1; i < names.size(); ++i) table->add(names[i].first, names[i].second);
-  sni_names_ = std::move(names);
+  for (const auto& [name, host] : book)
+    if (host.plan.certificate != nullptr) table->add(name, host.plan.certificate);
   sni_ = std::move(table);
   return sni_;
 }

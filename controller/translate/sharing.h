@@ -1,10 +1,10 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
-#include <utility>
-#include <vector>
 
+#include "controller/translate/diagnostic_book.h"
 #include "controller/translate/hosts.h"
 #include "controller/translate/policies.h"
 #include "routing/match/routing_table.h"
@@ -14,27 +14,44 @@
 
 namespace cppx::controller {
 
-/// Makes the parts of a snapshot from a plan, taking those of the last snapshot that are equal.
+/// A host while Ingresses have a say in it, and what was made of it last.
+struct HostEntry {
+  Members members;
+  PlannedHost plan;
+  bool has_tls = false;  ///< As planned last; tells a change.
+  DiagnosticBook::List diagnostics;
+  std::shared_ptr<const routing::VirtualHost> made;
+};
+
+/// By name, "_" among them.
+using HostBook = std::map<std::string, HostEntry>;
+
+/// The wildcard host that also takes requests for `name` ("*.example.com"), or an empty text.
+std::string wildcard_above(const std::string& name);
+
+/// Makes the parts of a snapshot from what is planned, taking those of the last snapshot that are
+/// equal.
 class PartMaker {
  public:
-  /// `pools` have their indices (PoolBuilder::finish).
-  std::shared_ptr<const routing::RoutingTable> routing_table(
-      const HostPlan& plan, PolicyMaker& policies
+  /// Makes the host anew unless it would be equal. The pools have their indices, and all hosts are
+  /// planned: a host also has the certificate of the wildcard host above it.
+  void make_host(
+      const std::string& name, const HostBook& book, HostEntry& host, PolicyMaker& policies
   );
+  /// Hosts were removed.
+  void hosts_changed() noexcept { table_ = nullptr; }
+  /// The certificate of a host, or the default one, is another.
+  void certificates_changed() noexcept { sni_ = nullptr; }
+
+  std::shared_ptr<const routing::RoutingTable> routing_table(const HostBook& book);
   std::shared_ptr<const tls::SniTable> sni_table(
-      const HostPlan& plan, const std::shared_ptr<const tls::Certificate>& fallback
+      const HostBook& book, const std::shared_ptr<const tls::Certificate>& fallback
   );
   std::shared_ptr<const routing::ProxySettings> settings(const routing::ProxySettings& settings);
 
  private:
-  using Host = std::shared_ptr<const routing::VirtualHost>;
-  using NamedCertificate = std::pair<std::string, std::shared_ptr<const tls::Certificate>>;
-
-  [[nodiscard]] Host find_last(const std::string& name) const;
-
-  std::shared_ptr<const routing::RoutingTable> table_;
-  std::shared_ptr<const tls::SniTable> sni_;
-  std::vector<NamedCertificate> sni_names_;  // what sni_ was made of; the fallback is "" at [0]
+  std::shared_ptr<const routing::RoutingTable> table_;  // null: to be made
+  std::shared_ptr<const tls::SniTable> sni_;            // the same
   std::shared_ptr<const routing::ProxySettings> settings_;
 };
 

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,7 +20,6 @@
 #include "controller/translate/diagnostic.h"
 #include "controller/translate/diagnostic_list.h"
 #include "controller/translate/hosts.h"
-#include "controller/translate/names.h"
 #include "tls/certificate.h"
 
 namespace cppx::controller {
@@ -49,25 +49,79 @@ std::optional<std::size_t> find_entry(const Ingress& ingress, const std::string&
   return std::nullopt;
 }
 
+std::set<ObjectKey> secrets_of(const Ingress& ingress) {
+  std::set<ObjectKey> out;
+  for (const IngressTls& entry : ingress.tls)
+    if (!entry.secret_name.empty()) out.insert({ingress.meta.key.ns, entry.secret_name});
+  return out;
+}
+
 }  // namespace
 
-TlsPlanner::TlsPlanner(
-    const Store& store, CertificateCache& certificates, std::chrono::system_clock::time_point now,
-    DiagnosticList& diagnostics
-)
-    : store_(store), certificates_(certificates), now_(now), diagnostics_(diagnostics) {
-  certificates_.begin();
+void TlsPlanner::begin(const Store& store, Time now) {
+  store_ = &store;
+  if (time_matters(now)) next_expiry_ = Time::max();
+  now_ = now;
+}
+
+bool TlsPlanner::time_matters(Time now) const noexcept { return now < now_ || now >= next_expiry_; }
+
+void TlsPlanner::add(const SelectedIngress& selected) {
+  for (const ObjectKey& secret : secrets_of(*selected.ingress)) {
+    const auto [it, is_new] = users_.try_emplace(secret);
+    it->second.insert(selected.ingress->meta.key);
+    if (is_new) secrets_ = nullptr;
+  }
+}
+
+void TlsPlanner::remove(const SelectedIngress& selected) {
+  for (const ObjectKey& secret : secrets_of(*selected.ingress)) {
+    const auto it = users_.find(secret);
+    if (it == users_.end()) continue;
+    it->second.erase(selected.ingress->meta.key);
+    if (it->second.empty()) unused_.insert(secret);
+  }
+}
+
+std::set<ObjectKey> TlsPlanner::users_of(const ObjectKey& secret) const {
+  const auto it = users_.find(secret);
+  return it == users_.end() ? std::set<ObjectKey>() : it->second;
+}
+
+void TlsPlanner::finish() {
+  for (const ObjectKey& secret : std::exchange(unused_, {})) {
+    const auto it = users_.find(secret);
+    if (it == users_.end() || !it->second.empty()) continue;
+    users_.erase(it);
+    secrets_ = nullptr;
+    if (secret != default_secret_) certificates_.forget(secret);
+  }
+}
+
+std::shared_ptr<const std::set<ObjectKey>> TlsPlanner::secrets() {
+  if (secrets_ == nullptr) {
+    std::set<ObjectKey> all;
+    for (const auto& [secret, users] : users_) all.insert(secret);
+    if (default_secret_) all.insert(*default_secret_);
+    secrets_ = std::make_shared<const std::set<ObjectKey>>(std::move(all));
+  }
+  return secrets_;
 }
 
 const CertificateLookup& TlsPlanner::find(const ObjectKey& secret) {
-  secrets_.insert(secret);
-  return certificates_.find(store_, secret);
+  const CertificateLookup& found = certificates_.find(*store_, secret);
+  if (found.certificate != nullptr && !found.certificate->expired(now_))
+    next_expiry_ = std::min<Time>(next_expiry_, found.certificate->not_after());
+  return found;
 }
 
 std::shared_ptr<const Certificate> TlsPlanner::default_certificate(
-    const std::optional<ObjectKey>& secret, std::shared_ptr<const Certificate> self_made
+    const std::optional<ObjectKey>& secret, std::shared_ptr<const Certificate> self_made,
+    DiagnosticList& diagnostics
 ) {
   if (!secret) return self_made;
+  if (default_secret_ != secret) secrets_ = nullptr;
+  default_secret_ = secret;
   const CertificateLookup& found = find(*secret);
   Diagnostic diagnostic;
   diagnostic.kind = Kind::kSecret;
@@ -77,79 +131,74 @@ std::shared_ptr<const Certificate> TlsPlanner::default_certificate(
     diagnostic.message = fmt::format(
         "{}; a self-made certificate takes the place of --default-ssl-certificate", found.message
     );
-    diagnostics_.add(std::move(diagnostic));
+    diagnostics.add(std::move(diagnostic));
     return self_made;
   }
   if (found.certificate->expired(now_)) {
     diagnostic.reason = "CertificateExpired";
     diagnostic.message = expired_message(*secret, *found.certificate);
-    diagnostics_.add(std::move(diagnostic));
+    diagnostics.add(std::move(diagnostic));
   }
   return found.certificate;
 }
 
-void TlsPlanner::plan(
-    const std::vector<SelectedIngress>& ingresses,
-    const std::shared_ptr<const Certificate>& fallback, HostPlan& hosts
-) {
-  for (const SelectedIngress& selected : ingresses) {
-    if (selected.ingress->tls.empty()) continue;
-    check_entries(*selected.ingress);
-    for (const IngressRule& rule : selected.ingress->rules) {
-      const auto name = normalize_ingress_host(rule.host);
-      if (!name || *name == "_") continue;  // without a name there is no SNI to tell it by
-      plan_host(selected, *name, hosts.find(*name)->second, fallback);
-    }
-  }
-}
-
-void TlsPlanner::check_entries(const Ingress& ingress) {
+void TlsPlanner::check(const SelectedIngress& selected, DiagnosticList& diagnostics) {
+  const Ingress& ingress = *selected.ingress;
   for (std::size_t i = 0; i < ingress.tls.size(); ++i) {
     const std::string& name = ingress.tls[i].secret_name;
     if (name.empty()) continue;
     const ObjectKey key{ingress.meta.key.ns, name};
     const CertificateLookup& found = find(key);
     if (found.certificate == nullptr)
-      diagnostics_.warn(
+      diagnostics.warn(
           ingress, secret_field(i), found.reason,
           fmt::format("{}; the default certificate is used", found.message)
       );
     else if (found.certificate->expired(now_))
-      diagnostics_.warn(
+      diagnostics.warn(
           ingress, secret_field(i), "CertificateExpired", expired_message(key, *found.certificate)
       );
   }
 }
 
-void TlsPlanner::plan_host(
-    const SelectedIngress& selected, const std::string& name, PlannedHost& host,
-    const std::shared_ptr<const Certificate>& fallback
+void TlsPlanner::plan(
+    const std::string& name, const Members& members,
+    const std::shared_ptr<const Certificate>& fallback, PlannedHost& host,
+    DiagnosticList& diagnostics
 ) {
-  if (host.tls_owner == &selected) return;
-  if (host.tls_owner != nullptr) {
-    const auto entry = find_entry(*selected.ingress, name);
-    if (!entry || selected.ingress->tls[*entry].secret_name.empty()) return;
-    const ObjectKey secret{
-        selected.ingress->meta.key.ns, selected.ingress->tls[*entry].secret_name
-    };
-    const auto& other = find(secret).certificate;
-    if (other == nullptr || other->fingerprint() == host.certificate->fingerprint()) return;
-    diagnostics_.warn(
-        *selected.ingress, fmt::format("spec.tls[{}]", *entry), "TlsConflict",
-        fmt::format(
-            "the certificate of host {} is decided by Ingress {}, which comes first", name,
-            host.tls_owner->ingress->meta.key.to_string()
-        )
-    );
-    return;
+  if (name == "_") return;  // without a name there is no SNI to tell it by
+  for (const SelectedIngress* selected : members) {
+    if (selected->ingress->tls.empty()) continue;
+    if (host.tls_owner != nullptr) {
+      report_conflict(*selected, name, host, diagnostics);
+      continue;
+    }
+    host.tls_owner = selected;
+    host.certificate = choose(*selected->ingress, name, diagnostics);
+    if (host.certificate == nullptr) host.certificate = fallback;
   }
-  host.tls_owner = &selected;
-  host.certificate = choose(*selected.ingress, name);
-  if (host.certificate == nullptr) host.certificate = fallback;
+}
+
+void TlsPlanner::report_conflict(
+    const SelectedIngress& selected, const std::string& name, const PlannedHost& host,
+    DiagnosticList& diagnostics
+) {
+  const Ingress& ingress = *selected.ingress;
+  const auto entry = find_entry(ingress, name);
+  if (!entry || ingress.tls[*entry].secret_name.empty()) return;
+  const auto& other = find({ingress.meta.key.ns, ingress.tls[*entry].secret_name}).certificate;
+  if (other == nullptr || other->fingerprint() == host.certificate->fingerprint()) return;
+  diagnostics.warn(
+      ingress, fmt::format("spec.tls[{}]", *entry), "TlsConflict",
+      fmt::format(
+          "the certificate of host {} is decided by Ingress {}, which comes first", name,
+          host.tls_owner->ingress->meta.key.to_string()
+      )
+  );
 }
 
 std::shared_ptr<const Certificate> TlsPlanner::choose(
-    const Ingress& ingress, const std::string& host
+    const Ingress& ingress, const std::string& host, DiagnosticList& diagnostics
 ) {
   const auto key_of = [&](const IngressTls& entry) {
     return ObjectKey{ingress.meta.key.ns, entry.secret_name};
@@ -159,7 +208,7 @@ std::shared_ptr<const Certificate> TlsPlanner::choose(
     if (entry.secret_name.empty()) return nullptr;
     const auto& certificate = find(key_of(entry)).certificate;
     if (certificate == nullptr || certificate->covers(host)) return certificate;
-    diagnostics_.warn(
+    diagnostics.warn(
         ingress, secret_field(*i), "CertificateHostMismatch",
         fmt::format(
             "the certificate of Secret {} does not cover host {}; the default certificate is used",
@@ -173,7 +222,7 @@ std::shared_ptr<const Certificate> TlsPlanner::choose(
     const auto& certificate = find(key_of(entry)).certificate;
     if (certificate != nullptr && certificate->covers(host)) return certificate;
   }
-  diagnostics_.warn(
+  diagnostics.warn(
       ingress, "spec.tls", "HostNotInTls",
       fmt::format(
           "host {} is in no hosts list and no Secret covers it; the default certificate is used",

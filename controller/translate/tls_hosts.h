@@ -1,59 +1,77 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "controller/cache/store.h"
 #include "controller/model/objects.h"
 #include "controller/translate/certificates.h"
 #include "controller/translate/diagnostic_list.h"
 #include "controller/translate/hosts.h"
+#include "controller/translate/selection.h"
 #include "tls/certificate.h"
 
 namespace cppx::controller {
 
 /// Chooses the certificate of every host from the `tls` sections of its Ingresses: the oldest one
 /// that has such a section decides. What cannot be used is reported and the default certificate
-/// takes its place.
+/// takes its place. Knows which Ingresses refer to which Secret.
 class TlsPlanner {
  public:
-  TlsPlanner(
-      const Store& store, CertificateCache& certificates, std::chrono::system_clock::time_point now,
-      DiagnosticList& diagnostics
-  );
+  using Time = std::chrono::system_clock::time_point;
+
+  /// Starts an update. Borrows the store until the next one.
+  void begin(const Store& store, Time now);
+  /// Whether a certificate has expired since the last update, so that what was said of it is no
+  /// longer true; or the clock went back.
+  [[nodiscard]] bool time_matters(Time now) const noexcept;
+
+  void add(const SelectedIngress& selected);
+  void remove(const SelectedIngress& selected);
+  /// Ingresses of ours that refer to the Secret.
+  [[nodiscard]] std::set<ObjectKey> users_of(const ObjectKey& secret) const;
+  /// Forgets what nobody refers to any more.
+  void finish();
 
   /// --default-ssl-certificate, or `self_made` when there is none or it cannot be used.
   std::shared_ptr<const tls::Certificate> default_certificate(
-      const std::optional<ObjectKey>& secret, std::shared_ptr<const tls::Certificate> self_made
+      const std::optional<ObjectKey>& secret, std::shared_ptr<const tls::Certificate> self_made,
+      DiagnosticList& diagnostics
   );
-
-  /// Sets tls_owner and certificate of the hosts. `ingresses` in order of precedence.
+  /// Reports the Secrets of the Ingress that cannot be used.
+  void check(const SelectedIngress& selected, DiagnosticList& diagnostics);
+  /// Sets tls_owner and certificate. `members` in order of precedence.
   void plan(
-      const std::vector<SelectedIngress>& ingresses,
-      const std::shared_ptr<const tls::Certificate>& fallback, HostPlan& hosts
+      const std::string& name, const Members& members,
+      const std::shared_ptr<const tls::Certificate>& fallback, PlannedHost& host,
+      DiagnosticList& diagnostics
   );
 
-  std::set<ObjectKey> take_secrets() { return std::move(secrets_); }
+  /// Secrets that are referred to, there or not; the same object while they do not change.
+  std::shared_ptr<const std::set<ObjectKey>> secrets();
 
  private:
   const CertificateLookup& find(const ObjectKey& secret);
-  void check_entries(const Ingress& ingress);
-  void plan_host(
-      const SelectedIngress& selected, const std::string& name, PlannedHost& host,
-      const std::shared_ptr<const tls::Certificate>& fallback
+  void report_conflict(
+      const SelectedIngress& selected, const std::string& name, const PlannedHost& host,
+      DiagnosticList& diagnostics
   );
-  std::shared_ptr<const tls::Certificate> choose(const Ingress& ingress, const std::string& host);
+  std::shared_ptr<const tls::Certificate> choose(
+      const Ingress& ingress, const std::string& host, DiagnosticList& diagnostics
+  );
 
-  const Store& store_;
-  CertificateCache& certificates_;
-  std::chrono::system_clock::time_point now_;
-  DiagnosticList& diagnostics_;
-  std::set<ObjectKey> secrets_;
+  const Store* store_ = nullptr;
+  Time now_;
+  Time next_expiry_ = Time::max();
+  CertificateCache certificates_;
+  std::optional<ObjectKey> default_secret_;
+  std::map<ObjectKey, std::set<ObjectKey>> users_;
+  std::set<ObjectKey> unused_;                          // perhaps
+  std::shared_ptr<const std::set<ObjectKey>> secrets_;  // null: to be made
 };
 
 }  // namespace cppx::controller

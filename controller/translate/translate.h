@@ -37,18 +37,22 @@ struct TranslateInput {
   std::shared_ptr<const tls::Certificate> self_made_certificate;  ///< The last resort; never null.
 };
 
+/// What is shared stays the same object while it does not change; none of it is null.
 struct Translation {
   std::shared_ptr<routing::Snapshot> snapshot;  ///< generation is 0: the publisher sets it.
-  std::vector<Diagnostic> diagnostics;          ///< Sorted, no duplicates.
-  std::set<std::string>
-      external_names;  ///< Host names the ExternalName Services in use need resolved.
-  std::set<ObjectKey> secrets_in_use;  ///< Secrets the objects refer to, there or not.
+  /// Sorted, no duplicates.
+  std::shared_ptr<const std::vector<Diagnostic>> diagnostics;
+  /// Host names the ExternalName Services in use need resolved.
+  std::shared_ptr<const std::set<std::string>> external_names;
+  /// Secrets the objects refer to, there or not.
+  std::shared_ptr<const std::set<ObjectKey>> secrets_in_use;
 };
 
-/// Turns objects into a snapshot. Keeps only caches (parsed certificates and parts of the last
-/// snapshot that can be shared): the result is a pure function of the input. Same objects in any
-/// order, same snapshot. An object that cannot be honoured gives a Diagnostic and never affects
-/// another.
+/// Turns objects into a snapshot. The result is a pure function of the input, but for the order of
+/// the pools: same objects in any order, same snapshot. What was made last is kept: after a change
+/// only the hosts and pools that depend on the changed objects are made anew
+/// (Store::changes_since), and all else is shared. An object that cannot be honoured gives a
+/// Diagnostic and never affects another.
 class Translator {
  public:
   explicit Translator(TranslateOptions options);

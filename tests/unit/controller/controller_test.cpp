@@ -146,8 +146,8 @@ TEST_CASE("Controller: status and problems", "[controller]") {
   auto status = controller.status();
   CHECK(status.generation == 1);
   CHECK(status.problems.empty());
-  REQUIRE(status.diagnostics.size() == 1);
-  CHECK(status.diagnostics[0].reason == "NoEndpoints");
+  REQUIRE(status.diagnostics->size() == 1);
+  CHECK(status.diagnostics->at(0).reason == "NoEndpoints");
 
   folder.write("web.yaml", "kind: [\n");
   REQUIRE(eventually([&] { return !controller.status().problems.empty(); }));

@@ -112,12 +112,12 @@ TEST_CASE("PublishLoop: diagnostics are those of the last translation", "[contro
   fixture.names["a.example.net"] = {};
   fixture.add(kExternal);
   REQUIRE(fixture.run_until_translated(1));
-  REQUIRE(fixture.loop.diagnostics().size() == 1);
-  CHECK(fixture.loop.diagnostics()[0].reason == "NameNotResolved");
+  REQUIRE(fixture.loop.diagnostics()->size() == 1);
+  CHECK(fixture.loop.diagnostics()->at(0).reason == "NameNotResolved");
   fixture.names["a.example.net"] = {"192.0.2.1"};
   fixture.loop.request();
   REQUIRE(fixture.run_until_published(2));
-  CHECK(fixture.loop.diagnostics().empty());
+  CHECK(fixture.loop.diagnostics()->empty());
 }
 
 }  // namespace cppx::controller

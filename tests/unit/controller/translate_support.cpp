@@ -79,9 +79,9 @@ std::string show(const Translation& translation) {
     out += fmt::format(
         "sni {} -> {}\n", entry.host, show(https->certificates->certificate(entry.certificate))
     );
-  for (const std::string& name : translation.external_names)
+  for (const std::string& name : *translation.external_names)
     out += fmt::format("resolve {}\n", name);
-  for (const Diagnostic& diagnostic : translation.diagnostics)
+  for (const Diagnostic& diagnostic : *translation.diagnostics)
     out += fmt::format(
         "{} {}\n", diagnostic.severity == Severity::kError ? "error" : "warning",
         diagnostic.to_string()

@@ -94,7 +94,7 @@ TEST_CASE("Translator: both listeners share one table", "[controller]") {
   CHECK(listeners[1].certificates != nullptr);
   CHECK(listeners[0].routes == listeners[1].routes);
   CHECK(translation.snapshot->generation == 0);
-  CHECK(translation.secrets_in_use == std::set<ObjectKey>{{"default", "www"}});
+  CHECK(*translation.secrets_in_use == std::set<ObjectKey>{{"default", "www"}});
 }
 
 TEST_CASE("Translator: an empty store is a 404 for all", "[controller]") {
@@ -180,9 +180,9 @@ TEST_CASE("Translator: a Secret is parsed once, and again when it changes", "[co
   store.remove(Kind::kSecret, {"default", "www"});
   const auto fourth = run(translator, store);
   CHECK(certificate_of(fourth) == test::self_made_certificate().get());
-  REQUIRE(fourth.diagnostics.size() == 2);
-  CHECK(fourth.diagnostics[0].reason == "HostNotInTls");
-  CHECK(fourth.diagnostics[1].reason == "SecretNotFound");
+  REQUIRE(fourth.diagnostics->size() == 2);
+  CHECK((*fourth.diagnostics)[0].reason == "HostNotInTls");
+  CHECK((*fourth.diagnostics)[1].reason == "SecretNotFound");
 }
 
 TEST_CASE(
