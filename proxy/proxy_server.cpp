@@ -53,6 +53,7 @@ Result<void> ProxyServer::start() {
             .health = health_,
             .limits = limits_,
             .access_log = access_log_,
+            .arrived_generation = arrived_,
             .open_files_of_worker = open_files,
             .on_memory_growth = options_.on_memory_growth
         }
@@ -124,13 +125,22 @@ void ProxyServer::publish(std::shared_ptr<const routing::Snapshot> snapshot) {
   if (!running_) return;
   if (const auto& log = snapshot->settings->access_log; log.enabled)
     access_log_.set_destination(log.path);
+  auto missing = std::make_shared<std::atomic<std::size_t>>(slots_.size());
   for (const auto& slot : slots_) {
-    slot->worker->post([&slot = *slot, snapshot] {
-      const std::uint64_t generation = snapshot->generation;
-      slot.worker->adopt(snapshot);
-      slot.generation.store(generation, std::memory_order_release);
+    slot->worker->post([this, &worker = *slot->worker, snapshot, missing] {
+      worker.offer(snapshot);
+      // Generations arrive in their order: a worker gets here for the next one after this.
+      if (missing->fetch_sub(1, std::memory_order_acq_rel) == 1) arrived(snapshot->generation);
     });
   }
+}
+
+void ProxyServer::arrived(std::uint64_t generation) {
+  arrived_.store(generation, std::memory_order_release);
+  for (const auto& slot : slots_)
+    slot->worker->post([&slot = *slot] {
+      slot.generation.store(slot.worker->adopt(), std::memory_order_release);
+    });
 }
 
 std::uint64_t ProxyServer::serving_generation() const noexcept {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -82,6 +83,8 @@ class ProxyServer final : public routing::SnapshotSink {
  private:
   struct Slot;
 
+  /// All workers have been offered the generation. On the thread of any of them.
+  void arrived(std::uint64_t generation);
   Result<void> open_listeners();
   Result<std::uint16_t> open_listener_on_all(ListenerConfig config);
   std::vector<ListenerSocket> take_inherited(const ListenerConfig& config);
@@ -90,8 +93,9 @@ class ProxyServer final : public routing::SnapshotSink {
 
   ProxyOptions options_;
   Retire retire_;
-  HealthRegistry health_;  // before the workers, which use it
-  SharedLimits limits_;    // likewise
+  std::atomic<std::uint64_t> arrived_{0};  // newest generation that all workers have
+  HealthRegistry health_;                  // before the workers, which use it
+  SharedLimits limits_;                    // likewise
   AccessLogWriter access_log_;
   std::vector<std::unique_ptr<Slot>> slots_;
   std::vector<Bound> bound_;

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <list>
 #include <memory>
@@ -49,18 +52,35 @@ class SnapshotPin {
   LocalSnapshot* local_ = nullptr;
 };
 
-/// The current generation of a worker, and the older ones that streams still use.
+/// The current generation of a worker, the older ones that streams still use, and newer ones that
+/// wait until all workers have them: whoever has seen a new route by one worker is not told by
+/// another that there is none.
 class SnapshotHolder {
  public:
-  explicit SnapshotHolder(Retire retire) : retire_(std::move(retire)) {}
+  /// A worker that does not answer holds the others up for so long and not longer.
+  static constexpr std::chrono::milliseconds kPatience{100};
 
-  void replace(std::shared_ptr<const routing::Snapshot> next) {
-    generations_.emplace_back(std::move(next));
-    release_unused();
+  /// `arrived` is the newest generation that all workers have been offered.
+  SnapshotHolder(Retire retire, const std::atomic<std::uint64_t>& arrived)
+      : retire_(std::move(retire)), arrived_(arrived) {}
+
+  /// Taken by the first pin() or advance() once it has arrived everywhere.
+  void offer(std::shared_ptr<const routing::Snapshot> next) {
+    waiting_.push_back({.snapshot = std::move(next), .since = std::chrono::steady_clock::now()});
+  }
+
+  void advance() {
+    while (!waiting_.empty() && is_due(waiting_.front())) {
+      generations_.emplace_back(std::move(waiting_.front().snapshot));
+      waiting_.pop_front();
+    }
   }
 
   [[nodiscard]] bool empty() const noexcept { return generations_.empty(); }
-  [[nodiscard]] SnapshotPin pin() noexcept { return SnapshotPin(generations_.back()); }
+  [[nodiscard]] SnapshotPin pin() noexcept {
+    if (!waiting_.empty()) advance();
+    return SnapshotPin(generations_.back());
+  }
   [[nodiscard]] const routing::Snapshot& current() const noexcept {
     return *generations_.back().shared_;
   }
@@ -80,7 +100,19 @@ class SnapshotHolder {
   [[nodiscard]] bool has_old() const noexcept { return generations_.size() > 1; }
 
  private:
+  struct Waiting {
+    std::shared_ptr<const routing::Snapshot> snapshot;
+    std::chrono::steady_clock::time_point since;
+  };
+
+  [[nodiscard]] bool is_due(const Waiting& next) const noexcept {
+    return next.snapshot->generation <= arrived_.load(std::memory_order_acquire) ||
+           std::chrono::steady_clock::now() - next.since >= kPatience;
+  }
+
   Retire retire_;
+  const std::atomic<std::uint64_t>& arrived_;
+  std::deque<Waiting> waiting_;           // newest last
   std::list<LocalSnapshot> generations_;  // newest last
 };
 

@@ -37,7 +37,7 @@ Worker::Worker(
       work_(io_.get_executor()),
       wheel_(io_),
       buffers_(std::move(shared.on_memory_growth)),
-      snapshots_(std::move(retire)),
+      snapshots_(std::move(retire), shared.arrived_generation),
       upstreams_(wheel_),
       http2_upstreams_(*this, wheel_),
       balancer_(index, count, shared.health, random_seed()),
@@ -55,14 +55,21 @@ void Worker::listen(ListenerSocket socket) {
 
 void Worker::run() { io_.run(); }
 
-void Worker::adopt(std::shared_ptr<const routing::Snapshot> snapshot) {
+void Worker::offer(std::shared_ptr<const routing::Snapshot> snapshot) {
+  snapshots_.offer(std::move(snapshot));
+}
+
+std::uint64_t Worker::adopt() {
   const bool first = snapshots_.empty();
-  balancer_.keep_only(*snapshot);
-  snapshots_.replace(std::move(snapshot));
+  snapshots_.advance();
+  snapshots_.release_unused();
+  const routing::Snapshot& current = snapshots_.current();
+  balancer_.keep_only(current);
   resume_if_room();
   // Until there is something to serve, clients wait in the kernel's queue instead of getting a 404.
-  if (!first || draining_) return;
-  for (const auto& listener : listeners_) listener->start();
+  if (first && !draining_)
+    for (const auto& listener : listeners_) listener->start();
+  return current.generation;
 }
 
 OpenSockets Worker::open_sockets() const noexcept {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <coroutine>
 #include <cstdint>
@@ -45,6 +46,7 @@ struct SharedState {
   HealthRegistry& health;
   SharedLimits& limits;
   AccessLogWriter& access_log;
+  const std::atomic<std::uint64_t>& arrived_generation;  ///< See SnapshotHolder.
   std::uint64_t open_files_of_worker;
   std::function<void()> on_memory_growth;  ///< See ProxyOptions.
 };
@@ -74,7 +76,10 @@ class Worker {
     boost::asio::post(io_, std::move(work));
   }
 
-  void adopt(std::shared_ptr<const routing::Snapshot> snapshot);
+  /// To be served by once all workers have it.
+  void offer(std::shared_ptr<const routing::Snapshot> snapshot);
+  /// All workers have what was offered. Returns the generation served by from now on.
+  std::uint64_t adopt();
   /// Each response is the last one of its connection: clients go elsewhere, none is cut off.
   void wind_down();
   /// wind_down(), and another process accepts on the listening sockets.

@@ -18,6 +18,21 @@ namespace {
 
 constexpr std::string_view kCatchAll = "_";
 
+using Hosts = std::vector<std::shared_ptr<const VirtualHost>>;
+
+// Those of one name stay in their order.
+void sort_by_name(Hosts& hosts) {
+  std::vector<std::size_t> order(hosts.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::sort(order, {}, [&](std::size_t i) {
+    return std::tuple<std::string_view, std::size_t>(hosts[i]->name, i);
+  });
+  Hosts sorted;
+  sorted.reserve(hosts.size());
+  for (const std::size_t i : order) sorted.push_back(std::move(hosts[i]));
+  hosts = std::move(sorted);
+}
+
 }  // namespace
 
 bool VirtualHost::add_route(Route route) {
@@ -26,18 +41,14 @@ bool VirtualHost::add_route(Route route) {
   return true;
 }
 
-RoutingTable::RoutingTable(std::vector<std::shared_ptr<const VirtualHost>> hosts) {
-  std::vector<std::size_t> order(hosts.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::ranges::sort(order, {}, [&](std::size_t i) {
-    return std::tuple<std::string_view, std::size_t>(hosts[i]->name, i);
-  });
-  hosts_.reserve(hosts.size() + 1);
-  for (const std::size_t i : order)
-    if (hosts_.empty() || hosts_.back()->name != hosts[i]->name)
-      hosts_.push_back(std::move(hosts[i]));
-
+RoutingTable::RoutingTable(std::vector<std::shared_ptr<const VirtualHost>> hosts)
+    : hosts_(std::move(hosts)) {
   const auto name = [](const auto& host) -> std::string_view { return host->name; };
+  // They mostly are in order, and looking is much cheaper than sorting.
+  if (!std::ranges::is_sorted(hosts_, {}, name)) sort_by_name(hosts_);
+  const auto again = std::ranges::unique(hosts_, {}, name);
+  hosts_.erase(again.begin(), again.end());
+
   auto catch_all = std::ranges::lower_bound(hosts_, kCatchAll, {}, name);
   if (catch_all == hosts_.end() || name(*catch_all) != kCatchAll) {
     auto made = std::make_shared<VirtualHost>();
