@@ -205,12 +205,17 @@ void LeaderElector::tell() {
   changed_(leading);
 }
 
-Task<void> LeaderElector::release() {
-  if (std::exchange(released_, true)) co_return;
-  const bool led = !acquire_time_.empty();
+void LeaderElector::abandon() {
+  released_ = true;
   lead_until_.store(0, std::memory_order_relaxed);
   deadline_timer_.cancel();
   timer_.cancel();
+}
+
+Task<void> LeaderElector::release() {
+  if (released_) co_return;
+  const bool led = !acquire_time_.empty();
+  abandon();
   tell();
   if (!led) co_return;
   for (int tries = 0; tries < kGiveUpTries; ++tries) {

@@ -60,6 +60,9 @@ class LeaderElector {
   /// answer of the API server it expires by itself.
   Task<void> release();
 
+  /// Leads no more and does nothing more about the Lease. For the end without release().
+  void abandon();
+
   /// Whether this process may do the leader's work at this very moment, by its own clock: also
   /// right when the process was stopped or the API server hangs. To be asked before each write.
   /// From any thread.

@@ -134,6 +134,7 @@ FakeReply FakeKubeApi::answer(const FakeRequest& request) {
   const Target target = target_of(request.target.substr(0, question));
   const std::string query =
       question == std::string::npos ? "" : request.target.substr(question + 1);
+  if (!target.name.empty() && before_read) before_read(request);
   if (!target.name.empty()) return get(target.collection, target.ns + "/" + target.name);
   if (parameter(query, "watch") == "1") return watch(target.collection, target.ns, query);
   return list(target.collection, target.ns, query);

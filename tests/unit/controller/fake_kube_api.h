@@ -37,6 +37,8 @@ class FakeKubeApi {
   ) const;
   /// How many requests of a method had a target with this part.
   [[nodiscard]] std::size_t count(const std::string& method, const std::string& part) const;
+  /// Every GET of one object, before it is answered.
+  std::function<void(const FakeRequest&)> before_read;
   /// Every write, before it is decided on.
   std::function<void(const FakeRequest&)> before_write;
   /// Every answer to a list page, so that something may happen between two.
