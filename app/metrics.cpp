@@ -3,9 +3,16 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <sstream>
+#include <string>
 #include <utility>
 #include <vector>
+
+#include "controller/controller.h"
+#include "controller/duties/duty_options.h"
+#include "proxy/worker/counters.h"
 
 namespace cppx::app {
 namespace {

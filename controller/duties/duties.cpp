@@ -14,6 +14,7 @@
 #include <random>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <boost/asio/basic_waitable_timer.hpp>
@@ -60,6 +61,13 @@ ApiClientOptions client_options(milliseconds ttl) {
   return options;
 }
 
+/// For the Lease: a renewal on a connection that has died in silence must leave time for another.
+ApiClientOptions election_options(milliseconds ttl) {
+  ApiClientOptions options = client_options(ttl);
+  options.request_timeout = std::min(options.request_timeout, ttl / 8);
+  return options;
+}
+
 std::string host_name() {
   std::array<char, 256> name{};
   if (::gethostname(name.data(), name.size() - 1) != 0) return "unknown";
@@ -83,8 +91,9 @@ std::string namespace_of(const KubeConfig& config, const Environment& environmen
 class Duties::Impl {
  public:
   Impl(
-      std::unique_ptr<ApiClient> client, DutyOptions options, const ClassOptions& classes,
-      const Store& store, std::string ns, std::string pod_name
+      std::unique_ptr<ApiClient> election_client, std::unique_ptr<ApiClient> client,
+      DutyOptions options, const ClassOptions& classes, const Store& store, std::string ns,
+      std::string pod_name
   );
 
   void start();
@@ -109,6 +118,7 @@ class Duties::Impl {
   Task<void> remove_status();
   void left();
 
+  std::unique_ptr<ApiClient> election_client_;
   std::unique_ptr<ApiClient> client_;
   DutyOptions options_;
   NoteMaker notes_;
@@ -130,15 +140,17 @@ class Duties::Impl {
 };
 
 Duties::Impl::Impl(
-    std::unique_ptr<ApiClient> client, DutyOptions options, const ClassOptions& classes,
-    const Store& store, std::string ns, std::string pod_name
+    std::unique_ptr<ApiClient> election_client, std::unique_ptr<ApiClient> client,
+    DutyOptions options, const ClassOptions& classes, const Store& store, std::string ns,
+    std::string pod_name
 )
-    : client_(std::move(client)),
+    : election_client_(std::move(election_client)),
+      client_(std::move(client)),
       options_(std::move(options)),
       notes_(store, classes),
       identity_(identity_of(pod_name)),
       elector_(
-          *client_,
+          *election_client_,
           {.lease = {ns, options_.election_id}, .identity = identity_, .ttl = options_.election_ttl
           },
           [this](bool leading) { leading_changed(leading); }
@@ -292,10 +304,13 @@ Result<std::unique_ptr<Duties>> Duties::create(
 ) {
   std::string ns = namespace_of(config, environment);
   std::string pod_name = environment("POD_NAME").value_or("");
+  auto election_client = ApiClient::create(io, config, election_options(options.election_ttl));
+  if (!election_client) return election_client.error();
   auto client = ApiClient::create(io, std::move(config), client_options(options.election_ttl));
   if (!client) return client.error();
   return std::unique_ptr<Duties>(new Duties(std::make_unique<Impl>(
-      *std::move(client), std::move(options), classes, store, std::move(ns), std::move(pod_name)
+      *std::move(election_client), *std::move(client), std::move(options), classes, store,
+      std::move(ns), std::move(pod_name)
   )));
 }
 

@@ -61,7 +61,7 @@ def test_the_account_may_not_do_more_than_the_role_says(cluster, kubeconfig):
         ("list", "secrets"): "yes",
         ("watch", "ingresses.networking.k8s.io"): "yes",
         ("list", "pods"): "no",
-        ("update", "ingresses.networking.k8s.io/status"): "yes",
+        ("update", "ingresses.networking.k8s.io", "--subresource=status"): "yes",
         ("list", "events"): "no",
         ("update", "leases.coordination.k8s.io"): "no",
         ("update", "ingresses.networking.k8s.io"): "no",

@@ -15,7 +15,7 @@ from cluster.traffic import Traffic
 from support.waiting import scaled, wait_for
 
 API_PORT = 6443
-TTL = int(scaled(4))
+TTL = int(scaled(6))
 _ports = itertools.count(23001)
 
 
