@@ -56,7 +56,7 @@ Task<void> LeaderElector::run() {
 // A leader writes again what it wrote last without reading it first. One whose time is over reads:
 // it may have been stopped for long.
 Task<Result<void>> LeaderElector::attempt() {
-  if (is_leader() && fresh_ && is_ours(observed_->record)) {
+  if (is_leader() && fresh_ && is_ours(observed_.record)) {
     const auto renewed = co_await renew();
     if (renewed) co_return renewed;
     const Errc code = renewed.error().code;
@@ -66,7 +66,7 @@ Task<Result<void>> LeaderElector::attempt() {
   co_return taken;
 }
 
-Task<Result<void>> LeaderElector::renew() { return write(*observed_); }
+Task<Result<void>> LeaderElector::renew() { return write(observed_); }
 
 Task<Result<void>> LeaderElector::take() {
   fresh_ = false;
@@ -80,9 +80,11 @@ Task<Result<void>> LeaderElector::take() {
   auto lease = read_lease(std::move(*found));
   if (!lease) co_return lease.error();
   observe(std::move(*lease));
-  const bool free = observed_->record.holder.empty() || options_.now() >= expiry();
-  if (!free && !is_ours(observed_->record)) co_return Result<void>{};
-  const auto written = co_await write(*observed_);
+  const bool free = observed_.record.holder.empty() || options_.now() >= expiry();
+  // Taken from us, by whom it may be: our time is not waited for.
+  if (!is_ours(observed_.record)) lose();
+  if (!free && !is_ours(observed_.record)) co_return Result<void>{};
+  const auto written = co_await write(observed_);
   // Somebody was faster.
   if (!written && written.error().code == Errc::kConflict) co_return Result<void>{};
   co_return written;
@@ -94,7 +96,11 @@ Task<Result<void>> LeaderElector::create() {
   acquire_time_ = record.acquire_time;
   auto made =
       co_await client_.post(leases_path(options_.lease.ns), new_lease(options_.lease, record));
-  if (!made && made.error().code == Errc::kConflict) co_return Result<void>{};
+  // Somebody was faster, and leads.
+  if (!made && made.error().code == Errc::kConflict) {
+    lose();
+    co_return Result<void>{};
+  }
   if (!made) co_return made.error();
   auto lease = read_lease(std::move(*made));
   if (!lease) co_return lease.error();
@@ -119,8 +125,9 @@ Task<Result<void>> LeaderElector::write(Lease lease) {
 }
 
 void LeaderElector::observe(Lease lease) {
-  if (!observed_ || observed_->record != lease.record) observed_at_ = options_.now();
+  if (!seen_ || observed_.record != lease.record) observed_at_ = options_.now();
   observed_ = std::move(lease);
+  seen_ = true;
   fresh_ = true;
 }
 
@@ -131,6 +138,8 @@ void LeaderElector::won(BootClock::time_point asked) {
   lead_until_.store(until.time_since_epoch().count(), std::memory_order_relaxed);
 }
 
+void LeaderElector::lose() { lead_until_.store(0, std::memory_order_relaxed); }
+
 bool LeaderElector::is_ours(const LeaseRecord& record) const {
   return !acquire_time_.empty() && record.holder == options_.identity &&
          record.acquire_time == acquire_time_;
@@ -138,7 +147,7 @@ bool LeaderElector::is_ours(const LeaseRecord& record) const {
 
 BootClock::time_point LeaderElector::expiry() const {
   // Whatever the record says: a Lease that is never free again would be of no use.
-  const auto seconds = std::clamp<std::int64_t>(observed_->record.duration_seconds, 0, kLongest);
+  const auto seconds = std::clamp<std::int64_t>(observed_.record.duration_seconds, 0, kLongest);
   return observed_at_ + std::chrono::seconds(seconds);
 }
 
@@ -170,7 +179,7 @@ milliseconds LeaderElector::pause(bool failed) {
       milliseconds(std::uniform_int_distribution<milliseconds::rep>(0, period.count() / 5)(random_)
       );
   if (is_leader()) return failed ? std::max(period / 4, milliseconds(1)) : period;
-  if (failed || !observed_ || observed_->record.holder.empty()) return period / 2 + jitter;
+  if (failed || !seen_ || observed_.record.holder.empty()) return period / 2 + jitter;
   const auto left = std::chrono::ceil<milliseconds>(expiry() - options_.now());
   return std::clamp(left, milliseconds(1), period) + jitter;
 }
@@ -207,7 +216,7 @@ void LeaderElector::tell() {
 
 void LeaderElector::abandon() {
   released_ = true;
-  lead_until_.store(0, std::memory_order_relaxed);
+  lose();
   deadline_timer_.cancel();
   timer_.cancel();
 }

@@ -9,7 +9,6 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <random>
 #include <string>
 
@@ -80,6 +79,7 @@ class LeaderElector {
   Task<Result<void>> give_up();
   void observe(Lease lease);
   void won(BootClock::time_point asked);
+  void lose();
   [[nodiscard]] bool is_ours(const LeaseRecord& record) const;
   [[nodiscard]] BootClock::time_point expiry() const;
   [[nodiscard]] LeaseRecord next_record(const LeaseRecord& previous) const;
@@ -94,8 +94,9 @@ class LeaderElector {
   std::minstd_rand random_;
   Timer timer_;
   Timer deadline_timer_;
-  std::optional<Lease> observed_;        // as last seen or written
+  Lease observed_;                       // as last seen or written
   BootClock::time_point observed_at_{};  // when its record was first seen as it is
+  bool seen_ = false;                    // observed_ is something
   bool fresh_ = false;                   // observed_ is what the server had when last asked
   std::string acquire_time_;             // of our record, written or tried
   std::atomic<BootClock::rep> lead_until_{0};

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
+#include <ratio>
 #include <utility>
 
 #include "controller/model/objects.h"

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -50,11 +51,12 @@ AddressSource::AddressSource(ApiClient& client, AddressOptions options, Changed 
       timer_(client.executor()),
       service_(not_yet("the Service of --publish-service is not known yet")) {
   if (!options_.publish_service || !options_.fixed.empty()) return;
-  const ObjectKey& key = *options_.publish_service;
+  service_key_ = *options_.publish_service;
   ListWatchHandler& self = *this;
   watch_ = std::make_unique<ListWatch>(
-      client, collection_path(resource_of(Kind::kService), key.ns), "metadata.name=" + key.name,
-      "the Service of --publish-service", self, options_.list_watch
+      client, collection_path(resource_of(Kind::kService), service_key_.ns),
+      "metadata.name=" + service_key_.name, "the Service of --publish-service", self,
+      options_.list_watch
   );
 }
 
@@ -151,8 +153,7 @@ Task<Result<bool>> AddressSource::others_run() {
 
 void AddressSource::list_complete() {
   const json service = std::exchange(pending_, {});
-  service_ =
-      service.is_object() ? addresses_of_service(service) : no_service(*options_.publish_service);
+  service_ = service.is_object() ? addresses_of_service(service) : no_service(service_key_);
   if (active_) told(service_);
 }
 
@@ -162,7 +163,7 @@ void AddressSource::changed(const json& object) {
 }
 
 void AddressSource::deleted(const json&) {
-  service_ = no_service(*options_.publish_service);
+  service_ = no_service(service_key_);
   if (active_) told(service_);
 }
 

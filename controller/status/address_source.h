@@ -70,6 +70,7 @@ class AddressSource final : private ListWatchHandler {
 
   ApiClient& client_;
   AddressOptions options_;
+  ObjectKey service_key_;  // of --publish-service
   Changed changed_;
   Timer timer_;
   bool active_ = false;

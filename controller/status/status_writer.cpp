@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstddef>
+#include <functional>
 #include <set>
 #include <string>
 #include <utility>
@@ -143,7 +143,7 @@ Task<Result<void>> StatusWriter::write(const ObjectKey& key) {
   if (!object && object.error().code == Errc::kNotFound) co_return Result<void>{};
   if (!object) co_return object.error();
   if (!is_ours(*object)) co_return Result<void>{};
-  const Addresses wanted = *wanted_;
+  const Addresses wanted = wanted_.value_or(Addresses());
   Addresses present = normalized(present_addresses(*object));
   if (present != wanted) {
     if (!may_write_again(key)) co_return Result<void>{};

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -69,7 +70,7 @@ struct Candidate {
     made.lease = {"ops", "leader"};
     made.identity = identity;
     made.ttl = ttl;
-    made.now = [this] { return BootClock::now() + place.skipped + skipped; };
+    made.now = [this] { return frozen ? *frozen : BootClock::now() + place.skipped + skipped; };
     made.seed = 7;
     return made;
   }
@@ -79,6 +80,7 @@ struct Candidate {
 
   Place& place;
   BootClock::duration skipped{0};
+  std::optional<BootClock::time_point> frozen;  ///< What its clock says instead.
   std::vector<bool> told;
   std::unique_ptr<ApiClient> client;
   LeaderElector elector;
@@ -238,6 +240,26 @@ TEST_CASE("LeaderElector: a process that was stopped knows when it goes on", "[c
     REQUIRE(one.leads_soon());
     CHECK(place.holder() == "one");
   }
+}
+
+TEST_CASE("LeaderElector: one whose Lease was taken away stops before its time", "[controller]") {
+  Place place;
+  Candidate one(place, "one", 400ms);
+  REQUIRE(one.leads_soon());
+  // By its clock it may lead for ever.
+  one.frozen = BootClock::now();
+  REQUIRE(one.elector.is_leader());
+  SECTION("given to another") { place.put_lease("two", 3600, "2020-01-01T00:00:09.000000Z"); }
+  SECTION("deleted, and made anew by another") {
+    place.api.before_write = [&](const FakeRequest& request) {
+      if (request.method != "POST") return;
+      place.api.before_write = nullptr;
+      place.put_lease("two", 3600, "2020-01-01T00:00:09.000000Z");
+    };
+    place.api.remove(kLeases, "ops", "leader");
+  }
+  REQUIRE(place.until([&] { return !one.elector.is_leader(); }));
+  CHECK(place.holder() == "two");
 }
 
 TEST_CASE("LeaderElector: one that dies is followed by another", "[controller]") {
