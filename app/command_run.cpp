@@ -191,6 +191,7 @@ class Server {
     ending_ = true;
     handed_over_ = true;
     admin_.stop();
+    controller_.leave(controller::Departure::kHandedOver);
     proxy_.hand_over();
     wait_until_drained(flags_.worker_shutdown_timeout);
   }
@@ -210,6 +211,7 @@ class Server {
     timer_.expires_after(flags_.shutdown_grace_period);
     timer_.async_wait([this](boost::system::error_code error) {
       if (error) return;
+      controller_.leave(controller::Departure::kEnds);
       proxy_.drain();
       wait_until_drained(flags_.worker_shutdown_timeout);
     });

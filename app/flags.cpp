@@ -7,6 +7,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "app/duty_flags.h"
+#include "app/flag_values.h"
 #include "base/text.h"
 
 namespace cppx::app {
@@ -29,16 +31,8 @@ struct RawFlags {
   std::string log_level = "info";
   std::string log_format = "text";
   std::vector<std::string> check_paths;
+  RawDutyFlags duties;
 };
-
-std::optional<controller::ObjectKey> object_key(const std::string& flag, const std::string& text) {
-  if (text.empty()) return std::nullopt;
-  const auto slash = text.find('/');
-  if (slash == std::string::npos || slash == 0 || slash + 1 == text.size() ||
-      text.find('/', slash + 1) != std::string::npos)
-    throw CLI::ValidationError(flag, "'" + text + "' is not of the form namespace/name");
-  return controller::ObjectKey{.ns = text.substr(0, slash), .name = text.substr(slash + 1)};
-}
 
 void add_source_flags(CLI::App& app, RawFlags& raw) {
   const auto group = "Where configuration comes from";
@@ -254,6 +248,7 @@ void fill(Flags& flags, const RawFlags& raw) {
       object_key("--default-ssl-certificate", raw.default_ssl_certificate);
   options.translate.default_backend_service =
       object_key("--default-backend-service", raw.default_backend_service);
+  fill_duties(options.duties, raw.duties);
   flags.shutdown_grace_period = std::chrono::seconds(raw.shutdown_grace_period);
   flags.worker_shutdown_timeout = std::chrono::seconds(raw.worker_shutdown_timeout);
   static const std::map<std::string, log::Level> kLevels{
@@ -279,6 +274,7 @@ ParsedFlags parse_flags(int argc, const char* const* argv) {
   app.fallthrough();
   add_source_flags(app, raw);
   add_ingress_flags(app, raw, flags.controller.translate);
+  add_duty_flags(app, raw.duties, flags.controller.duties);
   add_server_flags(app, raw, flags);
   add_ignored_flags(app, flags.ignored);
   app.add_subcommand("run", "Serve (what is done without a command)");

@@ -3,9 +3,16 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <sstream>
+#include <string>
 #include <utility>
 #include <vector>
+
+#include "controller/controller.h"
+#include "controller/duties/duty_options.h"
+#include "proxy/worker/counters.h"
 
 namespace cppx::app {
 namespace {
@@ -38,6 +45,32 @@ MetricFamily family(
 
 double number(std::uint64_t value) { return static_cast<double>(value); }
 
+/// What the leader of the replicas does.
+void add_duties(std::vector<MetricFamily>& families, const controller::DutyState& duties) {
+  if (duties.elects)
+    families.push_back(family(
+        "nginx_ingress_controller_leader_election_status", "Whether this replica leads",
+        MetricType::Gauge, {{duties.leading ? 1.0 : 0.0, duties.election_id, "name"}}
+    ));
+  families.push_back(family(
+      "cppx_ingress_status_writes_total", "Times that the status of an Ingress was written",
+      MetricType::Counter, {{number(duties.statuses_written), {}}}
+  ));
+  families.push_back(family(
+      "cppx_ingress_status_failures_total", "Writes of the status of an Ingress that failed",
+      MetricType::Counter, {{number(duties.status_failures), {}}}
+  ));
+  families.push_back(family(
+      "cppx_events_sent_total", "Events of Kubernetes objects that were sent", MetricType::Counter,
+      {{number(duties.events_sent), {}}}
+  ));
+  families.push_back(family(
+      "cppx_events_dropped_total",
+      "Events that were not sent: too many, or the API server did not take them",
+      MetricType::Counter, {{number(duties.events_dropped), {}}}
+  ));
+}
+
 }  // namespace
 
 std::string render_metrics(
@@ -47,7 +80,7 @@ std::string render_metrics(
   const char* const classes[] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
   for (std::size_t i = 0; i < counters.responses.size(); ++i)
     responses.push_back({number(counters.responses[i]), classes[i], "status"});
-  const std::vector<MetricFamily> families{
+  std::vector<MetricFamily> families{
       family(
           "nginx_ingress_controller_nginx_process_connections", "Client connections now open",
           MetricType::Gauge, {{number(counters.connections_active), "active", "state"}}
@@ -141,6 +174,7 @@ std::string render_metrics(
           {{static_cast<double>(status.diagnostics->size()), {}}}
       ),
   };
+  add_duties(families, status.duties);
   std::ostringstream out;
   prometheus::TextSerializer().Serialize(out, families);
   return out.str();

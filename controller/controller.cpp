@@ -19,9 +19,13 @@
 #include "base/log.h"
 #include "controller/cache/store.h"
 #include "controller/dns/name_resolver.h"
+#include "controller/duties/duties.h"
+#include "controller/duties/duty_options.h"
 #include "controller/file/manifest_set.h"
 #include "controller/file/manifest_source.h"
+#include "controller/kube/kube_config.h"
 #include "controller/kube/kube_source.h"
+#include "controller/kube/object_sink.h"
 #include "controller/model/objects.h"
 #include "controller/translate/publish_loop.h"
 #include "controller/translate/resolved_names.h"
@@ -39,7 +43,9 @@ struct Controller::Impl final : ObjectSink {
   Result<void> start();
   Result<void> start_source();
   Result<void> start_kubernetes();
+  void leave(Departure departure);
   void stop();
+  void stop_all();
 
   void replaced(Kind kind, const std::string& ns, std::vector<Object> objects) override;
   void upserted(Object object) override;
@@ -58,10 +64,12 @@ struct Controller::Impl final : ObjectSink {
   std::unique_ptr<PublishLoop> loop;
   std::unique_ptr<ManifestSource> manifests;
   std::unique_ptr<KubeSource> kubernetes;
+  std::unique_ptr<Duties> duties;  // null with manifests
   std::unique_ptr<dns::NameResolver> resolver;
   // Of the last translation.
   std::shared_ptr<const std::set<std::string>> names;
   std::shared_ptr<const std::set<ObjectKey>> secrets;
+  std::shared_ptr<const std::vector<Diagnostic>> diagnostics;
   bool source_synced = false;
   std::vector<std::string> problems;
   std::thread thread;
@@ -108,6 +116,11 @@ Result<void> Controller::Impl::start_kubernetes() {
   source_options.namespaces = options.watch_namespaces;
   if (options.translate.config_map)
     source_options.config_map_namespaces.insert(options.translate.config_map->ns);
+  auto made = Duties::create(
+      io, *config, options.duties, options.translate.classes, store, access.environment
+  );
+  if (!made) return made.error();
+  duties = *std::move(made);
   auto source = KubeSource::create(io, *std::move(config), std::move(source_options), *this);
   if (!source) return source.error();
   kubernetes = *std::move(source);
@@ -117,30 +130,51 @@ Result<void> Controller::Impl::start_kubernetes() {
   if (options.translate.config_map) config_maps.insert(*options.translate.config_map);
   kubernetes->set_wanted(Kind::kConfigMap, std::move(config_maps));
   kubernetes->start();
+  duties->start();
   return {};
+}
+
+void Controller::Impl::leave(Departure departure) {
+  if (duties == nullptr || !thread.joinable()) return;
+  asio::post(io, [this, departure] { duties->leave(departure, [] {}); });
 }
 
 void Controller::Impl::stop() {
   if (!thread.joinable()) return;
   asio::post(io, [this] {
-    loop->stop();
-    if (manifests != nullptr) manifests->stop();
-    if (kubernetes != nullptr) kubernetes->stop();
-    resolver.reset();
-    work.reset();
+    if (duties == nullptr)
+      stop_all();
+    else
+      duties->leave(Departure::kEnds, [this] { stop_all(); });
   });
   thread.join();
 }
 
+void Controller::Impl::stop_all() {
+  loop->stop();
+  if (manifests != nullptr) manifests->stop();
+  if (kubernetes != nullptr) kubernetes->stop();
+  if (duties != nullptr) duties->stop();
+  resolver.reset();
+  work.reset();
+}
+
 void Controller::Impl::replaced(Kind kind, const std::string& ns, std::vector<Object> objects) {
+  if (duties != nullptr) duties->listed(kind, ns, objects);
   if (store.replace(kind, ns, std::move(objects))) changed();
 }
 
 void Controller::Impl::upserted(Object object) {
-  if (store.apply(std::move(object))) changed();
+  const Kind kind = kind_of(object);
+  const ObjectKey key = meta_of(object).key;
+  if (duties != nullptr) duties->seen(object);
+  if (!store.apply(std::move(object))) return;
+  if (duties != nullptr) duties->changed(kind, key);
+  changed();
 }
 
 void Controller::Impl::removed(Kind kind, const ObjectKey& key) {
+  if (duties != nullptr) duties->removed(kind, key);
   if (store.remove(kind, key)) changed();
 }
 
@@ -181,6 +215,8 @@ void Controller::Impl::translated(const Translation& translation) {
   if (std::exchange(secrets, translation.secrets_in_use) != translation.secrets_in_use &&
       kubernetes != nullptr)
     kubernetes->set_wanted(Kind::kSecret, *secrets);
+  if (std::exchange(diagnostics, loop->diagnostics()) != loop->diagnostics() && duties != nullptr)
+    duties->diagnosed(*diagnostics);
   const std::scoped_lock lock(status_mutex);
   status.synced = loop->generation() != 0;
   status.generation = loop->generation();
@@ -194,11 +230,18 @@ Controller::~Controller() { stop(); }
 
 Result<void> Controller::start() { return impl_->start(); }
 
+void Controller::leave(Departure departure) { impl_->leave(departure); }
+
 void Controller::stop() { impl_->stop(); }
 
 ControllerStatus Controller::status() const {
-  const std::scoped_lock lock(impl_->status_mutex);
-  return impl_->status;
+  ControllerStatus status;
+  {
+    const std::scoped_lock lock(impl_->status_mutex);
+    status = impl_->status;
+  }
+  if (impl_->duties != nullptr) status.duties = impl_->duties->state();
+  return status;
 }
 
 Result<ManifestCheck> check_manifests(

@@ -5,6 +5,8 @@
 //   file/ (ManifestSource)        ─┴→ model/ (decode) → cache/ (Store) → translate/ (Translator) →
 //   SnapshotSink
 //
+// Beside it, duties/: what one replica does for all (election/, status/, events/).
+//
 // Never touches a socket of the data plane. May include: tls, features, routing, base.
 
 #include <cstdint>
@@ -15,6 +17,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "controller/duties/duty_options.h"
 #include "controller/translate/diagnostic.h"
 #include "controller/translate/translate.h"
 #include "routing/snapshot.h"
@@ -28,6 +31,7 @@ struct ControllerOptions {
   std::optional<std::string> apiserver_host;        ///< --apiserver-host
   std::optional<std::filesystem::path> certificate_authority;  ///< --certificate-authority
   std::vector<std::string> watch_namespaces;                   ///< --watch-namespace; empty: all.
+  DutyOptions duties;                                          ///< Nothing of it with manifests.
 };
 
 /// What the controller knows about itself; for /readyz and the log.
@@ -41,6 +45,7 @@ struct ControllerStatus {
       std::make_shared<const std::vector<Diagnostic>>();
   std::vector<std::string> problems;  ///< Broken manifest files and documents, one line each.
   std::string trouble;  ///< What is wrong with the API server now; empty when nothing is.
+  DutyState duties;
 };
 
 /// Owns the control thread, the store, the sources and the translator. start() returns when options
@@ -55,6 +60,9 @@ class Controller {
   Controller& operator=(const Controller&) = delete;
 
   Result<void> start();
+  /// Ends what only the leader of the replicas does, without waiting for it: serving and
+  /// translating go on. stop() waits for it, a few seconds at most.
+  void leave(Departure departure);
   /// Ends the control thread; no publish happens after it returned. May be called twice.
   void stop();
 

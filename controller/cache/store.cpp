@@ -16,14 +16,27 @@
 namespace cppx::controller {
 namespace {
 
-// A change of its status alone makes a new version of an object that reads the same.
 template <class T>
-bool reads_same(const T& old, T& object) {
+bool same_but_version(const T& old, T& object) {
   auto version = std::exchange(object.meta.resource_version, old.meta.resource_version);
   const auto generation = std::exchange(object.meta.generation, old.meta.generation);
   const bool same = old == object;
   object.meta.resource_version = std::move(version);
   object.meta.generation = generation;
+  return same;
+}
+
+// A change of its status alone makes a new version of an object that reads the same.
+template <class T>
+bool reads_same(const T& old, T& object) {
+  return same_but_version(old, object);
+}
+
+// What cppx itself writes there must not make it translate anew.
+bool reads_same(const Ingress& old, Ingress& object) {
+  auto status = std::exchange(object.load_balancer, old.load_balancer);
+  const bool same = same_but_version(old, object);
+  object.load_balancer = std::move(status);
   return same;
 }
 

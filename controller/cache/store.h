@@ -37,7 +37,7 @@ class Store {
   using Map = std::map<ObjectKey, std::shared_ptr<const T>>;
 
   /// Adds or replaces. False, and nothing is changed, when an object is there already that differs
-  /// in nothing cppx reads (its resourceVersion and generation do not count).
+  /// in nothing cppx reads (its resourceVersion, generation and status do not count).
   bool apply(Object object);
   /// False when there was none.
   bool remove(Kind kind, const ObjectKey& key);

@@ -184,6 +184,12 @@ Task<Result<ApiResponse>> ApiClient::send(ApiRequest request) {
       if (!opened) co_return opened.error();
       connection = std::move(*opened);
     }
+    if (request.allowed && !request.allowed()) {
+      give_back(std::move(connection));
+      co_return Error{
+          Errc::kCancelled, ErrorSource::kInternal, false, "not allowed any more before it was sent"
+      };
+    }
     bool reusable = false;
     auto response = co_await exchange(*connection, request, reusable);
     if (response) {

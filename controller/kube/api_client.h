@@ -8,6 +8,8 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,6 +35,9 @@ struct ApiRequest {
   std::string target;  ///< Path and query: "/api/v1/nodes?limit=500".
   std::string body;
   std::string content_type = "application/json";
+  /// Asked at the last moment before it is sent, and before it is sent again: false makes it
+  /// kCancelled. Empty: always.
+  std::function<bool()> allowed = {};
 };
 
 /// What came back, whatever its status. The body is decompressed.

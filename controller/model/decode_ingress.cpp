@@ -88,6 +88,13 @@ Ingress decode_ingress(const JsonField& object, ObjectMeta meta) {
     item.secret_name = entry["secretName"].text();
     out.tls.push_back(std::move(item));
   });
+  const JsonField status = object["status"];
+  const JsonField balancer = status["loadBalancer"];
+  const JsonField addresses = balancer["ingress"];
+  addresses.each([&](const JsonField& address) {
+    out.load_balancer.push_back({.ip = address["ip"].text(), .hostname = address["hostname"].text()}
+    );
+  });
   return out;
 }
 

@@ -81,12 +81,21 @@ struct IngressTls {
   bool operator==(const IngressTls&) const = default;
 };
 
+/// One of status.loadBalancer.ingress: an address or a name.
+struct LoadBalancerAddress {
+  std::string ip;
+  std::string hostname;
+  auto operator<=>(const LoadBalancerAddress&) const = default;
+};
+
 struct Ingress {
   ObjectMeta meta;
   std::optional<std::string> ingress_class_name;
   std::optional<IngressBackend> default_backend;
   std::vector<IngressRule> rules;
   std::vector<IngressTls> tls;
+  /// Its status as it was when the rest last changed: what a Store compares leaves it out.
+  std::vector<LoadBalancerAddress> load_balancer;
   bool operator==(const Ingress&) const = default;
 };
 

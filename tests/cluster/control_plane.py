@@ -99,16 +99,21 @@ class ControlPlane:
 
     def watch(self, path, seconds):
         """Yields the events (type, object) of a resource from now on, for some seconds."""
-        version = self.request("GET", path)["metadata"]["resourceVersion"]
-        connection = self._connect()
+        connection, response = self.open_watch(path, seconds)
         try:
-            query = f"?watch=1&resourceVersion={version}&timeoutSeconds={int(seconds)}"
-            connection.request("GET", path + query, headers=self._authorization())
-            for line in connection.getresponse():
+            for line in response:
                 event = json.loads(line)
                 yield event["type"], event["object"]
         finally:
             connection.close()
+
+    def open_watch(self, path, seconds):
+        """Connection and response of a watch: a line for each event of a resource from now on, for some seconds."""
+        version = self.request("GET", path)["metadata"]["resourceVersion"]
+        connection = self._connect()
+        query = f"?watch=1&resourceVersion={version}&timeoutSeconds={int(seconds)}"
+        connection.request("GET", path + query, headers=self._authorization())
+        return connection, connection.getresponse()
 
     def _connect(self):
         with self.network.entered():

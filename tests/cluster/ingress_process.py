@@ -29,7 +29,8 @@ class Ingress:
         self._command += [f"--kubeconfig={kubeconfig}"] if kubeconfig else []
         self._command += [f"--http-port={self.http_port}", f"--https-port={self.https_port}"]
         self._command += [f"--healthz-port={self.health_port}", "--workers=2", *flags]
-        self._environment = None if environment is None else {**os.environ, **environment}
+        # The namespace that the rights of rbac.yaml are for.
+        self._environment = {**os.environ, "POD_NAMESPACE": "cppx-system", **(environment or {})}
 
     def start(self, ready=True):
         """Starts cppx and, unless told otherwise, waits until it is ready."""
@@ -71,6 +72,13 @@ class Ingress:
             return self.cluster.ask(self.health_port, "localhost", target).status
         except (OSError, Truncated):
             return None
+
+    def metric(self, name):
+        """The value of a metric that has one only, whatever its labels."""
+        page = self.cluster.ask(self.health_port, "localhost", "/metrics").text
+        values = re.findall(rf"^{name}(?:{{.*}})? (\S+)$", page, re.MULTILINE)
+        assert len(values) == 1, f"{name}: {values}"
+        return float(values[0])
 
     def memory_bytes(self):
         """Resident memory of the process."""

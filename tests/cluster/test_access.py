@@ -33,15 +33,27 @@ def in_cluster(cluster, tmp_path):
     return {
         "kubeconfig": None,
         "wrapper": ["unshare", "--mount", "sh", "-c", script, tmp_path],
-        "environment": {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": "6443"},
+        "environment": {
+            "KUBERNETES_SERVICE_HOST": "127.0.0.1",
+            "KUBERNETES_SERVICE_PORT": "6443",
+            # What the folder says counts.
+            "POD_NAMESPACE": "",
+        },
     }
 
 
-def test_the_role_reads_and_does_nothing_else():
+def test_the_roles_read_and_write_nothing_but_status_events_and_the_lease():
     rules = [rule for item in yaml.safe_load_all(RBAC.read_text()) for rule in item.get("rules", ())]
-    assert {verb for rule in rules for verb in rule["verbs"]} == {"get", "list", "watch"}
-    resources = {resource for rule in rules for resource in rule["resources"]}
-    assert resources == {"services", "secrets", "configmaps", "endpointslices", "ingresses", "ingressclasses"}
+    verbs = {(resource, verb) for rule in rules for resource in rule["resources"] for verb in rule["verbs"]}
+    read = {"services", "secrets", "configmaps", "endpointslices", "ingresses", "ingressclasses"}
+    assert {resource for resource, verb in verbs if verb == "watch"} == read
+    assert {(resource, verb) for resource, verb in verbs if verb not in ("get", "list", "watch")} == {
+        ("ingresses/status", "update"),
+        ("events", "create"),
+        ("events", "patch"),
+        ("leases", "create"),
+        ("leases", "update"),
+    }
 
 
 def test_the_account_may_not_do_more_than_the_role_says(cluster, kubeconfig):
@@ -49,6 +61,9 @@ def test_the_account_may_not_do_more_than_the_role_says(cluster, kubeconfig):
         ("list", "secrets"): "yes",
         ("watch", "ingresses.networking.k8s.io"): "yes",
         ("list", "pods"): "no",
+        ("update", "ingresses.networking.k8s.io", "--subresource=status"): "yes",
+        ("list", "events"): "no",
+        ("update", "leases.coordination.k8s.io"): "no",
         ("update", "ingresses.networking.k8s.io"): "no",
         ("delete", "secrets"): "no",
     }
@@ -96,8 +111,8 @@ def test_a_missing_right_is_reported(cluster, start_cppx):
 
 
 def test_a_role_in_one_namespace_is_enough_to_watch_that_one(web, host, cluster, start_cppx):
-    """--watch-namespace asks for nothing outside that namespace but the IngressClasses."""
-    rules = next(item["rules"] for item in yaml.safe_load_all(RBAC.read_text()) if "rules" in item)
+    """--watch-namespace asks for nothing outside that namespace but the IngressClasses (and nodes, for the status)."""
+    rules = [rule for item in yaml.safe_load_all(RBAC.read_text()) for rule in item.get("rules", ())]
     subject = [{"kind": "ServiceAccount", "name": "narrow", "namespace": web.name}]
     group, api_version = "rbac.authorization.k8s.io", "rbac.authorization.k8s.io/v1"
     classes = {"apiGroups": ["networking.k8s.io"], "resources": ["ingressclasses"], "verbs": ["get", "list", "watch"]}
@@ -126,8 +141,10 @@ def test_a_role_in_one_namespace_is_enough_to_watch_that_one(web, host, cluster,
     kubeconfig = cluster.control_plane.write_kubeconfig(
         "narrow", {"token": web.kubectl("create", "token", "narrow").strip()}
     )
-    cppx = start_cppx(kubeconfig=kubeconfig, flags=[f"--watch-namespace={web.name}"])
+    flags = [f"--watch-namespace={web.name}", "--publish-status-address=192.0.2.77"]
+    cppx = start_cppx(kubeconfig=kubeconfig, flags=flags, environment={"POD_NAMESPACE": web.name})
     cppx.wait_for_status(host, 200)
+    wait_for(lambda: web.get("ingress", "web")["status"]["loadBalancer"].get("ingress"), 20, "a status", every=0.1)
     assert "forbidden" not in cppx.log.lower()
 
 

@@ -69,11 +69,21 @@ def test_unknown_command(run):
         ("--bind-address", "300.1.2.3"),
         ("--configmap", "no-namespace"),
         ("--default-ssl-certificate", "a/b/c"),
+        ("--publish-service", "no-namespace"),
+        ("--election-ttl", "soon"),
+        ("--election-ttl", "10ms"),
+        ("--election-id", "No Name"),
+        ("--status-update-interval", "4"),
     ],
 )
 def test_a_value_that_cannot_be_used(run, manifests, flag, value):
     arguments = [part for part in PORTS if not part.startswith(flag + "=")]
     expect_error_of_use(run(f"--manifests={manifests}", *arguments, f"{flag}={value}"), flag)
+
+
+def test_two_sources_of_the_status_are_one_too_many(run, manifests):
+    flags = ["--publish-service=a/b", "--publish-status-address=192.0.2.1"]
+    expect_error_of_use(run(f"--manifests={manifests}", *PORTS, *flags), "--publish-service", "--publish-status-address")
 
 
 def test_a_flag_without_its_value(run):
@@ -156,6 +166,16 @@ FLAGS = {
     "--annotations-prefix": "nginx.ingress.kubernetes.io",
     "--disable-catch-all": "false",
     "--disable-svc-external-name": "false",
+    "--disable-leader-election": "false",
+    "--election-id": "cppx-leader",
+    "--election-ttl": "30s",
+    "--update-status": "true",
+    "--update-status-on-shutdown": "true",
+    "--publish-service": None,
+    "--publish-status-address": None,
+    "--report-node-internal-ip-address": "false",
+    "--status-update-interval": "60",
+    "--disable-sync-events": "false",
 }
 
 

@@ -102,6 +102,18 @@ spec:
   CHECK(ingress.rules[1].paths.empty());
 }
 
+TEST_CASE("decode: the status of an Ingress", "[controller]") {
+  const auto ingress = only<Ingress>(R"(
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web}
+status: {loadBalancer: {ingress: [{ip: 192.0.2.1, ports: [{port: 80, protocol: TCP}]}, {hostname: lb.test}]}}
+)");
+  REQUIRE(ingress.load_balancer.size() == 2);
+  CHECK(ingress.load_balancer[0] == LoadBalancerAddress{.ip = "192.0.2.1", .hostname = {}});
+  CHECK(ingress.load_balancer[1] == LoadBalancerAddress{.ip = {}, .hostname = "lb.test"});
+}
+
 TEST_CASE("decode: errors name the field", "[controller]") {
   struct Row {
     const char* pointer;

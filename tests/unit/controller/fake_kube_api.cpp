@@ -129,13 +129,78 @@ std::size_t FakeKubeApi::watches(const std::string& collection) const {
 FakeReply FakeKubeApi::answer(const FakeRequest& request) {
   for (const auto& [part, reply] : overrides)
     if (request.target.find(part) != std::string::npos) return reply;
+  if (request.method != "GET") return write(request);
   const auto question = request.target.find('?');
   const Target target = target_of(request.target.substr(0, question));
   const std::string query =
       question == std::string::npos ? "" : request.target.substr(question + 1);
+  if (!target.name.empty() && before_read) before_read(request);
   if (!target.name.empty()) return get(target.collection, target.ns + "/" + target.name);
   if (parameter(query, "watch") == "1") return watch(target.collection, target.ns, query);
   return list(target.collection, target.ns, query);
+}
+
+json FakeKubeApi::object(
+    const std::string& collection, const std::string& ns, const std::string& name
+) const {
+  const auto objects = collections_.find(collection);
+  if (objects == collections_.end()) return nullptr;
+  const auto found = objects->second.find(ns + "/" + name);
+  return found == objects->second.end() ? json() : found->second;
+}
+
+std::size_t FakeKubeApi::count(const std::string& method, const std::string& part) const {
+  std::size_t count = 0;
+  for (const FakeRequest& request : server.requests)
+    if (request.method == method && request.target.find(part) != std::string::npos) ++count;
+  return count;
+}
+
+FakeReply FakeKubeApi::write(const FakeRequest& request) {
+  static constexpr std::string_view kStatus = "/status";
+  if (before_write) before_write(request);
+  Target target = target_of(request.target);
+  if (request.method == "POST")
+    return create(target.collection, target.ns, json::parse(request.body));
+  const bool status = target.name.ends_with(kStatus);
+  if (status) target.name.resize(target.name.size() - kStatus.size());
+  return change(target.collection, target.ns + "/" + target.name, request, status);
+}
+
+FakeReply FakeKubeApi::create(const std::string& collection, const std::string& ns, json object) {
+  object["metadata"]["namespace"] = ns;
+  const std::string key = key_of(object);
+  if (collections_[collection].contains(key)) return error_reply(409, key + " already exists");
+  put(collection, std::move(object));
+  FakeReply reply;
+  reply.status = 201;
+  reply.body = collections_[collection][key].dump();
+  return reply;
+}
+
+FakeReply FakeKubeApi::change(
+    const std::string& collection, const std::string& key, const FakeRequest& request, bool status
+) {
+  const auto found = collections_[collection].find(key);
+  if (found == collections_[collection].end()) return error_reply(404, key + " not found");
+  const json body = json::parse(request.body);
+  const std::string version = body.contains("metadata")
+                                  ? body["metadata"].value("resourceVersion", std::string())
+                                  : std::string();
+  if (!version.empty() &&
+      version != found->second["metadata"]["resourceVersion"].get<std::string>())
+    return error_reply(409, "the object has been modified");
+  json object = found->second;
+  if (request.method == "PATCH")
+    object.merge_patch(body);
+  else if (status)
+    object["status"] = body.value("status", json::object());
+  else
+    object = body;
+  put(collection, std::move(object));
+  FakeReply reply;
+  reply.body = collections_[collection][key].dump();
+  return reply;
 }
 
 FakeReply FakeKubeApi::get(const std::string& collection, const std::string& key) {

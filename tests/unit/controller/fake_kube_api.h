@@ -13,7 +13,8 @@
 namespace cppx::controller::test {
 
 /// Collections with the rules of a Kubernetes API server: one revision for all, lists in pages,
-/// watches from a revision on, 410 for what was compacted away.
+/// watches from a revision on, 410 for what was compacted away; POST, PUT and PATCH that give 409
+/// as it does, and a status that only its subresource changes.
 class FakeKubeApi {
  public:
   explicit FakeKubeApi(boost::asio::io_context& io);
@@ -30,6 +31,16 @@ class FakeKubeApi {
 
   /// Answers requests whose target contains the key like this, until taken out.
   std::map<std::string, FakeReply> overrides;
+  /// The object as it is now, null when there is none.
+  [[nodiscard]] nlohmann::json object(
+      const std::string& collection, const std::string& ns, const std::string& name
+  ) const;
+  /// How many requests of a method had a target with this part.
+  [[nodiscard]] std::size_t count(const std::string& method, const std::string& part) const;
+  /// Every GET of one object, before it is answered.
+  std::function<void(const FakeRequest&)> before_read;
+  /// Every write, before it is decided on.
+  std::function<void(const FakeRequest&)> before_write;
   /// Every answer to a list page, so that something may happen between two.
   std::function<void()> after_page;
 
@@ -53,6 +64,11 @@ class FakeKubeApi {
   FakeReply list(const std::string& collection, const std::string& ns, const std::string& query);
   FakeReply watch(const std::string& collection, const std::string& ns, const std::string& query);
   FakeReply get(const std::string& collection, const std::string& key);
+  FakeReply write(const FakeRequest& request);
+  FakeReply create(const std::string& collection, const std::string& ns, nlohmann::json object);
+  FakeReply change(
+      const std::string& collection, const std::string& key, const FakeRequest& request, bool status
+  );
   void happened(const std::string& type, const std::string& collection, nlohmann::json object);
 
   std::uint64_t revision_ = 100;

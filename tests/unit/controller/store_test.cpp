@@ -37,6 +37,23 @@ TEST_CASE("Store: an object that reads the same is no change", "[controller]") {
   CHECK(store.apply(service("a", "web", "3", 81)));
 }
 
+TEST_CASE("Store: the status of an Ingress alone is no change", "[controller]") {
+  Store store;
+  Ingress ingress;
+  ingress.meta.key = {"a", "web"};
+  ingress.meta.resource_version = "1";
+  store.apply(ingress);
+  const auto before = store.ingresses().at({"a", "web"});
+  ingress.load_balancer.push_back({.ip = "192.0.2.1", .hostname = {}});
+  ingress.meta.resource_version = "2";
+  CHECK_FALSE(store.apply(ingress));
+  CHECK_FALSE(store.replace(Kind::kIngress, "", {ingress}));
+  CHECK(store.ingresses().at({"a", "web"}) == before);
+  ingress.ingress_class_name = "cppx";
+  CHECK(store.apply(ingress));
+  CHECK(store.ingresses().at({"a", "web"})->load_balancer == ingress.load_balancer);
+}
+
 TEST_CASE("Store: a list replaces its namespace, or all of the kind", "[controller]") {
   Store store;
   store.apply(service("a", "one", "1"));
