@@ -103,6 +103,7 @@ Result<void> Controller::Impl::start_kubernetes() {
   if (!config) return config.error();
   KubeSourceOptions source_options;
   source_options.namespaces = options.watch_namespaces;
+  source_options.namespace_selector = options.watch_namespace_selector;
   if (options.translate.config_map)
     source_options.config_map_namespaces.insert(options.translate.config_map->ns);
   auto source = KubeSource::create(io, *std::move(config), std::move(source_options), *this);

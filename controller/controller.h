@@ -28,6 +28,7 @@ struct ControllerOptions {
   std::optional<std::string> apiserver_host;        ///< --apiserver-host
   std::optional<std::filesystem::path> certificate_authority;  ///< --certificate-authority
   std::vector<std::string> watch_namespaces;                   ///< --watch-namespace; empty: all.
+  std::string watch_namespace_selector;  ///< --watch-namespace-selector; empty: none.
 };
 
 /// What the controller knows about itself; for /readyz and the log.

@@ -31,12 +31,12 @@ Error error_of(const ApiResponse& response) {
 }  // namespace
 
 ListWatch::ListWatch(
-    ApiClient& client, std::string collection, std::string field_selector, std::string display,
+    ApiClient& client, std::string collection, std::string selection, std::string display,
     ListWatchHandler& handler, ListWatchOptions options
 )
     : client_(client),
       collection_(std::move(collection)),
-      field_selector_(std::move(field_selector)),
+      selection_(std::move(selection)),
       display_(std::move(display)),
       handler_(handler),
       options_(options),
@@ -82,6 +82,7 @@ Task<void> ListWatch::stream_once() {
     co_return;
   }
   streaming_.reset();
+  if (!streamed && streamed.error().code == Errc::kUnsupported) co_return;
   stream_failed(streamed);
   co_await pause(delay());
 }
@@ -194,11 +195,17 @@ Error ListWatch::refused_watch(const ApiResponse& response) {
 }
 
 Error ListWatch::refused_stream(const ApiResponse& response) {
-  if ((response.status == 400 || response.status == 422) && client_.may_stream_lists()) {
+  Error error = error_of(response);
+  // 500 comes from an API server that could, on an etcd that could not.
+  const bool unsupported =
+      response.status == 400 || response.status == 422 ||
+      (response.status == 500 && error.detail.find("storage feature") != std::string::npos);
+  if (!unsupported) return error;
+  error.code = Errc::kUnsupported;
+  if (client_.may_stream_lists())
     log::info("Kubernetes API: the server has no streaming lists, lists come in pages");
-    client_.has_no_streaming_lists();
-  }
-  return error_of(response);
+  client_.has_no_streaming_lists();
+  return error;
 }
 
 Task<Result<void>> ListWatch::follow(WatchStream& stream, Clock::time_point end) {
@@ -279,16 +286,14 @@ std::string ListWatch::list_target(const std::string& continuation, bool paged) 
   if (paged) target += fmt::format("limit={}&", options_.page_limit);
   if (!continuation.empty())
     target += fmt::format("continue={}&", encode_query_value(continuation));
-  if (!field_selector_.empty())
-    target += fmt::format("fieldSelector={}&", encode_query_value(field_selector_));
+  if (!selection_.empty()) target += selection_ + "&";
   target.pop_back();
   return target;
 }
 
 std::string ListWatch::collection_with(std::string query) const {
   std::string target = collection_ + "?" + std::move(query);
-  if (!field_selector_.empty())
-    target += fmt::format("&fieldSelector={}", encode_query_value(field_selector_));
+  if (!selection_.empty()) target += "&" + selection_;
   return target;
 }
 

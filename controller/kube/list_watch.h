@@ -70,9 +70,11 @@ struct ListWatchOptions {
 /// one.
 class ListWatch {
  public:
-  /// `display` names the collection in the log ("Ingresses"). References live as long as run().
+  /// `selection` are the parameters that select among the objects, ready to be sent
+  /// ("labelSelector=a%3Db"), or none. `display` names the collection in the log ("Ingresses").
+  /// References live as long as run().
   ListWatch(
-      ApiClient& client, std::string collection, std::string field_selector, std::string display,
+      ApiClient& client, std::string collection, std::string selection, std::string display,
       ListWatchHandler& handler, ListWatchOptions options
   );
   ListWatch(const ListWatch&) = delete;
@@ -116,7 +118,7 @@ class ListWatch {
 
   ApiClient& client_;
   std::string collection_;
-  std::string field_selector_;
+  std::string selection_;
   std::string display_;
   ListWatchHandler& handler_;
   ListWatchOptions options_;

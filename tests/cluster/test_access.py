@@ -41,7 +41,8 @@ def test_the_role_reads_and_does_nothing_else():
     rules = [rule for item in yaml.safe_load_all(RBAC.read_text()) for rule in item.get("rules", ())]
     assert {verb for rule in rules for verb in rule["verbs"]} == {"get", "list", "watch"}
     resources = {resource for rule in rules for resource in rule["resources"]}
-    assert resources == {"services", "secrets", "configmaps", "endpointslices", "ingresses", "ingressclasses"}
+    kinds = {"services", "secrets", "configmaps", "endpointslices", "ingresses", "ingressclasses"}
+    assert resources == kinds | {"namespaces"}
 
 
 def test_the_account_may_not_do_more_than_the_role_says(cluster, kubeconfig):

@@ -145,6 +145,7 @@ FLAGS = {
     "--watch-ingress-without-class": "false",
     "--ingress-class-by-name": "false",
     "--watch-namespace": None,
+    "--watch-namespace-selector": None,
     "--configmap": None,
     "--default-ssl-certificate": None,
     "--default-backend-service": None,

@@ -20,7 +20,7 @@ struct Setup {
   explicit Setup(ListWatchOptions options = quick_list_watch(), std::string ns = {})
       : client(ApiClient::create(io, plain_config(api.server.url())).value()),
         reflector(
-            *client, Kind::kService, std::move(ns), sink, {}, [this] { ++state_changes; }, options
+            *client, Kind::kService, std::move(ns), {}, sink, {}, [this] { ++state_changes; }, options
         ) {}
   ~Setup() {
     tasks.cancel();

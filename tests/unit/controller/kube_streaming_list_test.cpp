@@ -25,7 +25,7 @@ ListWatchOptions streaming() {
 struct Setup {
   explicit Setup(ListWatchOptions options = streaming())
       : client(ApiClient::create(io, plain_config(api.server.url())).value()),
-        reflector(*client, Kind::kService, {}, sink, {}, [] {}, options) {}
+        reflector(*client, Kind::kService, {}, {}, sink, {}, [] {}, options) {}
   ~Setup() {
     tasks.cancel();
     CHECK(run_until(io, [this] { return tasks.empty(); }));
@@ -113,6 +113,12 @@ TEST_CASE("ListWatch: a server without streaming lists is asked once", "[control
   SECTION("422") { test.api.streams = false; }
   SECTION("400") {
     test.api.overrides[kStream] = FakeReply{400, {}, FakeKubeApi::status(400, "no").dump()};
+  }
+  SECTION("500, of an etcd that is too old") {
+    const std::string message =
+        "a watch stream was requested by the client but the required storage feature "
+        "RequestWatchProgress is disabled";
+    test.api.overrides[kStream] = FakeReply{500, {}, FakeKubeApi::status(500, message).dump()};
   }
   test.start();
   REQUIRE(test.until([&] { return test.has("one"); }));
