@@ -26,6 +26,8 @@ struct RawFlags {
   std::string default_backend_service;
   std::vector<std::string> watch_namespaces;
   std::string watch_namespace_selector;
+  std::string snapshot_cache;
+  std::string snapshot_cache_key_file;
   std::int64_t shutdown_grace_period = 0;
   std::int64_t worker_shutdown_timeout = 240;
   std::string log_level = "info";
@@ -80,6 +82,23 @@ void add_source_flags(CLI::App& app, RawFlags& raw) {
   )
       ->group(group)
       ->type_name("SELECTOR");
+}
+
+void add_cache_flags(CLI::App& app, RawFlags& raw) {
+  const auto group = "Where configuration comes from";
+  app.add_option(
+         "--snapshot-cache", raw.snapshot_cache,
+         "Folder that keeps what was last known of the cluster, for starts without an API server"
+  )
+      ->group(group)
+      ->type_name("DIR");
+  app.add_option(
+         "--snapshot-cache-key-file", raw.snapshot_cache_key_file,
+         "Key of 32 bytes, or a longer text, to encrypt Secrets with in --snapshot-cache; without, "
+         "none are kept"
+  )
+      ->group(group)
+      ->type_name("FILE");
 }
 
 void add_ingress_flags(CLI::App& app, RawFlags& raw, controller::TranslateOptions& translate) {
@@ -275,6 +294,18 @@ void fill_namespaces(controller::ControllerOptions& options, const RawFlags& raw
   if (!checked) throw CLI::ValidationError("--watch-namespace-selector", checked.error().detail);
 }
 
+void fill_cache(controller::ControllerOptions& options, const RawFlags& raw) {
+  if (!raw.snapshot_cache.empty()) options.snapshot_cache = raw.snapshot_cache;
+  if (!raw.snapshot_cache_key_file.empty())
+    options.snapshot_cache_key_file = raw.snapshot_cache_key_file;
+  if (options.snapshot_cache_key_file && !options.snapshot_cache)
+    throw CLI::ValidationError(
+        "--snapshot-cache-key-file", "is of no use without --snapshot-cache"
+    );
+  if (options.snapshot_cache && !options.manifests.empty())
+    throw CLI::ValidationError("--snapshot-cache", "cannot be used together with --manifests");
+}
+
 void fill(Flags& flags, const RawFlags& raw) {
   auto& options = flags.controller;
   const auto& paths = flags.command == Command::kCheck ? raw.check_paths : raw.manifests;
@@ -283,6 +314,7 @@ void fill(Flags& flags, const RawFlags& raw) {
   if (!raw.apiserver_host.empty()) options.apiserver_host = raw.apiserver_host;
   if (!raw.certificate_authority.empty()) options.certificate_authority = raw.certificate_authority;
   fill_namespaces(options, raw);
+  fill_cache(options, raw);
   options.translate.config_map = object_key("--configmap", raw.configmap);
   options.translate.default_ssl_certificate =
       object_key("--default-ssl-certificate", raw.default_ssl_certificate);
@@ -312,6 +344,7 @@ ParsedFlags parse_flags(int argc, const char* const* argv) {
   app.require_subcommand(0, 1);
   app.fallthrough();
   add_source_flags(app, raw);
+  add_cache_flags(app, raw);
   add_ingress_flags(app, raw, flags.controller.translate);
   add_server_flags(app, raw, flags);
   add_ignored_flags(app, flags.ignored);

@@ -5,6 +5,7 @@ import yaml
 
 from cluster.cluster import RBAC
 from cluster.objects import deployment, ingress, path, service
+from cluster.rights import CLASSES, binding, grant, make_account, role
 from support.waiting import wait_for
 
 ACCOUNT_FOLDER = "/run/secrets/kubernetes.io/serviceaccount"
@@ -98,35 +99,11 @@ def test_a_missing_right_is_reported(cluster, start_cppx):
 
 def test_a_role_in_one_namespace_is_enough_to_watch_that_one(web, host, cluster, start_cppx):
     """--watch-namespace asks for nothing outside that namespace but the IngressClasses."""
-    rules = next(item["rules"] for item in yaml.safe_load_all(RBAC.read_text()) if "rules" in item)
-    subject = [{"kind": "ServiceAccount", "name": "narrow", "namespace": web.name}]
-    group, api_version = "rbac.authorization.k8s.io", "rbac.authorization.k8s.io/v1"
-    classes = {"apiGroups": ["networking.k8s.io"], "resources": ["ingressclasses"], "verbs": ["get", "list", "watch"]}
     name = f"classes-{web.name}"
-    web.apply(
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "narrow"}},
-        {"apiVersion": api_version, "kind": "Role", "metadata": {"name": "narrow"}, "rules": rules},
-        {
-            "apiVersion": api_version,
-            "kind": "RoleBinding",
-            "metadata": {"name": "narrow"},
-            "roleRef": {"apiGroup": group, "kind": "Role", "name": "narrow"},
-            "subjects": subject,
-        },
-    )
-    cluster.apply(
-        {"apiVersion": api_version, "kind": "ClusterRole", "metadata": {"name": name}, "rules": [classes]},
-        {
-            "apiVersion": api_version,
-            "kind": "ClusterRoleBinding",
-            "metadata": {"name": name},
-            "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": name},
-            "subjects": subject,
-        },
-    )
-    kubeconfig = cluster.control_plane.write_kubeconfig(
-        "narrow", {"token": web.kubectl("create", "token", "narrow").strip()}
-    )
+    token = make_account(web, "narrow")
+    grant(web, "narrow", web.name)
+    cluster.apply(role(name, CLASSES, "ClusterRole"), binding(name, "narrow", web.name, "ClusterRole"))
+    kubeconfig = cluster.control_plane.write_kubeconfig("narrow", {"token": token})
     cppx = start_cppx(kubeconfig=kubeconfig, flags=[f"--watch-namespace={web.name}"])
     cppx.wait_for_status(host, 200)
     assert "forbidden" not in cppx.log.lower()

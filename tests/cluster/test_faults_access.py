@@ -3,29 +3,19 @@
 import os
 
 import pytest
-import yaml
 
-from cluster.cluster import RBAC
 from cluster.objects import deployment, ingress, path, service
+from cluster.rights import binding, role, rules
 from cluster.traffic import Traffic
 from support.waiting import wait_for
 
 ACCOUNT = "changing"
-BINDINGS = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
 
 
-def rules():
-    return next(item["rules"] for item in yaml.safe_load_all(RBAC.read_text()) if "rules" in item)
-
-
-def binding(name, role="cppx"):
-    return {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": name},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
-        "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": "cppx-system"}],
-    }
+def bound(name=ACCOUNT, to="cppx"):
+    """Binds a ClusterRole to the account."""
+    item = binding(to, ACCOUNT, "cppx-system", "ClusterRole")
+    return {**item, "metadata": {"name": name}}
 
 
 @pytest.fixture
@@ -39,7 +29,7 @@ def token(cluster):
 @pytest.fixture
 def granted(cluster, token):
     """The same with the rights of rbac.yaml, by a binding that the test may delete."""
-    cluster.apply(binding(ACCOUNT))
+    cluster.apply(bound())
     yield token
     cluster.kubectl("delete", "clusterrolebinding", ACCOUNT, "--ignore-not-found")
 
@@ -60,7 +50,7 @@ def test_a_right_that_comes_later_is_taken_up(web, host, cluster, token, proxy, 
     wait_for(lambda: proxy.count("/services?") >= 4, 30, "some attempts")
     assert len(lines_about(cppx, "Services", "forbidden")) == 1, cppx.log
     assert cppx.health("/readyz") == 500
-    cluster.apply(binding(ACCOUNT))
+    cluster.apply(bound())
     try:
         wait_for(lambda: cppx.health("/readyz") == 200, 60, "cppx to be ready")
         cppx.wait_for_status(host, 200)
@@ -71,8 +61,7 @@ def test_a_right_that_comes_later_is_taken_up(web, host, cluster, token, proxy, 
 def test_an_account_that_may_not_read_classes_serves_the_rest(web, host, cluster, token, proxy, start_cppx):
     name = "without-classes"
     rest = [{**rule, "resources": [r for r in rule["resources"] if r != "ingressclasses"]} for rule in rules()]
-    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": name}}
-    cluster.apply({**role, "rules": rest}, binding(name, name))
+    cluster.apply(role(name, rest, "ClusterRole"), bound(name, to=name))
     old = {"kubernetes.io/ingress.class": "cppx"}
     web.apply(ingress("old", {f"old.{host}": [path("web")]}, class_name=None, annotations=old))
     try:
@@ -98,7 +87,7 @@ def test_a_right_withdrawn_while_running_takes_no_route_away(web, host, cluster,
         assert cppx.status(host) == 200
         assert cppx.health("/readyz") == 200
         assert len(lines_about(cppx, "Services", "forbidden")) == 1, cppx.log
-        cluster.apply(binding(ACCOUNT))
+        cluster.apply(bound())
         web.apply(ingress("late", {f"late.{host}": [path("web")]}))
         cppx.wait_for_status(f"late.{host}", 200, seconds=60)
         traffic.expect_going_on()
