@@ -43,7 +43,9 @@ struct Controller::Impl final : ObjectSink {
   Result<void> start_kubernetes();
   Result<void> open_cache();
   /// Where what the source tells goes to.
-  Store& told() { return cached_start != nullptr ? cached_start->aside() : store; }
+  Store& told() {
+    return cached_start != nullptr && !cached_start->over() ? cached_start->aside() : store;
+  }
   [[nodiscard]] bool serves_cache() const {
     return cached_start != nullptr && cached_start->serving();
   }
@@ -64,7 +66,7 @@ struct Controller::Impl final : ObjectSink {
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
   Store store;
   std::unique_ptr<SnapshotCache> cache;
-  std::unique_ptr<CachedStart> cached_start;  // until the source is synced
+  std::unique_ptr<CachedStart> cached_start;
   std::unique_ptr<PublishLoop> loop;
   std::unique_ptr<ManifestSource> manifests;
   std::unique_ptr<KubeSource> kubernetes;
@@ -149,7 +151,7 @@ void Controller::Impl::stop() {
     loop->stop();
     if (manifests != nullptr) manifests->stop();
     if (kubernetes != nullptr) kubernetes->stop();
-    cached_start.reset();
+    if (cached_start != nullptr) cached_start->stop();
     if (cache != nullptr) cache->stop();
     resolver.reset();
     work.reset();
@@ -179,7 +181,6 @@ void Controller::Impl::source_changed(const SourceState& state) {
   }
   if (!first) return;
   if (cached_start != nullptr) cached_start->complete();
-  cached_start.reset();
   changed();
 }
 

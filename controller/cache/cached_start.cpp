@@ -21,6 +21,7 @@ CachedStart::CachedStart(
 }
 
 void CachedStart::serve() {
+  if (over_) return;
   log::warning(
       "The Kubernetes API has not told everything yet: serving the {} objects of the snapshot "
       "cache "
@@ -32,8 +33,15 @@ void CachedStart::serve() {
   on_serving_();
 }
 
-void CachedStart::complete() {
+void CachedStart::stop() {
   timer_.cancel();
+  over_ = true;
+  serving_ = false;
+  cached_.clear();
+  aside_ = Store();
+}
+
+void CachedStart::complete() {
   std::array<std::vector<Object>, kKindCount> by_kind;
   for_each_object(copy_of(aside_), [&](const auto& object) {
     Object value(object);
@@ -42,6 +50,7 @@ void CachedStart::complete() {
   for (std::size_t kind = 0; kind < kKindCount; ++kind)
     store_.replace(static_cast<Kind>(kind), {}, std::move(by_kind[kind]));
   if (serving_) log::info("The Kubernetes API has told everything: the snapshot cache is replaced");
+  stop();
 }
 
 }  // namespace cppx::controller

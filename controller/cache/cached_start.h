@@ -27,11 +27,15 @@ class CachedStart {
       std::function<void()> on_serving, std::chrono::milliseconds patience = kPatience
   );
 
-  /// Where what the server tells goes to, until complete().
+  /// Where what the server tells goes to until it is over.
   Store& aside() noexcept { return aside_; }
+  /// Whether the store holds the cached objects.
   [[nodiscard]] bool serving() const noexcept { return serving_; }
-  /// The server has told everything: from now on the store is to be used. This can go then.
+  [[nodiscard]] bool over() const noexcept { return over_; }
+  /// The server has told everything: that is in the store now.
   void complete();
+  /// Ends it as it is. To be called, or complete(), before this goes: a timer may have run out.
+  void stop();
 
  private:
   void serve();
@@ -42,6 +46,7 @@ class CachedStart {
   std::function<void()> on_serving_;
   boost::asio::steady_timer timer_;
   bool serving_ = false;
+  bool over_ = false;
 };
 
 }  // namespace cppx::controller

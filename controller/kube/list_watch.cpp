@@ -178,7 +178,8 @@ Task<Result<void>> ListWatch::watch(std::string target, std::chrono::seconds tim
   status_ = opening->response.status;
   retry_after_ = opening->response.retry_after;
   if (!opening->stream)
-    co_return streaming_ ? refused_stream(opening->response) : refused_watch(opening->response);
+    co_return streaming_ ? refused_stream(error_of(opening->response))
+                         : refused_watch(opening->response);
   if (!streaming_) succeeded();
   auto followed = co_await follow(*opening->stream, end);
   co_return followed;
@@ -194,12 +195,10 @@ Error ListWatch::refused_watch(const ApiResponse& response) {
   return error;
 }
 
-Error ListWatch::refused_stream(const ApiResponse& response) {
-  Error error = error_of(response);
-  // 500 comes from an API server that could, on an etcd that could not.
+Error ListWatch::refused_stream(Error error) {
+  // An API server that could tells of an etcd that could not by an event.
   const bool unsupported =
-      response.status == 400 || response.status == 422 ||
-      (response.status == 500 && error.detail.find("storage feature") != std::string::npos);
+      status_ == 400 || status_ == 422 || error.detail.find("storage feature") != std::string::npos;
   if (!unsupported) return error;
   error.code = Errc::kUnsupported;
   if (client_.may_stream_lists())
@@ -241,7 +240,8 @@ Result<void> ListWatch::handle_initial(const WatchEvent& event) {
     handler_.listed(event.object);
     return {};
   }
-  if (event.type == WatchEventType::kError) return error_of_status_object(event.object);
+  if (event.type == WatchEventType::kError)
+    return refused_stream(error_of_status_object(event.object));
   if (event.type != WatchEventType::kBookmark || !ends_initial_events(event.object))
     return Error{
         Errc::kProtocol, ErrorSource::kUpstream, true, "the streamed list has an unknown event"

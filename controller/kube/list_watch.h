@@ -98,7 +98,7 @@ class ListWatch {
   Task<Result<void>> watch(std::string target, std::chrono::seconds timeout);
   Task<Result<void>> follow(WatchStream& stream, Clock::time_point end);
   Error refused_watch(const ApiResponse& response);
-  Error refused_stream(const ApiResponse& response);
+  Error refused_stream(Error error);
   void stream_failed(const Result<void>& streamed);
   Result<void> handle_line(std::string_view line);
   Result<void> handle_event(const WatchEvent& event);

@@ -120,7 +120,9 @@ def start_cppx(cluster, kubeconfig):
     failures = []
     for cppx in started:
         try:
-            cppx.stop()
+            # A test may have ended it by itself.
+            if cppx in Ingress.running:
+                cppx.stop()
         except AssertionError as failure:
             failures.append(str(failure))
     assert not failures, "\n".join(failures)

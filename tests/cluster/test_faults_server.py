@@ -139,4 +139,3 @@ def test_a_compacted_etcd(web, host, cluster, proxy, proxied):
         cluster.control_plane.compact()
         proxy.start()
         proxied.wait_for_status(f"gone.{host}", 404, seconds=60)
-

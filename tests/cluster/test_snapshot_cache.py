@@ -10,6 +10,9 @@ from cluster.traffic import Traffic
 from support.waiting import wait_for
 
 
+NO_REDIRECT = {"nginx.ingress.kubernetes.io/ssl-redirect": "false"}
+
+
 @pytest.fixture
 def web(space, host):
     """Two hosts with the same pods behind them; the first has a certificate of its own."""
@@ -22,7 +25,7 @@ def web(space, host):
     space.apply(
         deployment("web", replicas=2),
         service("web"),
-        ingress("web", {host: [path("web")]}, tls=[("web", host)]),
+        ingress("web", {host: [path("web")]}, tls=[("web", host)], annotations=NO_REDIRECT),
         ingress("gone", {f"gone.{host}": [path("web")]}),
     )
     space.wait_for_pods("web", 2)
@@ -69,7 +72,7 @@ def test_a_start_without_an_api_server_serves_what_was_known(web, host, cluster,
     wait_for_text(folder, host, f"gone.{host}", "sealed ")
     assert stat.S_IMODE((folder / "objects.cache").stat().st_mode) == 0o600
     proxy.stop()
-    first.end()
+    first.stop()
     web.delete("ingress", "gone")
     web.apply(ingress("new", {f"new.{host}": [path("web")]}))
 
@@ -94,7 +97,7 @@ def test_half_of_the_truth_does_not_replace_the_cache(web, host, proxy, folder, 
     first = start()
     first.wait_for_status(host, 200)
     wait_for_text(folder, host)
-    first.end()
+    first.stop()
     proxy.answer["/endpointslices"] = failure(503, "Service Unavailable", "not now")
     second = start(ready=False)
     wait_for(lambda: second.health("/readyz") == 200, 20, "cppx to be ready by its cache")
@@ -113,7 +116,7 @@ def test_without_a_key_no_secret_is_written(web, host, cluster, proxy, folder, s
     assert "sealed" not in text_of(folder)
     assert '"Secret"' not in text_of(folder)
     proxy.stop()
-    first.end()
+    first.stop()
     second = start(key=False, ready=False)
     wait_for(lambda: second.health("/readyz") == 200, 20, "cppx to be ready by its cache")
     second.wait_for_status(host, 200)
@@ -136,7 +139,7 @@ def test_a_server_that_answers_at_once_is_not_waited_for(web, host, folder, star
     first = start()
     first.wait_for_status(host, 200)
     wait_for_text(folder, f"gone.{host}")
-    first.end()
+    first.stop()
     web.delete("ingress", "gone")
     second = start()
     assert second.status(f"gone.{host}") == 404

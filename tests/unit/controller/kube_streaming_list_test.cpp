@@ -114,11 +114,14 @@ TEST_CASE("ListWatch: a server without streaming lists is asked once", "[control
   SECTION("400") {
     test.api.overrides[kStream] = FakeReply{400, {}, FakeKubeApi::status(400, "no").dump()};
   }
-  SECTION("500, of an etcd that is too old") {
+  SECTION("an ERROR event, of an etcd that is too old") {
     const std::string message =
         "a watch stream was requested by the client but the required storage feature "
         "RequestWatchProgress is disabled";
-    test.api.overrides[kStream] = FakeReply{500, {}, FakeKubeApi::status(500, message).dump()};
+    FakeReply reply;
+    reply.body = FakeKubeApi::event_line("ERROR", FakeKubeApi::status(500, message));
+    reply.chunked = true;
+    test.api.overrides[kStream] = reply;
   }
   test.start();
   REQUIRE(test.until([&] { return test.has("one"); }));
