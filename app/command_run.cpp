@@ -270,6 +270,10 @@ class Server {
     // With a successor it is not this address that ends, and that is what a probe asks about.
     if (handed_over_) return {.body = "ok\n"};
     if (ending_) return {.status = 500, .body = "ending\n"};
+    if (status.from_cache && proxy_.serving_generation() > 0)
+      return {
+          .body = fmt::format("ok, by the snapshot cache: waiting for {}\n", status.waiting_for)
+      };
     if (!must_serve || proxy_.serving_generation() > 0) return {.body = "ok\n"};
     return {
         .status = 500,

@@ -10,6 +10,7 @@
 #include "app/duty_flags.h"
 #include "app/flag_values.h"
 #include "base/text.h"
+#include "controller/kube/label_selector.h"
 
 namespace cppx::app {
 namespace {
@@ -25,7 +26,10 @@ struct RawFlags {
   std::string configmap;
   std::string default_ssl_certificate;
   std::string default_backend_service;
-  std::string watch_namespaces;
+  std::vector<std::string> watch_namespaces;
+  std::string watch_namespace_selector;
+  std::string snapshot_cache;
+  std::string snapshot_cache_key_file;
   std::int64_t shutdown_grace_period = 0;
   std::int64_t worker_shutdown_timeout = 240;
   std::string log_level = "info";
@@ -62,10 +66,33 @@ void add_source_flags(CLI::App& app, RawFlags& raw) {
       ->type_name("FILE");
   app.add_option(
          "--watch-namespace", raw.watch_namespaces,
-         "Namespaces to watch, comma separated; empty: all"
+         "Namespaces to watch, comma separated; may be repeated; empty: all"
   )
       ->group(group)
       ->type_name("NAMES");
+  app.add_option(
+         "--watch-namespace-selector", raw.watch_namespace_selector,
+         "Label selector of the namespaces to watch, instead of their names"
+  )
+      ->group(group)
+      ->type_name("SELECTOR");
+}
+
+void add_cache_flags(CLI::App& app, RawFlags& raw) {
+  const auto group = "Where configuration comes from";
+  app.add_option(
+         "--snapshot-cache", raw.snapshot_cache,
+         "Folder that keeps what was last known of the cluster, for starts without an API server"
+  )
+      ->group(group)
+      ->type_name("DIR");
+  app.add_option(
+         "--snapshot-cache-key-file", raw.snapshot_cache_key_file,
+         "Key of 32 bytes, or a longer text, to encrypt Secrets with in --snapshot-cache; without, "
+         "none are kept"
+  )
+      ->group(group)
+      ->type_name("FILE");
 }
 
 void add_ingress_flags(CLI::App& app, RawFlags& raw, controller::TranslateOptions& translate) {
@@ -234,6 +261,45 @@ void add_ignored_flags(CLI::App& app, std::vector<std::string>& ignored) {
   }
 }
 
+/// The label of a DNS name (RFC 1123), which names of namespaces are.
+bool is_namespace(std::string_view text) {
+  constexpr std::size_t kLongest = 63;
+  constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyz0123456789-";
+  return text.size() <= kLongest && text.find_first_not_of(kAllowed) == std::string_view::npos &&
+         !text.starts_with('-') && !text.ends_with('-');
+}
+
+void fill_namespaces(controller::ControllerOptions& options, const RawFlags& raw) {
+  for (const std::string& list : raw.watch_namespaces)
+    for (const auto name : split_list(list)) {
+      if (!is_namespace(name))
+        throw CLI::ValidationError(
+            "--watch-namespace", "'" + std::string(name) + "' is not the name of a namespace"
+        );
+      options.watch_namespaces.emplace_back(name);
+    }
+  options.watch_namespace_selector = trim(raw.watch_namespace_selector);
+  if (options.watch_namespace_selector.empty()) return;
+  if (!options.watch_namespaces.empty())
+    throw CLI::ValidationError(
+        "--watch-namespace-selector", "cannot be used together with --watch-namespace"
+    );
+  const auto checked = controller::check_label_selector(options.watch_namespace_selector);
+  if (!checked) throw CLI::ValidationError("--watch-namespace-selector", checked.error().detail);
+}
+
+void fill_cache(controller::ControllerOptions& options, const RawFlags& raw) {
+  if (!raw.snapshot_cache.empty()) options.snapshot_cache = raw.snapshot_cache;
+  if (!raw.snapshot_cache_key_file.empty())
+    options.snapshot_cache_key_file = raw.snapshot_cache_key_file;
+  if (options.snapshot_cache_key_file && !options.snapshot_cache)
+    throw CLI::ValidationError(
+        "--snapshot-cache-key-file", "is of no use without --snapshot-cache"
+    );
+  if (options.snapshot_cache && !options.manifests.empty())
+    throw CLI::ValidationError("--snapshot-cache", "cannot be used together with --manifests");
+}
+
 void fill(Flags& flags, const RawFlags& raw) {
   auto& options = flags.controller;
   const auto& paths = flags.command == Command::kCheck ? raw.check_paths : raw.manifests;
@@ -241,8 +307,8 @@ void fill(Flags& flags, const RawFlags& raw) {
   if (!raw.kubeconfig.empty()) options.kubeconfig = raw.kubeconfig;
   if (!raw.apiserver_host.empty()) options.apiserver_host = raw.apiserver_host;
   if (!raw.certificate_authority.empty()) options.certificate_authority = raw.certificate_authority;
-  for (const auto name : split_list(raw.watch_namespaces))
-    options.watch_namespaces.emplace_back(name);
+  fill_namespaces(options, raw);
+  fill_cache(options, raw);
   options.translate.config_map = object_key("--configmap", raw.configmap);
   options.translate.default_ssl_certificate =
       object_key("--default-ssl-certificate", raw.default_ssl_certificate);
@@ -273,6 +339,7 @@ ParsedFlags parse_flags(int argc, const char* const* argv) {
   app.require_subcommand(0, 1);
   app.fallthrough();
   add_source_flags(app, raw);
+  add_cache_flags(app, raw);
   add_ingress_flags(app, raw, flags.controller.translate);
   add_duty_flags(app, raw.duties, flags.controller.duties);
   add_server_flags(app, raw, flags);

@@ -17,6 +17,8 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "controller/cache/cached_start.h"
+#include "controller/cache/snapshot_cache.h"
 #include "controller/cache/store.h"
 #include "controller/dns/name_resolver.h"
 #include "controller/duties/duties.h"
@@ -44,6 +46,14 @@ struct Controller::Impl final : ObjectSink {
   Result<void> start_source();
   Result<void> start_kubernetes();
   void leave(Departure departure);
+  Result<void> open_cache();
+  /// Where what the source tells goes to.
+  Store& told() {
+    return cached_start != nullptr && !cached_start->over() ? cached_start->aside() : store;
+  }
+  [[nodiscard]] bool serves_cache() const {
+    return cached_start != nullptr && cached_start->serving();
+  }
   void stop();
   void stop_all();
 
@@ -61,6 +71,8 @@ struct Controller::Impl final : ObjectSink {
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
   Store store;
+  std::unique_ptr<SnapshotCache> cache;
+  std::unique_ptr<CachedStart> cached_start;
   std::unique_ptr<PublishLoop> loop;
   std::unique_ptr<ManifestSource> manifests;
   std::unique_ptr<KubeSource> kubernetes;
@@ -114,6 +126,7 @@ Result<void> Controller::Impl::start_kubernetes() {
   if (!config) return config.error();
   KubeSourceOptions source_options;
   source_options.namespaces = options.watch_namespaces;
+  source_options.namespace_selector = options.watch_namespace_selector;
   if (options.translate.config_map)
     source_options.config_map_namespaces.insert(options.translate.config_map->ns);
   auto made = Duties::create(
@@ -121,6 +134,7 @@ Result<void> Controller::Impl::start_kubernetes() {
   );
   if (!made) return made.error();
   duties = *std::move(made);
+  if (auto opened = open_cache(); !opened) return opened;
   auto source = KubeSource::create(io, *std::move(config), std::move(source_options), *this);
   if (!source) return source.error();
   kubernetes = *std::move(source);
@@ -139,6 +153,20 @@ void Controller::Impl::leave(Departure departure) {
   asio::post(io, [this, departure] { duties->leave(departure, [] {}); });
 }
 
+Result<void> Controller::Impl::open_cache() {
+  if (!options.snapshot_cache) return {};
+  SnapshotCacheOptions cache_options;
+  cache_options.folder = *options.snapshot_cache;
+  cache_options.key_file = options.snapshot_cache_key_file;
+  auto opened = SnapshotCache::open(io, std::move(cache_options), store);
+  if (!opened) return opened.error();
+  cache = *std::move(opened);
+  if (auto objects = cache->load(); !objects.empty())
+    cached_start =
+        std::make_unique<CachedStart>(io, std::move(objects), store, [this] { changed(); });
+  return {};
+}
+
 void Controller::Impl::stop() {
   if (!thread.joinable()) return;
   asio::post(io, [this] {
@@ -155,27 +183,29 @@ void Controller::Impl::stop_all() {
   if (manifests != nullptr) manifests->stop();
   if (kubernetes != nullptr) kubernetes->stop();
   if (duties != nullptr) duties->stop();
+  if (cached_start != nullptr) cached_start->stop();
+  if (cache != nullptr) cache->stop();
   resolver.reset();
   work.reset();
 }
 
 void Controller::Impl::replaced(Kind kind, const std::string& ns, std::vector<Object> objects) {
   if (duties != nullptr) duties->listed(kind, ns, objects);
-  if (store.replace(kind, ns, std::move(objects))) changed();
+  if (told().replace(kind, ns, std::move(objects))) changed();
 }
 
 void Controller::Impl::upserted(Object object) {
   const Kind kind = kind_of(object);
   const ObjectKey key = meta_of(object).key;
   if (duties != nullptr) duties->seen(object);
-  if (!store.apply(std::move(object))) return;
+  if (!told().apply(std::move(object))) return;
   if (duties != nullptr) duties->changed(kind, key);
   changed();
 }
 
 void Controller::Impl::removed(Kind kind, const ObjectKey& key) {
   if (duties != nullptr) duties->removed(kind, key);
-  if (store.remove(kind, key)) changed();
+  if (told().remove(kind, key)) changed();
 }
 
 void Controller::Impl::source_changed(const SourceState& state) {
@@ -186,7 +216,9 @@ void Controller::Impl::source_changed(const SourceState& state) {
     status.waiting_for = state.waiting_for;
     status.trouble = state.trouble;
   }
-  if (first) changed();
+  if (!first) return;
+  if (cached_start != nullptr) cached_start->complete();
+  changed();
 }
 
 void Controller::Impl::manifests_changed() {
@@ -204,9 +236,10 @@ void Controller::Impl::manifests_changed() {
 }
 
 // Nothing is published before everything has been heard of once: a part of the truth would take
-// routes away.
+// routes away. What the cache holds was the whole truth once.
 void Controller::Impl::changed() {
-  if (source_synced) loop->request();
+  if (source_synced && cache != nullptr) cache->changed();
+  if (source_synced || serves_cache()) loop->request();
 }
 
 void Controller::Impl::translated(const Translation& translation) {
@@ -218,7 +251,8 @@ void Controller::Impl::translated(const Translation& translation) {
   if (std::exchange(diagnostics, loop->diagnostics()) != loop->diagnostics() && duties != nullptr)
     duties->diagnosed(*diagnostics);
   const std::scoped_lock lock(status_mutex);
-  status.synced = loop->generation() != 0;
+  status.synced = loop->generation() != 0 && source_synced;
+  status.from_cache = serves_cache();
   status.generation = loop->generation();
   status.diagnostics = loop->diagnostics();
 }

@@ -32,11 +32,15 @@ struct ControllerOptions {
   std::optional<std::filesystem::path> certificate_authority;  ///< --certificate-authority
   std::vector<std::string> watch_namespaces;                   ///< --watch-namespace; empty: all.
   DutyOptions duties;                                          ///< Nothing of it with manifests.
+  std::string watch_namespace_selector;  ///< --watch-namespace-selector; empty: none.
+  std::optional<std::filesystem::path> snapshot_cache;           ///< --snapshot-cache
+  std::optional<std::filesystem::path> snapshot_cache_key_file;  ///< --snapshot-cache-key-file
 };
 
 /// What the controller knows about itself; for /readyz and the log.
 struct ControllerStatus {
   bool synced = false;      ///< The first complete state has been published.
+  bool from_cache = false;  ///< What is published is of the snapshot cache, until synced.
   std::string waiting_for;  ///< While not synced: what is missing ("list of Ingresses: connection
                             ///< refused").
   std::uint64_t generation = 0;

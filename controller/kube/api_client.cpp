@@ -1,5 +1,6 @@
 #include "controller/kube/api_client.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <boost/beast/core/string.hpp>
@@ -9,6 +10,7 @@
 #include "controller/dns/resolve_host.h"
 #include "controller/kube/api_error.h"
 #include "controller/kube/inflater.h"
+#include "controller/kube/json_text.h"
 #include "controller/kube/watch_event.h"
 
 namespace cppx::controller {
@@ -20,6 +22,7 @@ using nlohmann::json;
 constexpr std::size_t kChunkBytes = 64UL * 1024;
 constexpr std::uint32_t kHeadLimitBytes = 64U * 1024;
 constexpr std::size_t kErrorBodyLimitBytes = 1024UL * 1024;
+constexpr std::chrono::seconds kLongestHold{60};
 
 std::string_view view(boost::beast::string_view text) noexcept {
   return {text.data(), text.size()};
@@ -31,6 +34,10 @@ void set_limits(Connection::Parser& parser) {
   parser.body_limit(boost::none);
 }
 
+bool is_gzip(const Connection::Parser& parser) {
+  return iequals(view(parser.get()[http::field::content_encoding]), "gzip");
+}
+
 ApiRequest with_body(http::verb method, std::string target, const json& body) {
   ApiRequest request{method, std::move(target), {}, "application/json"};
   if (!body.is_null()) request.body = body.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -40,7 +47,7 @@ ApiRequest with_body(http::verb method, std::string target, const json& body) {
 }  // namespace
 
 Result<json> to_json(const ApiResponse& response) {
-  json body = json::parse(response.body, nullptr, false);
+  json body = parse_json(response.body);
   if (response.ok()) {
     if (body.is_discarded())
       return Error{Errc::kParse, ErrorSource::kUpstream, true, "the response body is not JSON"};
@@ -64,7 +71,14 @@ Task<Result<std::optional<std::string_view>>> WatchStream::next(Connection::Dead
     const auto received = co_await connection_->read_body(parser_, chunk_, deadline);
     if (!received) co_return received.error();
     if (*received == 0) co_return std::optional<std::string_view>();
-    lines_.feed({chunk_.data(), *received});
+    if (!inflater_) {
+      lines_.feed({chunk_.data(), *received});
+      continue;
+    }
+    inflated_.clear();
+    const auto inflated = inflater_->feed({chunk_.data(), *received}, inflated_);
+    if (!inflated) co_return inflated.error();
+    lines_.feed(inflated_);
   }
 }
 
@@ -80,7 +94,8 @@ ApiClient::ApiClient(boost::asio::io_context& io, Credentials credentials, ApiCl
     : executor_(io.get_executor()),
       credentials_(std::move(credentials)),
       options_(options),
-      resolver_(io, {}) {}
+      resolver_(io, {}),
+      list_gate_(executor_, options.lists_at_once) {}
 
 Task<Result<std::unique_ptr<Connection>>> ApiClient::connect() {
   const KubeConfig& config = credentials_.config();
@@ -97,13 +112,13 @@ Task<Result<std::unique_ptr<Connection>>> ApiClient::connect() {
   co_return connection;
 }
 
-Connection::Request ApiClient::make_request(const ApiRequest& request, bool watch) {
+Connection::Request ApiClient::make_request(const ApiRequest& request) {
   const KubeConfig& config = credentials_.config();
   Connection::Request message(request.method, config.server.path + request.target, 11);
   message.set(http::field::host, config.server.authority());
   message.set(http::field::user_agent, "cppx/" CPPX_VERSION);
   message.set(http::field::accept, "application/json");
-  message.set(http::field::accept_encoding, watch ? "identity" : "gzip");
+  message.set(http::field::accept_encoding, "gzip");
   if (const std::string& token = credentials_.token(Clock::now()); !token.empty())
     message.set(http::field::authorization, "Bearer " + token);
   if (!request.body.empty()) {
@@ -122,20 +137,21 @@ ApiResponse ApiClient::head_of(const Connection::Parser& parser) {
   if (const auto seconds = parse_int<std::uint32_t>(trim(view(head[http::field::retry_after]))))
     response.retry_after = std::chrono::seconds(*seconds);
   if (response.status == 401) credentials_.expire();
+  if (response.retry_after && (response.status == 429 || response.status == 503))
+    list_gate_.hold_until(Clock::now() + std::min(*response.retry_after, kLongestHold));
   return response;
 }
 
 Task<Result<void>> ApiClient::read_whole_body(
-    Connection& connection, Connection::Parser& parser, std::string& body,
-    Clock::time_point deadline
+    Connection& connection, Connection::Parser& parser, std::string& body
 ) {
   const std::size_t limit =
       parser.get().result_int() == 200 ? options_.body_limit_bytes : kErrorBodyLimitBytes;
-  const bool gzip = iequals(view(parser.get()[http::field::content_encoding]), "gzip");
   std::optional<Inflater> inflater;
-  if (gzip) inflater.emplace(limit);
+  if (is_gzip(parser)) inflater.emplace(limit);
   std::vector<char> chunk(kChunkBytes);
   for (;;) {
+    const auto deadline = Clock::now() + options_.request_timeout;
     const auto received = co_await connection.read_body(parser, chunk, deadline);
     if (!received) co_return received.error();
     if (*received == 0) break;
@@ -159,7 +175,7 @@ Task<Result<ApiResponse>> ApiClient::exchange(
     Connection& connection, ApiRequest request, bool& reusable
 ) {
   const auto deadline = Clock::now() + options_.request_timeout;
-  auto message = make_request(request, false);
+  auto message = make_request(request);
   const auto written = co_await connection.write(message, deadline);
   // A server may answer and close before it has read everything: its answer counts.
   if (!written && written.error().code != Errc::kClosed) co_return written.error();
@@ -168,13 +184,25 @@ Task<Result<ApiResponse>> ApiClient::exchange(
   const auto head = co_await connection.read_head(parser, deadline);
   if (!head) co_return head.error();
   ApiResponse response = head_of(parser);
-  const auto body = co_await read_whole_body(connection, parser, response.body, deadline);
+  const auto body = co_await read_whole_body(connection, parser, response.body);
   if (!body) co_return body.error();
   reusable = written.has_value() && parser.keep_alive();
   co_return response;
 }
 
+bool ApiClient::is_outdated(unsigned status, const std::string& token) {
+  return status == 401 && credentials_.token(Clock::now()) != token;
+}
+
 Task<Result<ApiResponse>> ApiClient::send(ApiRequest request) {
+  const std::string token = credentials_.token(Clock::now());
+  auto response = co_await send_with_credentials(request);
+  if (!response || !is_outdated(response->status, token)) co_return response;
+  response = co_await send_with_credentials(request);
+  co_return response;
+}
+
+Task<Result<ApiResponse>> ApiClient::send_with_credentials(const ApiRequest& request) {
   const bool repeatable = request.method != http::verb::post;
   auto connection = take_idle();
   bool reused = connection != nullptr;
@@ -205,11 +233,19 @@ Task<Result<ApiResponse>> ApiClient::send(ApiRequest request) {
 }
 
 Task<Result<WatchOpening>> ApiClient::watch(std::string target) {
+  const std::string token = credentials_.token(Clock::now());
+  auto opening = co_await open_watch(target);
+  if (!opening || !is_outdated(opening->response.status, token)) co_return opening;
+  opening = co_await open_watch(target);
+  co_return opening;
+}
+
+Task<Result<WatchOpening>> ApiClient::open_watch(const std::string& target) {
   auto opened = co_await connect();
   if (!opened) co_return opened.error();
   const auto deadline = Clock::now() + options_.request_timeout;
   auto stream = std::make_unique<WatchStream>(std::move(*opened), options_.watch_line_limit_bytes);
-  auto message = make_request(ApiRequest{http::verb::get, std::move(target), {}, {}}, true);
+  auto message = make_request(ApiRequest{http::verb::get, target, {}, {}});
   const auto written = co_await stream->connection_->write(message, deadline);
   if (!written) co_return written.error();
   const auto head = co_await stream->connection_->read_head(stream->parser_, deadline);
@@ -217,12 +253,12 @@ Task<Result<WatchOpening>> ApiClient::watch(std::string target) {
   WatchOpening opening;
   opening.response = head_of(stream->parser_);
   if (opening.response.status == 200) {
+    if (is_gzip(stream->parser_)) stream->inflater_.emplace(options_.body_limit_bytes);
     opening.stream = std::move(stream);
     co_return opening;
   }
-  const auto body = co_await read_whole_body(
-      *stream->connection_, stream->parser_, opening.response.body, deadline
-  );
+  const auto body =
+      co_await read_whole_body(*stream->connection_, stream->parser_, opening.response.body);
   if (!body) co_return body.error();
   co_return opening;
 }

@@ -24,8 +24,10 @@
 #include "controller/dns/ares_channel.h"
 #include "controller/kube/connection.h"
 #include "controller/kube/credentials.h"
+#include "controller/kube/inflater.h"
 #include "controller/kube/kube_config.h"
 #include "controller/kube/line_splitter.h"
+#include "controller/kube/list_gate.h"
 #include "controller/kube/task.h"
 
 namespace cppx::controller {
@@ -59,11 +61,14 @@ enum class PatchType : std::uint8_t { kMerge, kStrategicMerge };
 struct ApiClientOptions {
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds tls_timeout{10'000};
-  std::chrono::milliseconds request_timeout{30'000};  ///< Of the exchange, once connected.
-  std::chrono::milliseconds idle_timeout{60'000};     ///< How long a connection is kept for reuse.
+  /// Of an exchange, once connected, until something of the answer comes, and then until more does:
+  /// a slow answer is not a dead one.
+  std::chrono::milliseconds request_timeout{30'000};
+  std::chrono::milliseconds idle_timeout{60'000};  ///< How long a connection is kept for reuse.
   std::size_t body_limit_bytes = 256UL * 1024 * 1024;
   std::size_t watch_line_limit_bytes = 16UL * 1024 * 1024;
   std::size_t idle_connections = 4;
+  std::size_t lists_at_once = 3;
 };
 
 /// The lines of one watch response, with the connection that belongs to it.
@@ -84,6 +89,8 @@ class WatchStream {
   Connection::Parser parser_;
   LineSplitter lines_;
   std::vector<char> chunk_;
+  std::optional<Inflater> inflater_;  ///< When the response is compressed.
+  std::string inflated_;
 };
 
 /// `stream` is there when the status is 200; otherwise `response` holds the server's answer.
@@ -115,6 +122,13 @@ class ApiClient {
   /// `options` is a DeleteOptions object, or null for none.
   Task<Result<nlohmann::json>> remove(std::string target, nlohmann::json options);
 
+  /// To be passed by every list.
+  [[nodiscard]] ListGate& list_gate() noexcept { return list_gate_; }
+  /// Whether the server may have streaming lists: until told otherwise, and never again from then
+  /// on, as the kinds that come later need not find out for themselves.
+  [[nodiscard]] bool may_stream_lists() const noexcept { return may_stream_lists_; }
+  void has_no_streaming_lists() noexcept { may_stream_lists_ = false; }
+
   [[nodiscard]] Executor executor() const noexcept { return executor_; }
   [[nodiscard]] const KubeConfig& config() const noexcept { return credentials_.config(); }
 
@@ -126,10 +140,13 @@ class ApiClient {
   Task<Result<std::unique_ptr<Connection>>> connect();
   Task<Result<ApiResponse>> exchange(Connection& connection, ApiRequest request, bool& reusable);
   Task<Result<void>> read_whole_body(
-      Connection& connection, Connection::Parser& parser, std::string& body,
-      Clock::time_point deadline
+      Connection& connection, Connection::Parser& parser, std::string& body
   );
-  Connection::Request make_request(const ApiRequest& request, bool watch);
+  Task<Result<ApiResponse>> send_with_credentials(const ApiRequest& request);
+  Task<Result<WatchOpening>> open_watch(const std::string& target);
+  /// Whether the server refused a token for which there is a newer one by now.
+  bool is_outdated(unsigned status, const std::string& token);
+  Connection::Request make_request(const ApiRequest& request);
   ApiResponse head_of(const Connection::Parser& parser);
   std::unique_ptr<Connection> take_idle();
   void give_back(std::unique_ptr<Connection> connection);
@@ -139,6 +156,8 @@ class ApiClient {
   ApiClientOptions options_;
   dns::AresChannel resolver_;
   std::vector<std::unique_ptr<Connection>> idle_;
+  ListGate list_gate_;
+  bool may_stream_lists_ = true;
 };
 
 }  // namespace cppx::controller

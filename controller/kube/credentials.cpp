@@ -1,5 +1,7 @@
 #include "controller/kube/credentials.h"
 
+#include <sys/stat.h>
+
 #include <utility>
 
 #include "base/log.h"
@@ -19,7 +21,8 @@ Result<Credentials> Credentials::open(KubeConfig config, Time now) {
 }
 
 const std::string& Credentials::token(Time now) {
-  if (!config_.token_file.empty() && (token_expired_ || now - token_read_ >= kMaxAge)) {
+  if (config_.token_file.empty()) return token_;
+  if (token_expired_ || now - token_read_ >= kMaxAge || token_stamp() != token_stamp_) {
     token_read_ = now;
     token_expired_ = false;
     if (const auto read = read_token(); !read)
@@ -43,8 +46,19 @@ void Credentials::expire() noexcept {
   tls_expired_ = true;
 }
 
+Credentials::FileStamp Credentials::token_stamp() const {
+  struct stat status{};
+  if (::stat(config_.token_file.c_str(), &status) != 0) return {};
+  constexpr std::int64_t kNanoseconds = 1'000'000'000;
+  return {
+      status.st_ino, status.st_size, status.st_ctim.tv_sec * kNanoseconds + status.st_ctim.tv_nsec
+  };
+}
+
 Result<void> Credentials::read_token() {
   if (config_.token_file.empty()) return {};
+  // Taken before it is read: what changes in between is read once more.
+  token_stamp_ = token_stamp();
   const auto text = read_small_file(config_.token_file);
   if (!text) return config_error(text.error().code, "token file " + text.error().detail);
   const auto token = trim(*text);

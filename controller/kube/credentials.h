@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -12,8 +13,8 @@
 namespace cppx::controller {
 
 /// Token and TLS context of a KubeConfig. Both come from files that are rotated while the program
-/// runs: they are read again at most once a minute, and at once after expire(). When that fails,
-/// what was read before stays in use.
+/// runs. The token is read again when its file has changed, or once a minute; certificates once a
+/// minute; both at once after expire(). When that fails, what was read before stays in use.
 class Credentials {
  public:
   using Time = std::chrono::steady_clock::time_point;
@@ -31,13 +32,24 @@ class Credentials {
   void expire() noexcept;
 
  private:
+  /// What tells one state of a file from another without reading it. Service account tokens are
+  /// behind a link that is moved to a new file.
+  struct FileStamp {
+    std::uint64_t inode = 0;
+    std::int64_t size = 0;
+    std::int64_t changed_ns = 0;
+    bool operator==(const FileStamp&) const = default;
+  };
+
   Credentials(KubeConfig config, Time now);
+  [[nodiscard]] FileStamp token_stamp() const;
   Result<void> read_token();
   Result<void> read_tls();
 
   KubeConfig config_;
   std::string token_;
   std::shared_ptr<boost::asio::ssl::context> tls_;
+  FileStamp token_stamp_;
   Time token_read_;
   Time tls_read_;
   bool token_expired_ = false;

@@ -8,26 +8,14 @@
 #include <optional>
 #include <utility>
 
-#include <boost/asio/steady_timer.hpp>
-#include <nlohmann/json.hpp>
-
 #include "base/log.h"
-#include "controller/kube/backoff.h"
-#include "controller/kube/reflector.h"
+#include "controller/kube/kube_source_impl.h"
 #include "controller/kube/resource.h"
-#include "controller/kube/task_group.h"
 
 namespace cppx::controller {
 namespace {
 
-using nlohmann::json;
-
-struct FollowedKind {
-  Kind kind;
-  bool required;  ///< Without it, traffic would be served wrongly: never synced.
-};
-
-constexpr std::array<FollowedKind, 7> kFollowed = {{
+constexpr std::array<FollowedKindInfo, 7> kFollowed = {{
     {Kind::kIngress, true},
     {Kind::kIngressClass, false},
     {Kind::kService, true},
@@ -37,71 +25,7 @@ constexpr std::array<FollowedKind, 7> kFollowed = {{
     {Kind::kNamespace, false},
 }};
 
-bool is_required(Kind kind) noexcept {
-  return std::any_of(kFollowed.begin(), kFollowed.end(), [kind](const FollowedKind& followed) {
-    return followed.kind == kind && followed.required;
-  });
-}
-
-bool is_tls_secret(const json& secret) {
-  const auto type = secret.find("type");
-  return type != secret.end() && type->is_string() &&
-         type->get_ref<const std::string&>() == "kubernetes.io/tls";
-}
-
 }  // namespace
-
-/// Stands between the reflectors and the sink, so that nothing passes any more once it is stopped:
-/// a coroutine may have an answer in hand then.
-class KubeSource::Impl final : public ObjectSink {
- public:
-  Impl(std::unique_ptr<ApiClient> client, KubeSourceOptions options, ObjectSink& sink);
-
-  void start();
-  void stop() { tasks_.cancel(); }
-  [[nodiscard]] bool stopped() const noexcept { return tasks_.empty(); }
-  void set_wanted(Kind kind, std::set<ObjectKey> keys);
-  [[nodiscard]] const SourceState& state() const noexcept { return state_; }
-
- private:
-  using Timer = boost::asio::basic_waitable_timer<
-      std::chrono::steady_clock, boost::asio::wait_traits<std::chrono::steady_clock>, Executor>;
-
-  void replaced(Kind kind, const std::string& ns, std::vector<Object> objects) override {
-    if (!tasks_.cancelled()) sink_.replaced(kind, ns, std::move(objects));
-  }
-  void upserted(Object object) override {
-    if (!tasks_.cancelled()) sink_.upserted(std::move(object));
-  }
-  void removed(Kind kind, const ObjectKey& key) override {
-    if (!tasks_.cancelled()) sink_.removed(kind, key);
-  }
-  void source_changed(const SourceState& state) override {
-    if (!tasks_.cancelled()) sink_.source_changed(state);
-  }
-
-  void add_reflector(Kind kind, const std::string& ns);
-  KeepObject keep_of(Kind kind);
-  bool keep_on_request(Kind kind, const ObjectKey& key);
-  void forget_unwanted(Kind kind);
-  [[nodiscard]] bool wants(Kind kind, const ObjectKey& key) const;
-  Reflector* reflector_of(Kind kind, const ObjectKey& key);
-  /// Tries until the object is there, known to be absent, or no longer wanted.
-  Task<void> fetch(Reflector& reflector, ObjectKey key);
-  void update_state();
-  [[nodiscard]] SourceState computed_state() const;
-
-  std::unique_ptr<ApiClient> client_;
-  KubeSourceOptions options_;
-  ObjectSink& sink_;
-  std::vector<std::unique_ptr<Reflector>> reflectors_;
-  std::map<Kind, std::set<ObjectKey>> wanted_;  ///< No entry: never told.
-  /// Kept for being wanted, not for their type. May name objects that were deleted since.
-  std::map<Kind, std::set<ObjectKey>> kept_on_request_;
-  std::set<std::pair<Kind, ObjectKey>> fetching_;
-  SourceState state_;
-  TaskGroup tasks_;
-};
 
 KubeSource::Impl::Impl(
     std::unique_ptr<ApiClient> client, KubeSourceOptions options, ObjectSink& sink
@@ -109,56 +33,107 @@ KubeSource::Impl::Impl(
     : client_(std::move(client)),
       options_(std::move(options)),
       sink_(sink),
-      tasks_(client_->executor()) {
-  for (const FollowedKind& followed : kFollowed) {
-    if (followed.kind == Kind::kNamespace && !options_.watch_namespaces) continue;
-    if (!resource_of(followed.kind).namespaced || options_.namespaces.empty()) {
-      add_reflector(followed.kind, {});
-      continue;
-    }
-    std::set<std::string> namespaces(options_.namespaces.begin(), options_.namespaces.end());
-    if (followed.kind == Kind::kConfigMap) namespaces.merge(options_.config_map_namespaces);
-    for (const std::string& ns : namespaces) add_reflector(followed.kind, ns);
+      seed_(options_.list_watch.seed) {
+  const bool by_selector = !options_.namespace_selector.empty();
+  if (by_selector) follow({Kind::kNamespace, true}, {}, *this);
+  for (const FollowedKindInfo& info : kFollowed) {
+    if (info.kind == Kind::kNamespace && (by_selector || !options_.watch_namespaces)) continue;
+    if (!resource_of(info.kind).namespaced || !one_by_one()) follow(info, {}, sink_);
   }
+  if (one_by_one())
+    for (const std::string& ns : options_.config_map_namespaces)
+      follow({Kind::kConfigMap, false}, ns, sink_);
+  if (!by_selector)
+    for (const std::string& ns : options_.namespaces) follow_namespace(ns);
   state_ = computed_state();
 }
 
-void KubeSource::Impl::add_reflector(Kind kind, const std::string& ns) {
-  ListWatchOptions options = options_.list_watch;
-  options.seed += static_cast<std::uint32_t>(reflectors_.size());
-  reflectors_.push_back(std::make_unique<Reflector>(
-      *client_, kind, ns, *this, keep_of(kind), [this] { update_state(); }, options
-  ));
+FollowedKind& KubeSource::Impl::follow(
+    const FollowedKindInfo& info, const std::string& ns, ObjectSink& sink
+) {
+  ListWatchOptions list_watch = options_.list_watch;
+  list_watch.seed = seed_++;
+  FollowedKind::Options options{
+      .kind = info.kind,
+      .ns = ns,
+      .label_selector = info.kind == Kind::kNamespace ? options_.namespace_selector : std::string(),
+      .keep = keep_of(info.kind),
+      .required = info.required,
+      .list_watch = list_watch,
+  };
+  followed_.push_back(std::make_unique<FollowedKind>(*client_, std::move(options), sink, [this] {
+    update_state();
+  }));
+  return *followed_.back();
 }
 
-KeepObject KubeSource::Impl::keep_of(Kind kind) {
-  if (kind == Kind::kSecret)
-    return [this](const json& object, const ObjectKey& key) {
-      return is_tls_secret(object) || keep_on_request(Kind::kSecret, key);
-    };
-  if (kind == Kind::kConfigMap)
-    return [this](const json&, const ObjectKey& key) {
-      return keep_on_request(Kind::kConfigMap, key);
-    };
-  return {};
+void KubeSource::Impl::follow_namespace(const std::string& ns) {
+  if (!namespaces_.insert(ns).second) return;
+  for (const FollowedKindInfo& info : kFollowed) {
+    if (!resource_of(info.kind).namespaced) continue;
+    if (info.kind == Kind::kConfigMap && options_.config_map_namespaces.contains(ns)) continue;
+    FollowedKind& followed = follow(info, ns, sink_);
+    if (started_ && info.kind != Kind::kIngress) followed.start();
+  }
 }
 
-bool KubeSource::Impl::keep_on_request(Kind kind, const ObjectKey& key) {
-  const bool all = kind == Kind::kConfigMap && !wanted_.contains(kind);
-  if (!all && !wants(kind, key)) return false;
-  kept_on_request_[kind].insert(key);
-  return true;
+void KubeSource::Impl::drop_namespace(const std::string& ns) {
+  if (namespaces_.erase(ns) == 0) return;
+  std::vector<Kind> gone;
+  for (auto& followed : followed_) {
+    const Kind kind = followed->kind();
+    const bool stays = kind == Kind::kConfigMap && options_.config_map_namespaces.contains(ns);
+    if (followed->ns() != ns || stays) continue;
+    followed->stop();
+    leaving_.push_back(std::move(followed));
+    gone.push_back(kind);
+  }
+  std::erase(followed_, nullptr);
+  for (const Kind kind : gone) {
+    std::erase_if(fetching_, [&](const auto& entry) {
+      return entry.first == kind && entry.second.ns == ns;
+    });
+    std::erase_if(kept_on_request_[kind], [&](const ObjectKey& key) { return key.ns == ns; });
+    sink_.replaced(kind, ns, {});
+  }
 }
 
-bool KubeSource::Impl::wants(Kind kind, const ObjectKey& key) const {
-  const auto keys = wanted_.find(kind);
-  return keys != wanted_.end() && keys->second.contains(key);
+void KubeSource::Impl::replaced(Kind, const std::string&, std::vector<Object> objects) {
+  std::set<std::string> now;
+  for (const Object& object : objects) now.insert(meta_of(object).key.name);
+  const std::set<std::string> before = namespaces_;
+  for (const std::string& ns : before)
+    if (!now.contains(ns)) drop_namespace(ns);
+  for (const std::string& ns : now) follow_namespace(ns);
+  update_state();
 }
 
-Reflector* KubeSource::Impl::reflector_of(Kind kind, const ObjectKey& key) {
-  for (const auto& reflector : reflectors_)
-    if (reflector->kind() == kind && (reflector->ns().empty() || reflector->ns() == key.ns))
-      return reflector.get();
+void KubeSource::Impl::upserted(Object object) {
+  const std::string& ns = meta_of(object).key.name;
+  if (namespaces_.contains(ns)) return;
+  log::info("Following namespace {}", ns);
+  follow_namespace(ns);
+  update_state();
+}
+
+void KubeSource::Impl::removed(Kind, const ObjectKey& key) {
+  if (!namespaces_.contains(key.name)) return;
+  log::info("No longer following namespace {}", key.name);
+  drop_namespace(key.name);
+  update_state();
+}
+
+void KubeSource::Impl::start_due_ingresses() {
+  for (const auto& followed : followed_)
+    if (followed->kind() == Kind::kIngress && !followed->started() &&
+        is_complete(followed->ns(), false))
+      followed->start();
+}
+
+FollowedKind* KubeSource::Impl::followed_of(Kind kind, const ObjectKey& key) {
+  for (const auto& followed : followed_)
+    if (followed->kind() == kind && (followed->ns().empty() || followed->ns() == key.ns))
+      return followed.get();
   return nullptr;
 }
 
@@ -167,77 +142,75 @@ void KubeSource::Impl::start() {
       "Following the Kubernetes API at {} ({})", client_->config().server.to_string(),
       client_->config().origin
   );
-  for (const auto& reflector : reflectors_) tasks_.spawn(reflector->run());
+  started_ = true;
+  for (const auto& followed : followed_)
+    if (followed->kind() != Kind::kIngress || followed->ns().empty()) followed->start();
 }
 
-void KubeSource::Impl::set_wanted(Kind kind, std::set<ObjectKey> keys) {
-  const std::set<ObjectKey> previous = std::exchange(wanted_[kind], std::move(keys));
-  for (const ObjectKey& key : wanted_[kind]) {
-    Reflector* reflector = reflector_of(kind, key);
-    if (reflector == nullptr || reflector->holds(key)) continue;
-    // The first list, when it comes, brings what is wanted.
-    if (!reflector->state().listed && !reflector->listing()) continue;
-    if (previous.contains(key) || !fetching_.emplace(kind, key).second) continue;
-    tasks_.spawn(fetch(*reflector, key));
-  }
-  forget_unwanted(kind);
+void KubeSource::Impl::stop() {
+  stopping_ = true;
+  for (const auto& followed : followed_) followed->stop();
 }
 
-void KubeSource::Impl::forget_unwanted(Kind kind) {
-  std::set<ObjectKey>& kept = kept_on_request_[kind];
-  for (auto key = kept.begin(); key != kept.end();) {
-    if (wants(kind, *key)) {
-      ++key;
-      continue;
-    }
-    if (Reflector* reflector = reflector_of(kind, *key)) reflector->forget(*key);
-    key = kept.erase(key);
-  }
-}
-
-Task<void> KubeSource::Impl::fetch(Reflector& reflector, ObjectKey key) {
-  Backoff backoff(
-      options_.list_watch.least_delay, options_.list_watch.most_delay, options_.list_watch.seed
-  );
-  Timer timer(client_->executor());
-  while (wants(reflector.kind(), key) && !reflector.holds(key)) {
-    const auto fetched = co_await reflector.fetch(key);
-    if (fetched) break;
-    if (fetched.error().code != Errc::kCancelled)
-      log::warning(
-          "Kubernetes API: get of {} {}: {} (trying on)", to_string(reflector.kind()),
-          key.to_string(), fetched.error().detail
-      );
-    timer.expires_after(backoff.next());
-    const auto waited = co_await timer.async_wait(kAsTuple);
-    static_cast<void>(waited);
-  }
-  fetching_.erase({reflector.kind(), key});
+bool KubeSource::Impl::stopped() const noexcept {
+  const auto at_end = [](const auto& followed) { return followed->stopped(); };
+  return std::ranges::all_of(followed_, at_end) && std::ranges::all_of(leaving_, at_end);
 }
 
 void KubeSource::Impl::update_state() {
-  if (tasks_.cancelled()) return;
+  if (stopping_) return;
+  std::erase_if(leaving_, [](const auto& followed) { return followed->stopped(); });
+  start_due_ingresses();
   SourceState next = computed_state();
   next.synced = next.synced || state_.synced;
   if (next.synced) next.waiting_for.clear();
   if (next.synced && !state_.synced) log::info("Kubernetes API: all objects are known");
   state_ = std::move(next);
-  source_changed(state_);
+  sink_.source_changed(state_);
+}
+
+bool KubeSource::Impl::is_complete(const std::string& ns, bool with_ingresses) const {
+  return std::ranges::all_of(followed_, [&](const auto& followed) {
+    const bool counts = followed->ns() == ns && followed->required() &&
+                        (with_ingresses || followed->kind() != Kind::kIngress);
+    return !counts || followed->state().listed;
+  });
+}
+
+bool KubeSource::Impl::is_blocked(const std::string& ns) const {
+  return std::ranges::any_of(followed_, [&](const auto& followed) {
+    return followed->ns() == ns && followed->required() && followed->state().refused;
+  });
+}
+
+std::set<std::string> KubeSource::Impl::left_out() const {
+  std::set<std::string> blocked;
+  bool any_complete = false;
+  for (const std::string& ns : namespaces_) {
+    if (is_complete(ns, true))
+      any_complete = true;
+    else if (is_blocked(ns))
+      blocked.insert(ns);
+  }
+  return any_complete ? blocked : std::set<std::string>{};
 }
 
 SourceState KubeSource::Impl::computed_state() const {
   SourceState state;
+  const std::set<std::string> out = left_out();
   std::size_t waiting = 0;
   std::size_t troubled = 0;
-  for (const auto& reflector : reflectors_) {
-    const ListWatchState& current = reflector->state();
-    if (!current.error.empty() && ++troubled == 1) state.trouble = current.error;
-    const bool settled = current.listed || (current.refused && !is_required(reflector->kind()));
-    if (settled || ++waiting > 1) continue;
-    state.waiting_for = current.error.empty()
-                            ? fmt::format("list of {}", resource_of(reflector->kind()).display)
-                            : current.error;
+  const FollowedKind* first = nullptr;
+  for (const auto& followed : followed_) {
+    const std::string& error = followed->state().error;
+    if (!error.empty() && ++troubled == 1) state.trouble = error;
+    if (followed->settled() || out.contains(followed->ns())) continue;
+    ++waiting;
+    // What goes wrong says more than what is under way.
+    if (first == nullptr || (first->state().error.empty() && !error.empty()))
+      first = followed.get();
   }
+  if (first != nullptr) state.waiting_for = first->waiting_for();
   state.synced = waiting == 0;
   if (waiting > 1) state.waiting_for += fmt::format(" (and {} more lists)", waiting - 1);
   if (troubled > 1) state.trouble += fmt::format(" (and {} more)", troubled - 1);

@@ -17,7 +17,10 @@
 namespace cppx::controller {
 
 struct KubeSourceOptions {
-  std::vector<std::string> namespaces;  ///< Empty: all.
+  std::vector<std::string> namespaces;  ///< Empty: all, or those of `namespace_selector`.
+  /// Label selector of the namespaces to follow, instead of `namespaces`; those that begin or cease
+  /// to match are followed and dropped at run time. Empty: none.
+  std::string namespace_selector;
   /// Where ConfigMaps are followed too when `namespaces` is not empty: that of --configmap, as a
   /// rule.
   std::set<std::string> config_map_namespaces;
@@ -34,7 +37,9 @@ struct KubeSourceOptions {
 ///
 /// Synced means that every kind was listed, or that the server refuses a kind which can be done
 /// without (IngressClass, ConfigMap, Namespace). A refused kind never keeps the others from being
-/// delivered.
+/// delivered, and neither does a namespace in which something is refused, as long as another is
+/// complete. Where namespaces are followed one by one, the Ingresses of each come last: a route
+/// never comes before what it leads to.
 class KubeSource {
  public:
   /// Reads the credentials: errors are one line for the user. `sink` must live until stopped().

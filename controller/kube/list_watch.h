@@ -13,6 +13,8 @@
 #include "base/error.h"
 #include "controller/kube/api_client.h"
 #include "controller/kube/backoff.h"
+#include "controller/kube/json_text.h"
+#include "controller/kube/list_gate.h"
 #include "controller/kube/task.h"
 #include "controller/kube/watch_event.h"
 
@@ -52,6 +54,9 @@ struct ListWatchOptions {
   std::chrono::milliseconds quiet_watch{1'000
   };  ///< A watch that ends sooner without an event failed.
   std::size_t page_limit = 500;
+  bool streaming_lists = true;  ///< Where the server has them; otherwise in pages.
+  std::chrono::milliseconds list_progress{30'000
+  };  ///< A streamed list as quiet as that has failed.
   std::uint32_t seed = std::random_device{}();
 };
 
@@ -59,11 +64,17 @@ struct ListWatchOptions {
 /// resumed from the last resourceVersion; when the server no longer has that (410), or keeps
 /// refusing the watch, it lists again. Nothing is ever reported as deleted because the server went
 /// away.
+///
+/// A list comes as the first events of a watch where the server can do that (sendInitialEvents),
+/// otherwise in pages. Either way it passes the client's ListGate, and its items are told one by
+/// one.
 class ListWatch {
  public:
-  /// `display` names the collection in the log ("Ingresses"). References live as long as run().
+  /// `selection` are the parameters that select among the objects, ready to be sent
+  /// ("labelSelector=a%3Db"), or none. `display` names the collection in the log ("Ingresses").
+  /// References live as long as run().
   ListWatch(
-      ApiClient& client, std::string collection, std::string field_selector, std::string display,
+      ApiClient& client, std::string collection, std::string selection, std::string display,
       ListWatchHandler& handler, ListWatchOptions options
   );
   ListWatch(const ListWatch&) = delete;
@@ -79,14 +90,25 @@ class ListWatch {
   using Timer = boost::asio::basic_waitable_timer<Clock, boost::asio::wait_traits<Clock>, Executor>;
 
   Task<Result<void>> list();
-  Task<Result<nlohmann::json>> list_page(std::string continuation, bool paged);
+  Task<Result<ListPage>> list_page(std::string continuation, bool paged);
   Task<void> list_once();
+  Task<void> stream_once();
   Task<void> watch_once();
-  Task<Result<void>> watch();
+  Task<void> after_watch(Result<void> watched, Clock::time_point started);
+  Task<Result<void>> watch(std::string target, std::chrono::seconds timeout);
+  Task<Result<void>> follow(WatchStream& stream, Clock::time_point end);
+  Error refused_watch(const ApiResponse& response);
+  Error refused_stream(Error error);
+  void stream_failed(const Result<void>& streamed);
   Result<void> handle_line(std::string_view line);
   Result<void> handle_event(const WatchEvent& event);
+  Result<void> handle_initial(const WatchEvent& event);
+  void initial_events_ended(std::string version);
+  [[nodiscard]] std::chrono::seconds pick_timeout();
   [[nodiscard]] std::string list_target(const std::string& continuation, bool paged) const;
   [[nodiscard]] std::string watch_target(std::chrono::seconds timeout) const;
+  [[nodiscard]] std::string stream_target(std::chrono::seconds timeout) const;
+  [[nodiscard]] std::string collection_with(std::string query) const;
   void failed(std::string_view doing, const Error& error);
   void succeeded();
   /// How long to wait after a failure.
@@ -96,7 +118,7 @@ class ListWatch {
 
   ApiClient& client_;
   std::string collection_;
-  std::string field_selector_;
+  std::string selection_;
   std::string display_;
   ListWatchHandler& handler_;
   ListWatchOptions options_;
@@ -108,7 +130,9 @@ class ListWatch {
   unsigned status_ = 0;                              ///< Of the last answer, 0 without one;
   std::optional<std::chrono::seconds> retry_after_;  ///< and what it asked for.
   unsigned refused_watches_ = 0;                     ///< In a row, by a server that is there.
-  bool watch_fruitful_ = false;                      ///< The present watch brought an event.
+  std::optional<ListGate::Pass> streaming_;  ///< While the initial events of a watch come in.
+  unsigned failed_streams_ = 0;              ///< In a row, opened well and never complete.
+  bool watch_fruitful_ = false;              ///< The present watch brought an event.
 };
 
 }  // namespace cppx::controller

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "controller/kube/resource.h"
+#include "controller/kube/url.h"
 #include "controller/kube/watch_event.h"
 #include "controller/model/decode.h"
 
@@ -19,11 +20,19 @@ ObjectKey key_of(const json& object) {
   return {metadata_text(object, "namespace"), metadata_text(object, "name")};
 }
 
+std::string selection(std::string_view fields, std::string_view labels) {
+  std::string parameters;
+  if (!fields.empty()) parameters += "fieldSelector=" + encode_query_value(fields);
+  if (labels.empty()) return parameters;
+  if (!parameters.empty()) parameters += '&';
+  return parameters + "labelSelector=" + encode_query_value(labels);
+}
+
 }  // namespace
 
 Reflector::Reflector(
-    ApiClient& client, Kind kind, std::string ns, ObjectSink& sink, KeepObject keep,
-    StateChanged state_changed, ListWatchOptions options
+    ApiClient& client, Kind kind, std::string ns, std::string_view label_selector, ObjectSink& sink,
+    KeepObject keep, StateChanged state_changed, ListWatchOptions options
 )
     : client_(client),
       kind_(kind),
@@ -33,7 +42,7 @@ Reflector::Reflector(
       on_state_(std::move(state_changed)),
       watch_(
           client, collection_path(resource_of(kind), ns_),
-          std::string(resource_of(kind).field_selector),
+          selection(resource_of(kind).field_selector, label_selector),
           ns_.empty() ? std::string(resource_of(kind).display)
                       : std::string(resource_of(kind).display) + " in namespace " + ns_,
           *this, options

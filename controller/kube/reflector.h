@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
@@ -26,10 +27,11 @@ class Reflector final : private ListWatchHandler {
  public:
   using StateChanged = std::function<void()>;
 
-  /// `ns` empty: all namespaces. `keep` may be empty: everything. References live as long as run().
+  /// `ns` empty: all namespaces. `label_selector` empty: objects with any labels. `keep` may be
+  /// empty: everything. References live as long as run().
   Reflector(
-      ApiClient& client, Kind kind, std::string ns, ObjectSink& sink, KeepObject keep,
-      StateChanged state_changed, ListWatchOptions options
+      ApiClient& client, Kind kind, std::string ns, std::string_view label_selector,
+      ObjectSink& sink, KeepObject keep, StateChanged state_changed, ListWatchOptions options
   );
 
   /// Ends only when cancelled.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "controller/kube/api_error.h"
+#include "controller/kube/json_text.h"
 
 namespace cppx::controller {
 namespace {
@@ -25,7 +26,7 @@ Error broken(std::string detail) {
 }  // namespace
 
 Result<WatchEvent> parse_watch_event(std::string_view line) {
-  json event = json::parse(line, nullptr, false);
+  json event = parse_json(line);
   if (!event.is_object()) return broken("not a JSON object");
   const auto type = event.find("type");
   const auto object = event.find("object");
@@ -42,6 +43,15 @@ std::string metadata_text(const json& object, std::string_view name) {
   const auto field = metadata->find(name);
   if (field == metadata->end() || !field->is_string()) return {};
   return field->get<std::string>();
+}
+
+bool ends_initial_events(const json& bookmark) {
+  const auto metadata = bookmark.find("metadata");
+  if (metadata == bookmark.end() || !metadata->is_object()) return false;
+  const auto annotations = metadata->find("annotations");
+  if (annotations == metadata->end() || !annotations->is_object()) return false;
+  const auto mark = annotations->find("k8s.io/initial-events-end");
+  return mark != annotations->end() && *mark == "true";
 }
 
 Error error_of_status_object(const json& status) {

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from cluster.api_proxy import ApiProxy
 from cluster.cluster import Cluster, missing_programs
 from cluster.dns import NameServer
 from cluster.ingress_process import Ingress
@@ -119,10 +120,25 @@ def start_cppx(cluster, kubeconfig):
     failures = []
     for cppx in started:
         try:
-            cppx.stop()
+            # A test may have ended it by itself.
+            if cppx in Ingress.running:
+                cppx.stop()
         except AssertionError as failure:
             failures.append(str(failure))
     assert not failures, "\n".join(failures)
+
+
+@pytest.fixture
+def proxy(cluster):
+    """What stands between the test's cppx (see `proxied`) and the API server."""
+    with ApiProxy(cluster) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def proxied(cluster, proxy, start_cppx):
+    """A cppx of the test's own that reaches the API server through `proxy`."""
+    return start_cppx(kubeconfig=proxy.kubeconfig(cluster.account_token()))
 
 
 _hosts = itertools.count(1)

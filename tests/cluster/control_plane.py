@@ -41,7 +41,7 @@ class ControlPlane:
         self.authority = Authority()
         self.token = secrets.token_hex(16)
         self._etcd_program = etcd or program("etcd")
-        self._context = ssl.create_default_context(cadata=self.authority.pem.decode())
+        self.context = ssl.create_default_context(cadata=self.authority.pem.decode())
 
     def start(self):
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -117,7 +117,7 @@ class ControlPlane:
 
     def _connect(self):
         with self.network.entered():
-            connection = http.client.HTTPSConnection("127.0.0.1", API_PORT, timeout=20, context=self._context)
+            connection = http.client.HTTPSConnection("127.0.0.1", API_PORT, timeout=20, context=self.context)
             connection.connect()
         return connection
 

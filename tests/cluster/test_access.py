@@ -5,6 +5,7 @@ import yaml
 
 from cluster.cluster import RBAC
 from cluster.objects import deployment, ingress, path, service
+from cluster.rights import CLASSES, binding, grant, make_account, role
 from support.waiting import wait_for
 
 ACCOUNT_FOLDER = "/run/secrets/kubernetes.io/serviceaccount"
@@ -45,7 +46,7 @@ def in_cluster(cluster, tmp_path):
 def test_the_roles_read_and_write_nothing_but_status_events_and_the_lease():
     rules = [rule for item in yaml.safe_load_all(RBAC.read_text()) for rule in item.get("rules", ())]
     verbs = {(resource, verb) for rule in rules for resource in rule["resources"] for verb in rule["verbs"]}
-    read = {"services", "secrets", "configmaps", "endpointslices", "ingresses", "ingressclasses"}
+    read = {"services", "secrets", "configmaps", "endpointslices", "ingresses", "ingressclasses", "namespaces"}
     assert {resource for resource, verb in verbs if verb == "watch"} == read
     assert {(resource, verb) for resource, verb in verbs if verb not in ("get", "list", "watch")} == {
         ("ingresses/status", "update"),
@@ -112,35 +113,11 @@ def test_a_missing_right_is_reported(cluster, start_cppx):
 
 def test_a_role_in_one_namespace_is_enough_to_watch_that_one(web, host, cluster, start_cppx):
     """--watch-namespace asks for nothing outside that namespace but the IngressClasses (and nodes, for the status)."""
-    rules = [rule for item in yaml.safe_load_all(RBAC.read_text()) for rule in item.get("rules", ())]
-    subject = [{"kind": "ServiceAccount", "name": "narrow", "namespace": web.name}]
-    group, api_version = "rbac.authorization.k8s.io", "rbac.authorization.k8s.io/v1"
-    classes = {"apiGroups": ["networking.k8s.io"], "resources": ["ingressclasses"], "verbs": ["get", "list", "watch"]}
     name = f"classes-{web.name}"
-    web.apply(
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "narrow"}},
-        {"apiVersion": api_version, "kind": "Role", "metadata": {"name": "narrow"}, "rules": rules},
-        {
-            "apiVersion": api_version,
-            "kind": "RoleBinding",
-            "metadata": {"name": "narrow"},
-            "roleRef": {"apiGroup": group, "kind": "Role", "name": "narrow"},
-            "subjects": subject,
-        },
-    )
-    cluster.apply(
-        {"apiVersion": api_version, "kind": "ClusterRole", "metadata": {"name": name}, "rules": [classes]},
-        {
-            "apiVersion": api_version,
-            "kind": "ClusterRoleBinding",
-            "metadata": {"name": name},
-            "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": name},
-            "subjects": subject,
-        },
-    )
-    kubeconfig = cluster.control_plane.write_kubeconfig(
-        "narrow", {"token": web.kubectl("create", "token", "narrow").strip()}
-    )
+    token = make_account(web, "narrow")
+    grant(web, "narrow", web.name)
+    cluster.apply(role(name, CLASSES, "ClusterRole"), binding(name, "narrow", web.name, "ClusterRole"))
+    kubeconfig = cluster.control_plane.write_kubeconfig("narrow", {"token": token})
     flags = [f"--watch-namespace={web.name}", "--publish-status-address=192.0.2.77"]
     cppx = start_cppx(kubeconfig=kubeconfig, flags=flags, environment={"POD_NAMESPACE": web.name})
     cppx.wait_for_status(host, 200)

@@ -25,6 +25,7 @@ def test_cppx_serves_and_follows_changes_without_streaming_lists(old_cluster, ho
     with old_cluster.space() as space, Ingress(old_cluster, old_cluster.account_kubeconfig()) as cppx:
         space.apply(deployment("web"), service("web"), ingress("web", {host: [path("web")]}))
         cppx.wait_for_pods_behind(host, space.wait_for_pods("web", 3))
+        assert cppx.log.count("no streaming lists") == 1
         old_cluster.control_plane.api_server.kill()
         old_cluster.control_plane.start_api_server()
         space.scale("web", 4)

@@ -1,4 +1,4 @@
-"""A client that asks all the time."""
+"""Requests that run while a test does something else."""
 
 import threading
 

@@ -74,6 +74,10 @@ def test_unknown_command(run):
         ("--election-ttl", "10ms"),
         ("--election-id", "No Name"),
         ("--status-update-interval", "4"),
+        ("--watch-namespace", "shop,Not_A_Name"),
+        ("--watch-namespace-selector", "team in (a"),
+        ("--snapshot-cache", "."),
+        ("--snapshot-cache-key-file", "key"),
     ],
 )
 def test_a_value_that_cannot_be_used(run, manifests, flag, value):
@@ -121,6 +125,25 @@ users: [{name: u, user: {token: t}}]
     expect_error_of_use(run(f"--kubeconfig={tmp_path}/config", *PORTS), "missing-ca.crt")
 
 
+def test_namespaces_by_name_and_by_selector(run):
+    outcome = run("--watch-namespace=a", "--watch-namespace-selector=b=c", *PORTS)
+    expect_error_of_use(outcome, "--watch-namespace-selector", "--watch-namespace")
+
+
+@pytest.mark.parametrize("name", ["missing", "file"])
+def test_a_snapshot_cache_that_is_no_folder(run, tmp_path, name):
+    (tmp_path / "file").write_text("")
+    outcome = run("--apiserver-host=http://127.0.0.1:1", f"--snapshot-cache={tmp_path}/{name}", *PORTS)
+    expect_error_of_use(outcome, "--snapshot-cache", f"{tmp_path}/{name}")
+
+
+def test_a_key_that_is_too_short(run, tmp_path):
+    (tmp_path / "key").write_bytes(b"k" * 31)
+    arguments = [f"--snapshot-cache={tmp_path}", f"--snapshot-cache-key-file={tmp_path}/key"]
+    outcome = run("--apiserver-host=http://127.0.0.1:1", *arguments, *PORTS)
+    expect_error_of_use(outcome, "--snapshot-cache-key-file", f"{tmp_path}/key")
+
+
 def test_neither_manifests_nor_a_cluster(run):
     expect_error_of_use(run(*PORTS), "--manifests")
 
@@ -155,6 +178,9 @@ FLAGS = {
     "--watch-ingress-without-class": "false",
     "--ingress-class-by-name": "false",
     "--watch-namespace": None,
+    "--watch-namespace-selector": None,
+    "--snapshot-cache": None,
+    "--snapshot-cache-key-file": None,
     "--configmap": None,
     "--default-ssl-certificate": None,
     "--default-backend-service": None,

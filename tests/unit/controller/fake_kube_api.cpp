@@ -136,6 +136,7 @@ FakeReply FakeKubeApi::answer(const FakeRequest& request) {
       question == std::string::npos ? "" : request.target.substr(question + 1);
   if (!target.name.empty() && before_read) before_read(request);
   if (!target.name.empty()) return get(target.collection, target.ns + "/" + target.name);
+  if (parameter(query, "sendInitialEvents") == "true") return stream(target.collection, target.ns);
   if (parameter(query, "watch") == "1") return watch(target.collection, target.ns, query);
   return list(target.collection, target.ns, query);
 }
@@ -246,6 +247,28 @@ FakeReply FakeKubeApi::list(
   FakeReply reply;
   reply.body = json{{"kind", "List"}, {"metadata", metadata}, {"items", items}}.dump();
   if (after_page) after_page();
+  return reply;
+}
+
+std::string FakeKubeApi::end_line() const {
+  const json metadata = {
+      {"resourceVersion", std::to_string(revision_)},
+      {"annotations", {{"k8s.io/initial-events-end", "true"}}}
+  };
+  return event_line("BOOKMARK", {{"metadata", metadata}});
+}
+
+void FakeKubeApi::end_initial_events(const std::string& collection) {
+  server.push(collection + "?watch", end_line());
+}
+
+FakeReply FakeKubeApi::stream(const std::string& collection, const std::string& ns) {
+  if (!streams) return error_reply(422, "sendInitialEvents is forbidden for watch");
+  FakeReply reply;
+  reply.end = FakeReply::End::kHold;
+  for (const auto& [key, object] : collections_[collection])
+    if (ns.empty() || key.starts_with(ns + "/")) reply.body += event_line("ADDED", object);
+  if (ends_initial_events) reply.body += end_line();
   return reply;
 }
 

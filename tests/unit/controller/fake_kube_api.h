@@ -41,6 +41,13 @@ class FakeKubeApi {
   std::function<void(const FakeRequest&)> before_read;
   /// Every write, before it is decided on.
   std::function<void(const FakeRequest&)> before_write;
+  /// Whether lists may be streamed; without, sendInitialEvents gets 422.
+  bool streams = true;
+  /// Whether a streamed list comes to its end by itself, or waits for end_initial_events().
+  bool ends_initial_events = true;
+  /// The bookmark that ends the initial events of all streamed lists of the collection under way.
+  void end_initial_events(const std::string& collection);
+
   /// Every answer to a list page, so that something may happen between two.
   std::function<void()> after_page;
 
@@ -63,6 +70,8 @@ class FakeKubeApi {
   FakeReply answer(const FakeRequest& request);
   FakeReply list(const std::string& collection, const std::string& ns, const std::string& query);
   FakeReply watch(const std::string& collection, const std::string& ns, const std::string& query);
+  FakeReply stream(const std::string& collection, const std::string& ns);
+  [[nodiscard]] std::string end_line() const;
   FakeReply get(const std::string& collection, const std::string& key);
   FakeReply write(const FakeRequest& request);
   FakeReply create(const std::string& collection, const std::string& ns, nlohmann::json object);

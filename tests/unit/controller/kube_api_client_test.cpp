@@ -1,6 +1,8 @@
 #include <zlib.h>
 
+#include <filesystem>
 #include <memory>
+#include <optional>
 
 #include <boost/asio/ip/tcp.hpp>
 #include <catch2/catch_test_macros.hpp>
@@ -243,20 +245,79 @@ TEST_CASE("ApiClient: answers that are cut or no HTTP are told", "[controller]")
   CHECK(test.get().error().code == Errc::kUnavailable);
 }
 
-TEST_CASE("ApiClient: a refused token is read again", "[controller]") {
-  Setup test;
+TEST_CASE("ApiClient: a refused token is read again, and the request repeated", "[controller]") {
   const TemporaryFolder folder;
+  Setup test;
   test.config.token_file = folder.write("token", "old");
-  REQUIRE(test.get());
-  folder.write("token", "new");
-  test.reply = [](const FakeRequest& request) {
-    const bool good = request.headers.at("authorization") == "Bearer new";
-    return FakeReply{good ? 200U : 401U, {}, "{}"};
+  std::string good = "new";
+  test.reply = [&](const FakeRequest& request) {
+    // Written between the question and the answer.
+    folder.write("token", "new");
+    const bool accepted = request.headers.at("authorization") == "Bearer " + good;
+    return FakeReply{accepted ? 200U : 401U, {}, "{}", End::kKeepAlive};
   };
-  const auto refused = test.get();
-  REQUIRE_FALSE(refused);
-  CHECK(refused.error().code == Errc::kUnauthorized);
-  CHECK(test.get());
+  SECTION("a plain request") { CHECK(test.get()); }
+  SECTION("a watch") {
+    const auto opening = run_task(test.io, test.client().watch("/w"));
+    REQUIRE(opening);
+    CHECK(opening->response.status == 200);
+  }
+  SECTION("not when there is no newer one") {
+    good = "none of them";
+    const auto refused = test.get();
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == Errc::kUnauthorized);
+  }
+  CHECK(test.server.requests.size() == 2);
+}
+
+TEST_CASE("ApiClient: a rotated token is used by the next request", "[controller]") {
+  const TemporaryFolder folder;
+  Setup test;
+  test.config.token_file = folder.write("token", "first");
+  REQUIRE(test.get());
+  std::filesystem::rename(folder.write("next", "second"), test.config.token_file);
+  REQUIRE(test.get());
+  CHECK(test.server.requests[0].headers.at("authorization") == "Bearer first");
+  CHECK(test.server.requests[1].headers.at("authorization") == "Bearer second");
+}
+
+TEST_CASE("ApiClient: a slow answer is not a dead one", "[controller]") {
+  Setup test(nullptr, quick());
+  test.reply = [](const FakeRequest&) { return FakeReply{200, {}, "{\"a\":", End::kHold}; };
+  std::optional<Result<json>> result;
+  boost::asio::co_spawn(
+      test.io.get_executor(), test.client().get("/x"),
+      [&result](const std::exception_ptr&, Result<json> value) { result.emplace(std::move(value)); }
+  );
+  // In all longer than the timeout, but never without a byte for as long as that.
+  for (int i = 0; i < 4; ++i) {
+    test.io.run_for(75ms);
+    test.server.push("/x", i < 3 ? " " : "1}");
+  }
+  test.server.end_held();
+  REQUIRE(run_until(test.io, [&] { return result.has_value(); }));
+  REQUIRE(*result);
+  CHECK((**result)["a"] == 1);
+}
+
+TEST_CASE("ApiClient: lines of a compressed watch", "[controller]") {
+  Setup test;
+  const std::string packed = gzip("{\"n\":1}\n{\"n\":2}\n");
+  test.reply = [&](const FakeRequest&) {
+    return FakeReply{200, {{"Content-Encoding", "gzip"}}, packed.substr(0, 12), End::kHold};
+  };
+  auto opening = run_task(test.io, test.client().watch("/w"));
+  REQUIRE(opening);
+  REQUIRE(opening->stream != nullptr);
+  const auto next = [&](std::chrono::milliseconds patience) {
+    return run_task(test.io, opening->stream->next(std::chrono::steady_clock::now() + patience));
+  };
+  test.server.push("/w", packed.substr(12));
+  CHECK(next(5s).value() == "{\"n\":1}");
+  CHECK(next(5s).value() == "{\"n\":2}");
+  test.server.push("/w", "no gzip");
+  CHECK(next(5s).error().code == Errc::kParse);
 }
 
 TEST_CASE("ApiClient: TLS with the right authority and name", "[controller]") {
@@ -326,7 +387,7 @@ TEST_CASE("ApiClient: lines of a watch", "[controller]") {
   auto opening = run_task(test.io, test.client().watch("/w?watch=1"));
   REQUIRE(opening);
   REQUIRE(opening->stream);
-  CHECK(test.server.requests[0].headers.at("accept-encoding") == "identity");
+  CHECK(test.server.requests[0].headers.at("accept-encoding") == "gzip");
   const auto next = [&](std::chrono::milliseconds patience = 5s) {
     return run_task(test.io, opening->stream->next(std::chrono::steady_clock::now() + patience));
   };

@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 const Credentials::Time kStart{1000s};
 
 TEST_CASE(
-    "Credentials: a token file is read again, but not more than once a minute", "[controller]"
+    "Credentials: a token file is read again when it has changed, or once a minute", "[controller]"
 ) {
   const TemporaryFolder folder;
   KubeConfig config = plain_config("http://127.0.0.1:1");
@@ -23,13 +23,17 @@ TEST_CASE(
   REQUIRE(credentials);
   CHECK(credentials->token(kStart) == "first");
   folder.write("token", "second\n");
-  CHECK(credentials->token(kStart + 59s) == "first");
-  CHECK(credentials->token(kStart + 60s) == "second");
-  folder.write("token", "third\n");
-  CHECK(credentials->token(kStart + 100s) == "second");
-  SECTION("at once after the server refused it") {
+  CHECK(credentials->token(kStart + 1s) == "second");
+  SECTION("a new file behind the same name") {
+    std::filesystem::rename(folder.write("next", "thirds\n"), config.token_file);
+    CHECK(credentials->token(kStart + 2s) == "thirds");
+  }
+  SECTION("at once after the server refused it, whatever the file's times say") {
     credentials->expire();
-    CHECK(credentials->token(kStart + 101s) == "third");
+    CHECK(credentials->token(kStart + 2s) == "second");
+  }
+  SECTION("a clock that goes on by years") {
+    CHECK(credentials->token(kStart + std::chrono::years(30)) == "second");
   }
   SECTION("the old one stays when the file is gone or empty") {
     folder.write("token", " \n");

@@ -20,7 +20,7 @@ struct Setup {
   explicit Setup(ListWatchOptions options = quick_list_watch(), std::string ns = {})
       : client(ApiClient::create(io, plain_config(api.server.url())).value()),
         reflector(
-            *client, Kind::kService, std::move(ns), sink, {}, [this] { ++state_changes; }, options
+            *client, Kind::kService, std::move(ns), {}, sink, {}, [this] { ++state_changes; }, options
         ) {}
   ~Setup() {
     tasks.cancel();
@@ -344,7 +344,9 @@ TEST_CASE(
     "ListWatch: ends up with what the server has, whatever happens on the way", "[controller]"
 ) {
   for (const unsigned seed : {1U, 2U, 3U, 4U}) {
-    Setup test;
+    auto options = quick_list_watch();
+    options.streaming_lists = seed % 2 == 0;
+    Setup test(options);
     std::minstd_rand random(seed);
     std::set<std::string> there;
     test.start();

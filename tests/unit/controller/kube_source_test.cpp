@@ -106,6 +106,21 @@ TEST_CASE("KubeSource: a refused kind never blocks the others", "[controller]") 
   CHECK(test.sink.has(Kind::kService, "shop", "web"));
 }
 
+TEST_CASE("KubeSource: not all kinds are listed at the same moment", "[controller]") {
+  Setup test;
+  test.options.list_watch.streaming_lists = true;
+  test.api.ends_initial_events = false;
+  test.start();
+  const auto streaming = [&] { return test.api.server.held("sendInitialEvents"); };
+  REQUIRE(test.until([&] { return streaming() == 3; }));
+  test.io.run_for(std::chrono::milliseconds(20));
+  CHECK(streaming() == 3);
+  test.api.ends_initial_events = true;
+  for (const char* kind : {"/ingresses", "/ingressclasses", "/services"})
+    test.api.end_initial_events(kind);
+  REQUIRE(test.until([&] { return test.source->state().synced; }));
+}
+
 TEST_CASE("KubeSource: namespaces are followed one by one", "[controller]") {
   KubeSourceOptions options;
   options.namespaces = {"bank", "shop"};
@@ -144,8 +159,11 @@ TEST_CASE("KubeSource: of the Secrets only TLS and wanted ones are kept", "[cont
   REQUIRE(test.start_and_sync());
   CHECK(test.has_secret("cert"));
   CHECK_FALSE(test.has_secret("auth"));
-  const std::string& list = test.api.server.requests.at(4).target;
-  CHECK(list.find("fieldSelector=type%21%3Dhelm.sh%2Frelease.v1") != std::string::npos);
+  for (const FakeRequest& request : test.api.server.requests)
+    if (request.target.starts_with(kSecrets))
+      CHECK(
+          request.target.find("fieldSelector=type%21%3Dhelm.sh%2Frelease.v1") != std::string::npos
+      );
 
   test.source->set_wanted(Kind::kSecret, {{"shop", "auth"}, {"shop", "missing"}});
   REQUIRE(test.until([&] { return test.has_secret("auth"); }));

@@ -57,6 +57,7 @@ ListWatchOptions quick_list_watch() {
   options.refused_delay = std::chrono::milliseconds(20);
   options.quiet_watch = std::chrono::milliseconds(10);
   options.page_limit = 3;
+  options.streaming_lists = false;
   options.seed = 7;
   return options;
 }
