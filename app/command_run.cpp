@@ -3,13 +3,16 @@
 
 #include <chrono>
 #include <cstdio>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include <boost/asio.hpp>
 
+#include "app/admin_routes.h"
 #include "app/admin_server.h"
 #include "app/commands.h"
 #include "app/memory_guard.h"
@@ -35,15 +38,33 @@ constexpr std::chrono::seconds kHealthPatience{2};
 /// Lets a hook see what is published on its way to the proxy.
 class HookedSink final : public routing::SnapshotSink {
  public:
-  HookedSink(routing::SnapshotSink& next, const ServeHooks& hooks) : next_(next), hooks_(hooks) {}
+  using Retire = std::function<void(std::shared_ptr<const routing::Snapshot>)>;
+
+  /// `retire` gets each snapshot when there is a newer one.
+  HookedSink(routing::SnapshotSink& next, const ServeHooks& hooks, Retire retire)
+      : next_(next), hooks_(hooks), retire_(std::move(retire)) {}
   void publish(std::shared_ptr<const routing::Snapshot> snapshot) override {
     if (hooks_.on_snapshot) hooks_.on_snapshot(*snapshot);
-    next_.publish(std::move(snapshot));
+    {
+      const std::scoped_lock lock(mutex_);
+      std::swap(last_, snapshot);
+    }
+    next_.publish(last());
+    retire_(std::move(snapshot));
+  }
+
+  /// The newest one; null before the first. From any thread.
+  std::shared_ptr<const routing::Snapshot> last() const {
+    const std::scoped_lock lock(mutex_);
+    return last_;
   }
 
  private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<const routing::Snapshot> last_;
   routing::SnapshotSink& next_;
   const ServeHooks& hooks_;
+  Retire retire_;
 };
 
 proxy::ProxyOptions proxy_options(
@@ -86,13 +107,11 @@ class Server {
         // instead.
         proxy_(
             proxy_options(flags, predecessor_, memory_),
-            [this](std::shared_ptr<const routing::Snapshot> old) {
-              asio::post(io_, [old = std::move(old)] {});
-            }
+            [this](auto old) { free_here(std::move(old)); }
         ),
-        sink_(proxy_, hooks),
+        sink_(proxy_, hooks, [this](auto old) { free_here(std::move(old)); }),
         controller_(flags.controller, sink_),
-        admin_(io_, [this](const std::string& path) { return answer(path); }),
+        admin_(io_, [this](const AdminRequest& request) { return answer(request); }),
         succession_(io_, [this] { return offered(); }, [this] { on_successor_serves(); }) {}
 
   Result<void> start() {
@@ -251,7 +270,12 @@ class Server {
     });
   }
 
-  AdminReply answer(const std::string& path) {
+  void free_here(std::shared_ptr<const routing::Snapshot> old) {
+    asio::post(io_, [old = std::move(old)] {});
+  }
+
+  AdminReply answer(const AdminRequest& request) {
+    const std::string& path = request.path;
     const auto status = controller_.status();
     if (path == "/metrics")
       return {
@@ -261,7 +285,15 @@ class Server {
     if (path == "/livez") return {.body = "ok\n"};
     if (path == "/readyz" || path == flags_.health_check_path || path == "/healthz")
       return readiness(path == "/readyz", status);
-    return {.status = 404, .body = "known here: /healthz /livez /metrics /readyz\n"};
+    if (path == "/explain" || path == "/routes")
+      return answer_about_routes(
+          request, {.snapshot = sink_.last(),
+                    .diagnostics = status.diagnostics,
+                    .options = flags_.controller.translate}
+      );
+    return {
+        .status = 404, .body = "known here: /explain /healthz /livez /metrics /readyz /routes\n"
+    };
   }
 
   AdminReply readiness(bool must_serve, const controller::ControllerStatus& status) const {

@@ -47,7 +47,8 @@ void add_source_flags(CLI::App& app, RawFlags& raw) {
          "File or folder of manifests (YAML or JSON) to serve instead of a cluster; may be repeated"
   )
       ->group(group)
-      ->type_name("PATH");
+      ->type_name("PATH")
+      ->allow_extra_args(false);
   app.add_option(
          "--kubeconfig", raw.kubeconfig,
          "kubeconfig file; without it and without --manifests: the cluster this pod runs in"
@@ -240,6 +241,46 @@ void add_ignored_flags(CLI::App& app, std::vector<std::string>& ignored) {
   }
 }
 
+/// What `explain` and `routes` have in common: whom to ask, and how to answer.
+CLI::App* add_query_command(
+    CLI::App& app, const char* name, const char* what, Flags& flags, Command command
+) {
+  auto* sub = app.add_subcommand(name, what);
+  sub->add_option(
+         "--from", flags.explain.from,
+         "Admin address of a running cppx (http://127.0.0.1:10254), instead of manifests or a "
+         "cluster"
+  )
+      ->type_name("URL");
+  sub->add_option_function<std::string>(
+         "-o,--output", [&flags](const std::string& form) { flags.explain.json = form == "json"; },
+         "Form of the answer: text or json [text]"
+  )
+      ->type_name("FORM")
+      ->check(CLI::IsMember({"text", "json"}));
+  sub->final_callback([&flags, command] { flags.command = command; });
+  return sub;
+}
+
+void add_explain_commands(CLI::App& app, Flags& flags) {
+  auto& words = flags.explain.words;
+  auto* explain = add_query_command(
+      app, "explain", "Say what would serve a request, and why nothing else does", flags,
+      Command::kExplain
+  );
+  explain->add_option("url", words.url, "https://host/path?query")->required()->type_name("URL");
+  explain->add_option("-H,--header", words.fields, "Header field 'Name: value'; may be repeated")
+      ->type_name("FIELD")
+      ->allow_extra_args(false);
+  explain->add_option("-X,--request", words.method, "Method [GET]")->type_name("METHOD");
+  explain->add_option("--client-ip", words.client_ip, "Whom it comes from [127.0.0.1]")
+      ->type_name("IP");
+  add_query_command(
+      app, "routes", "List what is served: hosts, paths, backends, certificates", flags,
+      Command::kRoutes
+  );
+}
+
 void fill(Flags& flags, const RawFlags& raw) {
   auto& options = flags.controller;
   const auto& paths = flags.command == Command::kCheck ? raw.check_paths : raw.manifests;
@@ -289,6 +330,7 @@ ParsedFlags parse_flags(int argc, const char* const* argv) {
       "check", "Read manifests, say what is wrong with them, and print the routes"
   );
   check->add_option("paths", raw.check_paths, "Files and folders")->required()->type_name("PATH");
+  add_explain_commands(app, flags);
   try {
     app.parse(argc, argv);
     if (demo->parsed()) flags.command = Command::kDemo;

@@ -190,6 +190,8 @@ Result<void> Controller::start() { return impl_->start(); }
 
 void Controller::stop() { impl_->stop(); }
 
+const Store& Controller::store() const { return impl_->store; }
+
 ControllerStatus Controller::status() const {
   const std::scoped_lock lock(impl_->status_mutex);
   return impl_->status;
@@ -215,6 +217,7 @@ Result<ManifestCheck> check_manifests(
                               .now = std::chrono::system_clock::now(),
                               .self_made_certificate = *self_made,
                           });
+  check.store = std::move(store);
   check.problems = manifests.problems();
   return check;
 }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "controller/cache/store.h"
 #include "controller/translate/diagnostic.h"
 #include "controller/translate/translate.h"
 #include "routing/snapshot.h"
@@ -56,6 +57,9 @@ class Controller {
   /// Ends the control thread; no publish happens after it returned. May be called twice.
   void stop();
 
+  /// The objects as last heard of. After stop() only.
+  [[nodiscard]] const Store& store() const;
+
   /// From any thread.
   [[nodiscard]] ControllerStatus status() const;
 
@@ -67,6 +71,7 @@ class Controller {
 /// Reads manifests once and translates them: what `cppx check` and `cppx routes` show. Broken files
 /// and documents come as errors in `problems`, one line each.
 struct ManifestCheck {
+  Store store;
   Translation translation;
   std::vector<std::string> problems;
 };
