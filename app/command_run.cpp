@@ -21,6 +21,7 @@
 #include "app/takeover/succession.h"
 #include "base/cpu.h"
 #include "base/log.h"
+#include "controller/admission/webhook.h"
 #include "controller/controller.h"
 #include "proxy/proxy_server.h"
 
@@ -123,6 +124,7 @@ class Server {
     const auto& bound = proxy_.bound();
     if (hooks_.on_listening) hooks_.on_listening(bound[0].port, bound[1].port);
     if (const auto started = controller_.start(); !started) return started.error();
+    if (const auto started = start_webhook(); !started) return started.error();
     log::info(
         "serving http on {}, https on {}, health on {}:{}", bound[0].address, bound[1].address,
         health_host.empty() ? "[::]" : health_host, *health
@@ -149,6 +151,7 @@ class Server {
   void stop() {
     succession_.stop();
     memory_.stop();
+    if (webhook_) webhook_->stop();
     controller_.stop();
     proxy_.stop();
     admin_.stop();
@@ -165,6 +168,20 @@ class Server {
       if (adopted != 0) return adopted;
     }
     return admin_.listen(host, flags_.healthz_port);
+  }
+
+  Result<void> start_webhook() {
+    if (flags_.webhook.address.empty()) return {};
+    webhook_.emplace(
+        flags_.webhook,
+        [this](controller::Ingress ingress, controller::ReviewDone done) {
+          controller_.review(std::move(ingress), std::move(done));
+        }
+    );
+    const auto port = webhook_->start();
+    if (!port) return port.error();
+    log::info("validating webhook on port {}", *port);
+    return {};
   }
 
   /// The one before answers health checks and takes new connections until all of ours do.
@@ -321,6 +338,7 @@ class Server {
   MemoryGuard memory_;  // before the proxy, whose threads tell it
   proxy::ProxyServer proxy_;
   HookedSink sink_;
+  std::optional<controller::Webhook> webhook_;  // before the controller, whose answers it takes
   controller::Controller controller_;
   AdminServer admin_;
   Succession succession_;

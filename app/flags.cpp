@@ -24,6 +24,9 @@ struct RawFlags {
   std::string default_ssl_certificate;
   std::string default_backend_service;
   std::string watch_namespaces;
+  std::string webhook_certificate;
+  std::string webhook_key;
+  std::string webhook_service;
   std::int64_t shutdown_grace_period = 0;
   std::int64_t worker_shutdown_timeout = 240;
   std::string log_level = "info";
@@ -226,6 +229,39 @@ void add_server_flags(CLI::App& app, RawFlags& raw, Flags& flags) {
       ->capture_default_str();
 }
 
+void add_webhook_flags(CLI::App& app, RawFlags& raw, controller::WebhookOptions& webhook) {
+  const auto group = "Validating webhook";
+  app.add_option(
+         "--validating-webhook", webhook.address,
+         "Address and port (:8443) for reviews of Ingresses by API servers; empty: none"
+  )
+      ->group(group)
+      ->type_name("ADDRESS");
+  app.add_option(
+         "--validating-webhook-certificate", raw.webhook_certificate,
+         "Its certificate (PEM), read again as it changes"
+  )
+      ->group(group)
+      ->type_name("FILE");
+  app.add_option(
+         "--validating-webhook-key", raw.webhook_key, "The private key of that certificate (PEM)"
+  )
+      ->group(group)
+      ->type_name("FILE");
+  app.add_option(
+         "--validating-webhook-service", raw.webhook_service,
+         "Without those files: the Service that the certificate made by cppx is for"
+  )
+      ->group(group)
+      ->type_name("NS/NAME");
+  app.add_option(
+         "--validating-webhook-configuration", webhook.configuration,
+         "ValidatingWebhookConfiguration whose caBundle is kept right for that certificate"
+  )
+      ->group(group)
+      ->type_name("NAME");
+}
+
 /// Flags that manifests written for ingress-nginx often carry and that have nothing to change here.
 void add_ignored_flags(CLI::App& app, std::vector<std::string>& ignored) {
   for (const char* name :
@@ -281,6 +317,18 @@ void add_explain_commands(CLI::App& app, Flags& flags) {
   );
 }
 
+void fill_webhook(Flags& flags, const RawFlags& raw) {
+  auto& webhook = flags.webhook;
+  const auto& options = flags.controller;
+  if (!raw.webhook_certificate.empty()) webhook.certificate = raw.webhook_certificate;
+  if (!raw.webhook_key.empty()) webhook.key = raw.webhook_key;
+  webhook.service = object_key("--validating-webhook-service", raw.webhook_service);
+  webhook.namespaces = options.watch_namespaces;
+  webhook.access.kubeconfig = options.kubeconfig;
+  webhook.access.apiserver_host = options.apiserver_host;
+  webhook.access.certificate_authority = options.certificate_authority;
+}
+
 void fill(Flags& flags, const RawFlags& raw) {
   auto& options = flags.controller;
   const auto& paths = flags.command == Command::kCheck ? raw.check_paths : raw.manifests;
@@ -295,6 +343,7 @@ void fill(Flags& flags, const RawFlags& raw) {
       object_key("--default-ssl-certificate", raw.default_ssl_certificate);
   options.translate.default_backend_service =
       object_key("--default-backend-service", raw.default_backend_service);
+  fill_webhook(flags, raw);
   flags.shutdown_grace_period = std::chrono::seconds(raw.shutdown_grace_period);
   flags.worker_shutdown_timeout = std::chrono::seconds(raw.worker_shutdown_timeout);
   static const std::map<std::string, log::Level> kLevels{
@@ -321,6 +370,7 @@ ParsedFlags parse_flags(int argc, const char* const* argv) {
   add_source_flags(app, raw);
   add_ingress_flags(app, raw, flags.controller.translate);
   add_server_flags(app, raw, flags);
+  add_webhook_flags(app, raw, flags.webhook);
   add_ignored_flags(app, flags.ignored);
   app.add_subcommand("run", "Serve (what is done without a command)");
   const auto* demo = app.add_subcommand(

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "controller/admission/webhook.h"
 #include "controller/controller.h"
 #include "controller/explain/request.h"
 
@@ -31,6 +32,7 @@ struct Flags {
   Command command = Command::kRun;
   controller::ControllerOptions controller;
   ExplainFlags explain;
+  controller::WebhookOptions webhook;  ///< Without an address: none.
   std::string bind_address;
   std::uint16_t http_port = 80;
   std::uint16_t https_port = 443;

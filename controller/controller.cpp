@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -17,6 +19,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "controller/admission/review.h"
 #include "controller/cache/store.h"
 #include "controller/dns/name_resolver.h"
 #include "controller/file/manifest_set.h"
@@ -56,6 +59,7 @@ struct Controller::Impl final : ObjectSink {
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
   Store store;
   std::unique_ptr<PublishLoop> loop;
+  std::optional<Reviewer> reviewer;
   std::unique_ptr<ManifestSource> manifests;
   std::unique_ptr<KubeSource> kubernetes;
   std::unique_ptr<dns::NameResolver> resolver;
@@ -71,6 +75,7 @@ Result<void> Controller::Impl::start() {
   auto self_made = tls::make_default_certificate();
   if (!self_made) return self_made.error();
   options.translate.classes.apply_default_class |= !options.manifests.empty();
+  reviewer.emplace(options.translate, *self_made);
   loop = std::make_unique<PublishLoop>(
       io, options.translate, store, *self_made, sink,
       [this](const Translation& translation) { translated(translation); }
@@ -189,6 +194,20 @@ Controller::~Controller() { stop(); }
 Result<void> Controller::start() { return impl_->start(); }
 
 void Controller::stop() { impl_->stop(); }
+
+void Controller::review(
+    Ingress ingress, std::function<void(std::optional<AdmissionVerdict>)> done
+) {
+  asio::post(
+      impl_->io,
+      [impl = impl_.get(), ingress = std::move(ingress), done = std::move(done)]() mutable {
+        if (impl->source_synced)
+          done(impl->reviewer->review(impl->store, std::move(ingress)));
+        else
+          done(std::nullopt);
+      }
+  );
+}
 
 const Store& Controller::store() const { return impl_->store; }
 

@@ -9,12 +9,14 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
+#include "controller/admission/review.h"
 #include "controller/cache/store.h"
 #include "controller/translate/diagnostic.h"
 #include "controller/translate/translate.h"
@@ -56,6 +58,10 @@ class Controller {
   Result<void> start();
   /// Ends the control thread; no publish happens after it returned. May be called twice.
   void stop();
+
+  /// Reviews on the control thread, and calls `done` there: with nothing before everything has been
+  /// heard of once. Never calls it when stop() came first. After start(), from any thread.
+  void review(Ingress ingress, std::function<void(std::optional<AdmissionVerdict>)> done);
 
   /// The objects as last heard of. After stop() only.
   [[nodiscard]] const Store& store() const;
