@@ -72,7 +72,10 @@ Task<Response> answer(
     Executor executor, const Request& request, const ReviewFunction& review,
     std::chrono::seconds at_most
 ) {
-  if (request.target() != "/networking/v1/ingresses" && request.target() != "/")
+  // API servers append their time limit as a query.
+  const std::string_view target(request.target().data(), request.target().size());
+  const std::string_view path = target.substr(0, target.find('?'));
+  if (path != "/networking/v1/ingresses" && path != "/")
     co_return reply(http::status::not_found, "known here: /networking/v1/ingresses\n");
   if (request.method() != http::verb::post)
     co_return reply(http::status::method_not_allowed, "only POST\n");

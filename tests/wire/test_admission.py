@@ -15,7 +15,7 @@ from support.manifests import ingress, rule, service_of, to_yaml
 from support.waiting import scaled, wait_for
 
 NAME = "cppx-admission.cppx-system.svc"
-PATH = "/networking/v1/ingresses"
+PATH = "/networking/v1/ingresses?timeout=5s"  # the query is what an API server appends
 PREFIX = "nginx.ingress.kubernetes.io/"
 
 
