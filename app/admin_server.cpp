@@ -4,10 +4,16 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
 #include <utility>
 
 #include <boost/asio.hpp>
 #include <boost/beast.hpp>
+
+#include "base/error.h"
 
 namespace cppx::app {
 namespace {

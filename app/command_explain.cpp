@@ -13,6 +13,7 @@
 #include "app/http_get.h"
 #include "app/json_text.h"
 #include "app/known_routes.h"
+#include "base/error.h"
 #include "controller/explain/explanation.h"
 #include "controller/explain/listing.h"
 #include "controller/explain/request.h"

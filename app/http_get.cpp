@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -9,6 +11,7 @@
 #include <boost/asio.hpp>
 #include <boost/beast.hpp>
 
+#include "base/error.h"
 #include "controller/kube/url.h"
 
 namespace cppx::app {

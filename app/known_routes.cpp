@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "routing/snapshot.h"
 
 namespace cppx::app {
 namespace {

@@ -1,12 +1,15 @@
 #include "features/decision.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "routing/http/host.h"
 #include "routing/http/path.h"
+#include "routing/match/route.h"
+#include "routing/snapshot.h"
 
 namespace cppx::features {
 namespace {

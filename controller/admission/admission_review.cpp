@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -9,8 +10,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
+#include "controller/admission/review.h"
 #include "controller/kube/api_error.h"
 #include "controller/model/decode.h"
+#include "controller/model/objects.h"
 
 namespace cppx::controller {
 namespace {

@@ -3,12 +3,17 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <filesystem>
+#include <string>
 #include <utility>
 
 #include <boost/asio/basic_waitable_timer.hpp>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "controller/kube/kube_config.h"
+#include "controller/kube/task.h"
+#include "tls/self_signed.h"
 
 namespace cppx::controller {
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -10,9 +11,14 @@
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "base/log.h"
+#include "controller/kube/api_client.h"
+#include "controller/kube/task.h"
 #include "controller/model/base64.h"
+#include "controller/model/objects.h"
 #include "tls/certificate.h"
+#include "tls/self_signed.h"
 
 namespace cppx::controller {
 namespace {

@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,9 +15,13 @@
 
 #include "base/text.h"
 #include "controller/admission/small_store.h"
+#include "controller/cache/store.h"
+#include "controller/model/objects.h"
 #include "controller/translate/class_selection.h"
 #include "controller/translate/diagnostic.h"
 #include "controller/translate/resolved_names.h"
+#include "controller/translate/translate.h"
+#include "tls/certificate.h"
 
 namespace cppx::controller {
 namespace {

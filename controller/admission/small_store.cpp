@@ -9,7 +9,10 @@
 #include <vector>
 
 #include "base/text.h"
+#include "controller/cache/store.h"
+#include "controller/model/objects.h"
 #include "controller/translate/class_selection.h"
+#include "controller/translate/translate.h"
 #include "routing/match/route.h"
 
 namespace cppx::controller {

@@ -1,7 +1,10 @@
 #include "controller/admission/webhook.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <memory>
 #include <optional>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -9,11 +12,15 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "controller/admission/certificate_files.h"
 #include "controller/admission/own_certificate.h"
+#include "controller/admission/review.h"
 #include "controller/kube/api_client.h"
 #include "controller/kube/task_group.h"
+#include "controller/model/objects.h"
+#include "tls/self_signed.h"
 
 namespace cppx::controller {
 

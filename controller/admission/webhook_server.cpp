@@ -6,6 +6,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,9 +18,15 @@
 #include <boost/asio/ssl.hpp>
 #include <boost/beast.hpp>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "controller/admission/admission_review.h"
+#include "controller/admission/review.h"
+#include "controller/kube/task.h"
+#include "controller/model/objects.h"
+#include "tls/certificate.h"
+#include "tls/self_signed.h"
 
 namespace cppx::controller {
 namespace {

@@ -7,11 +7,14 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/text.h"
+#include "controller/cache/store.h"
 #include "controller/model/objects.h"
 #include "controller/translate/class_selection.h"
+#include "controller/translate/diagnostic.h"
 #include "controller/translate/names.h"
 #include "routing/match/host_index.h"
 #include "routing/match/path_trie.h"

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,6 +10,7 @@
 
 #include "base/text.h"
 #include "controller/explain/bypassed.h"
+#include "controller/explain/request.h"
 #include "features/decision.h"
 #include "features/https_redirect/policy.h"
 #include "routing/client/client_address.h"
@@ -18,6 +20,8 @@
 #include "routing/http/message.h"
 #include "routing/match/route.h"
 #include "routing/policy.h"
+#include "routing/snapshot.h"
+#include "tls/certificate.h"
 #include "tls/sni_table.h"
 
 namespace cppx::controller {

@@ -3,11 +3,13 @@
 
 #include <chrono>
 #include <string_view>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
 #include "controller/explain/explanation.h"
 #include "controller/model/objects.h"
+#include "controller/translate/diagnostic.h"
 
 namespace cppx::controller {
 namespace {

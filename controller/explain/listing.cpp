@@ -3,15 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "routing/match/route.h"
 #include "routing/match/routing_table.h"
+#include "routing/snapshot.h"
+#include "tls/certificate.h"
 #include "tls/sni_table.h"
 
 namespace cppx::controller {
