@@ -2,11 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
 #include <utility>
 
 #include <boost/asio.hpp>
 #include <boost/beast.hpp>
+
+#include "base/error.h"
 
 namespace cppx::app {
 namespace {
@@ -20,8 +27,16 @@ constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::seconds kIdle{30};
 constexpr std::size_t kMaxBody = 1024;
 
+bool is_loopback(const asio::ip::address& address) {
+  if (address.is_v4()) return address.to_v4().is_loopback();
+  const auto v6 = address.to_v6();
+  if (v6.is_v4_mapped()) return asio::ip::make_address_v4(asio::ip::v4_mapped, v6).is_loopback();
+  return v6.is_loopback();
+}
+
 http::response<http::string_body> answer(
-    const http::request<http::string_body>& request, const AdminServer::Handler& handler
+    const http::request<http::string_body>& request, bool from_here,
+    const AdminServer::Handler& handler
 ) {
   http::response<http::string_body> response;
   response.version(request.version());
@@ -30,7 +45,12 @@ http::response<http::string_body> answer(
     response.body() = "only GET and HEAD\n";
   } else {
     const std::string target(request.target());
-    AdminReply reply = handler(target.substr(0, target.find('?')));
+    const auto path_end = std::min(target.find('?'), target.size());
+    AdminReply reply = handler(
+        {.path = target.substr(0, path_end),
+         .query = target.substr(std::min(path_end + 1, target.size())),
+         .from_here = from_here}
+    );
     response.result(reply.status);
     response.set(http::field::content_type, reply.content_type);
     response.body() = std::move(reply.body);
@@ -58,6 +78,9 @@ struct AdminServer::Impl {
 };
 
 asio::awaitable<void> AdminServer::Impl::session(std::shared_ptr<Impl> self, tcp::socket socket) {
+  beast::error_code gone;
+  const auto peer = socket.remote_endpoint(gone);
+  const bool from_here = !gone && is_loopback(peer.address());
   beast::tcp_stream stream(std::move(socket));
   beast::flat_buffer buffer;
   bool owes = true;
@@ -67,7 +90,7 @@ asio::awaitable<void> AdminServer::Impl::session(std::shared_ptr<Impl> self, tcp
     stream.expires_after(kIdle);
     const auto [read_error, read] = co_await http::async_read(stream, buffer, parser, kAwait);
     if (read_error) break;
-    auto response = answer(parser.get(), self->handler);
+    auto response = answer(parser.get(), from_here, self->handler);
     // Whoever asks again is to find the process that listens by then.
     if (!self->acceptor.is_open()) response.keep_alive(false);
     keep_alive = response.keep_alive();

@@ -19,12 +19,18 @@ struct AdminReply {
   std::string content_type = "text/plain; charset=utf-8";
 };
 
-/// Health, readiness and metrics over HTTP, apart from the ports that carry traffic. Lives on the
-/// main loop.
+struct AdminRequest {
+  std::string path;        ///< "/readyz"
+  std::string query;       ///< Without '?'; empty: none.
+  bool from_here = false;  ///< The peer's address is a loopback one: this machine or pod.
+};
+
+/// Health, readiness, metrics and what explains routes, over HTTP, apart from the ports that carry
+/// traffic. Lives on the main loop.
 class AdminServer {
  public:
-  /// Answers a path ("/readyz"), without query. Called on the main loop.
-  using Handler = std::function<AdminReply(const std::string& path)>;
+  /// Called on the main loop.
+  using Handler = std::function<AdminReply(const AdminRequest& request)>;
 
   AdminServer(boost::asio::io_context& io, Handler handler);
   ~AdminServer();

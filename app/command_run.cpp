@@ -3,13 +3,16 @@
 
 #include <chrono>
 #include <cstdio>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include <boost/asio.hpp>
 
+#include "app/admin_routes.h"
 #include "app/admin_server.h"
 #include "app/commands.h"
 #include "app/memory_guard.h"
@@ -18,6 +21,7 @@
 #include "app/takeover/succession.h"
 #include "base/cpu.h"
 #include "base/log.h"
+#include "controller/admission/webhook.h"
 #include "controller/controller.h"
 #include "proxy/proxy_server.h"
 
@@ -35,15 +39,33 @@ constexpr std::chrono::seconds kHealthPatience{2};
 /// Lets a hook see what is published on its way to the proxy.
 class HookedSink final : public routing::SnapshotSink {
  public:
-  HookedSink(routing::SnapshotSink& next, const ServeHooks& hooks) : next_(next), hooks_(hooks) {}
+  using Retire = std::function<void(std::shared_ptr<const routing::Snapshot>)>;
+
+  /// `retire` gets each snapshot when there is a newer one.
+  HookedSink(routing::SnapshotSink& next, const ServeHooks& hooks, Retire retire)
+      : next_(next), hooks_(hooks), retire_(std::move(retire)) {}
   void publish(std::shared_ptr<const routing::Snapshot> snapshot) override {
     if (hooks_.on_snapshot) hooks_.on_snapshot(*snapshot);
-    next_.publish(std::move(snapshot));
+    {
+      const std::scoped_lock lock(mutex_);
+      std::swap(last_, snapshot);
+    }
+    next_.publish(last());
+    retire_(std::move(snapshot));
+  }
+
+  /// The newest one; null before the first. From any thread.
+  std::shared_ptr<const routing::Snapshot> last() const {
+    const std::scoped_lock lock(mutex_);
+    return last_;
   }
 
  private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<const routing::Snapshot> last_;
   routing::SnapshotSink& next_;
   const ServeHooks& hooks_;
+  Retire retire_;
 };
 
 proxy::ProxyOptions proxy_options(
@@ -86,13 +108,11 @@ class Server {
         // instead.
         proxy_(
             proxy_options(flags, predecessor_, memory_),
-            [this](std::shared_ptr<const routing::Snapshot> old) {
-              asio::post(io_, [old = std::move(old)] {});
-            }
+            [this](auto old) { free_here(std::move(old)); }
         ),
-        sink_(proxy_, hooks),
+        sink_(proxy_, hooks, [this](auto old) { free_here(std::move(old)); }),
         controller_(flags.controller, sink_),
-        admin_(io_, [this](const std::string& path) { return answer(path); }),
+        admin_(io_, [this](const AdminRequest& request) { return answer(request); }),
         succession_(io_, [this] { return offered(); }, [this] { on_successor_serves(); }) {}
 
   Result<void> start() {
@@ -104,6 +124,7 @@ class Server {
     const auto& bound = proxy_.bound();
     if (hooks_.on_listening) hooks_.on_listening(bound[0].port, bound[1].port);
     if (const auto started = controller_.start(); !started) return started.error();
+    if (const auto started = start_webhook(); !started) return started.error();
     log::info(
         "serving http on {}, https on {}, health on {}:{}", bound[0].address, bound[1].address,
         health_host.empty() ? "[::]" : health_host, *health
@@ -130,6 +151,7 @@ class Server {
   void stop() {
     succession_.stop();
     memory_.stop();
+    if (webhook_) webhook_->stop();
     controller_.stop();
     proxy_.stop();
     admin_.stop();
@@ -146,6 +168,25 @@ class Server {
       if (adopted != 0) return adopted;
     }
     return admin_.listen(host, flags_.healthz_port);
+  }
+
+  Result<void> start_webhook() {
+    if (flags_.webhook.address.empty()) return {};
+    controller::WebhookOptions options = flags_.webhook;
+    options.may_write = [this] {
+      const auto duties = controller_.status().duties;
+      return !duties.elects || duties.leading;
+    };
+    webhook_.emplace(
+        std::move(options),
+        [this](controller::Ingress ingress, controller::ReviewDone done) {
+          controller_.review(std::move(ingress), std::move(done));
+        }
+    );
+    const auto port = webhook_->start();
+    if (!port) return port.error();
+    log::info("validating webhook on port {}", *port);
+    return {};
   }
 
   /// The one before answers health checks and takes new connections until all of ours do.
@@ -253,7 +294,12 @@ class Server {
     });
   }
 
-  AdminReply answer(const std::string& path) {
+  void free_here(std::shared_ptr<const routing::Snapshot> old) {
+    asio::post(io_, [old = std::move(old)] {});
+  }
+
+  AdminReply answer(const AdminRequest& request) {
+    const std::string& path = request.path;
     const auto status = controller_.status();
     if (path == "/metrics")
       return {
@@ -263,7 +309,15 @@ class Server {
     if (path == "/livez") return {.body = "ok\n"};
     if (path == "/readyz" || path == flags_.health_check_path || path == "/healthz")
       return readiness(path == "/readyz", status);
-    return {.status = 404, .body = "known here: /healthz /livez /metrics /readyz\n"};
+    if (path == "/explain" || path == "/routes")
+      return answer_about_routes(
+          request, {.snapshot = sink_.last(),
+                    .diagnostics = *status.diagnostics,
+                    .options = flags_.controller.translate}
+      );
+    return {
+        .status = 404, .body = "known here: /explain /healthz /livez /metrics /readyz /routes\n"
+    };
   }
 
   AdminReply readiness(bool must_serve, const controller::ControllerStatus& status) const {
@@ -295,6 +349,7 @@ class Server {
   MemoryGuard memory_;  // before the proxy, whose threads tell it
   proxy::ProxyServer proxy_;
   HookedSink sink_;
+  std::optional<controller::Webhook> webhook_;  // before the controller, whose answers it takes
   controller::Controller controller_;
   AdminServer admin_;
   Succession succession_;

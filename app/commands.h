@@ -8,11 +8,13 @@
 
 namespace cppx::app {
 
-/// Each runs a command to its end and returns the exit code: 0, 1 (check found problems) or 2
-/// (error of use).
+/// Each runs a command to its end and returns the exit code: 0, 1 (check found problems, explain
+/// and routes nothing that is served) or 2 (error of use).
 int run(const Flags& flags);
 int demo(const Flags& flags);
 int check(const Flags& flags);
+int explain(const Flags& flags);
+int routes(const Flags& flags);
 
 /// What run() does, with two places for others to join in.
 struct ServeHooks {

@@ -30,6 +30,9 @@ struct RawFlags {
   std::string watch_namespace_selector;
   std::string snapshot_cache;
   std::string snapshot_cache_key_file;
+  std::string webhook_certificate;
+  std::string webhook_key;
+  std::string webhook_service;
   std::int64_t shutdown_grace_period = 0;
   std::int64_t worker_shutdown_timeout = 240;
   std::string log_level = "info";
@@ -45,7 +48,8 @@ void add_source_flags(CLI::App& app, RawFlags& raw) {
          "File or folder of manifests (YAML or JSON) to serve instead of a cluster; may be repeated"
   )
       ->group(group)
-      ->type_name("PATH");
+      ->type_name("PATH")
+      ->allow_extra_args(false);
   app.add_option(
          "--kubeconfig", raw.kubeconfig,
          "kubeconfig file; without it and without --manifests: the cluster this pod runs in"
@@ -246,6 +250,39 @@ void add_server_flags(CLI::App& app, RawFlags& raw, Flags& flags) {
       ->capture_default_str();
 }
 
+void add_webhook_flags(CLI::App& app, RawFlags& raw, controller::WebhookOptions& webhook) {
+  const auto group = "Validating webhook";
+  app.add_option(
+         "--validating-webhook", webhook.address,
+         "Address and port (:8443) for reviews of Ingresses by API servers; empty: none"
+  )
+      ->group(group)
+      ->type_name("ADDRESS");
+  app.add_option(
+         "--validating-webhook-certificate", raw.webhook_certificate,
+         "Its certificate (PEM), read again as it changes"
+  )
+      ->group(group)
+      ->type_name("FILE");
+  app.add_option(
+         "--validating-webhook-key", raw.webhook_key, "The private key of that certificate (PEM)"
+  )
+      ->group(group)
+      ->type_name("FILE");
+  app.add_option(
+         "--validating-webhook-service", raw.webhook_service,
+         "Without those files: the Service that the certificate made by cppx is for"
+  )
+      ->group(group)
+      ->type_name("NS/NAME");
+  app.add_option(
+         "--validating-webhook-configuration", webhook.configuration,
+         "ValidatingWebhookConfiguration whose caBundle is kept right for that certificate"
+  )
+      ->group(group)
+      ->type_name("NAME");
+}
+
 /// Flags that manifests written for ingress-nginx often carry and that have nothing to change here.
 void add_ignored_flags(CLI::App& app, std::vector<std::string>& ignored) {
   for (const char* name :
@@ -300,6 +337,58 @@ void fill_cache(controller::ControllerOptions& options, const RawFlags& raw) {
     throw CLI::ValidationError("--snapshot-cache", "cannot be used together with --manifests");
 }
 
+/// What `explain` and `routes` have in common: whom to ask, and how to answer.
+CLI::App* add_query_command(
+    CLI::App& app, const char* name, const char* what, Flags& flags, Command command
+) {
+  auto* sub = app.add_subcommand(name, what);
+  sub->add_option(
+         "--from", flags.explain.from,
+         "Admin address of a running cppx (http://127.0.0.1:10254), instead of manifests or a "
+         "cluster"
+  )
+      ->type_name("URL");
+  sub->add_option_function<std::string>(
+         "-o,--output", [&flags](const std::string& form) { flags.explain.json = form == "json"; },
+         "Form of the answer: text or json [text]"
+  )
+      ->type_name("FORM")
+      ->check(CLI::IsMember({"text", "json"}));
+  sub->final_callback([&flags, command] { flags.command = command; });
+  return sub;
+}
+
+void add_explain_commands(CLI::App& app, Flags& flags) {
+  auto& words = flags.explain.words;
+  auto* explain = add_query_command(
+      app, "explain", "Say what would serve a request, and why nothing else does", flags,
+      Command::kExplain
+  );
+  explain->add_option("url", words.url, "https://host/path?query")->required()->type_name("URL");
+  explain->add_option("-H,--header", words.fields, "Header field 'Name: value'; may be repeated")
+      ->type_name("FIELD")
+      ->allow_extra_args(false);
+  explain->add_option("-X,--request", words.method, "Method [GET]")->type_name("METHOD");
+  explain->add_option("--client-ip", words.client_ip, "Whom it comes from [127.0.0.1]")
+      ->type_name("IP");
+  add_query_command(
+      app, "routes", "List what is served: hosts, paths, backends, certificates", flags,
+      Command::kRoutes
+  );
+}
+
+void fill_webhook(Flags& flags, const RawFlags& raw) {
+  auto& webhook = flags.webhook;
+  const auto& options = flags.controller;
+  if (!raw.webhook_certificate.empty()) webhook.certificate = raw.webhook_certificate;
+  if (!raw.webhook_key.empty()) webhook.key = raw.webhook_key;
+  webhook.service = object_key("--validating-webhook-service", raw.webhook_service);
+  webhook.namespaces = options.watch_namespaces;
+  webhook.access.kubeconfig = options.kubeconfig;
+  webhook.access.apiserver_host = options.apiserver_host;
+  webhook.access.certificate_authority = options.certificate_authority;
+}
+
 void fill(Flags& flags, const RawFlags& raw) {
   auto& options = flags.controller;
   const auto& paths = flags.command == Command::kCheck ? raw.check_paths : raw.manifests;
@@ -315,6 +404,7 @@ void fill(Flags& flags, const RawFlags& raw) {
   options.translate.default_backend_service =
       object_key("--default-backend-service", raw.default_backend_service);
   fill_duties(options.duties, raw.duties);
+  fill_webhook(flags, raw);
   flags.shutdown_grace_period = std::chrono::seconds(raw.shutdown_grace_period);
   flags.worker_shutdown_timeout = std::chrono::seconds(raw.worker_shutdown_timeout);
   static const std::map<std::string, log::Level> kLevels{
@@ -343,6 +433,7 @@ ParsedFlags parse_flags(int argc, const char* const* argv) {
   add_ingress_flags(app, raw, flags.controller.translate);
   add_duty_flags(app, raw.duties, flags.controller.duties);
   add_server_flags(app, raw, flags);
+  add_webhook_flags(app, raw, flags.webhook);
   add_ignored_flags(app, flags.ignored);
   app.add_subcommand("run", "Serve (what is done without a command)");
   const auto* demo = app.add_subcommand(
@@ -352,6 +443,7 @@ ParsedFlags parse_flags(int argc, const char* const* argv) {
       "check", "Read manifests, say what is wrong with them, and print the routes"
   );
   check->add_option("paths", raw.check_paths, "Files and folders")->required()->type_name("PATH");
+  add_explain_commands(app, flags);
   try {
     app.parse(argc, argv);
     if (demo->parsed()) flags.command = Command::kDemo;

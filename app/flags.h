@@ -11,17 +11,28 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "controller/admission/webhook.h"
 #include "controller/controller.h"
+#include "controller/explain/request.h"
 
 namespace cppx::app {
 
-enum class Command : std::uint8_t { kRun, kDemo, kCheck };
+enum class Command : std::uint8_t { kRun, kDemo, kCheck, kExplain, kRoutes };
+
+/// Of `cppx explain` and `cppx routes`.
+struct ExplainFlags {
+  controller::ExplainWords words;
+  std::string from;   ///< Admin address of a running cppx; empty: manifests or the cluster.
+  bool json = false;  ///< --output=json
+};
 
 /// What the command line asks for. Names and defaults of the flags are those of ingress-nginx where
 /// it has them.
 struct Flags {
   Command command = Command::kRun;
   controller::ControllerOptions controller;
+  ExplainFlags explain;
+  controller::WebhookOptions webhook;  ///< Without an address: none.
   std::string bind_address;
   std::uint16_t http_port = 80;
   std::uint16_t https_port = 443;

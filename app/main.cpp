@@ -35,6 +35,10 @@ int main(int argc, char** argv) {
       return cppx::app::demo(*parsed.flags);
     case cppx::app::Command::kCheck:
       return cppx::app::check(*parsed.flags);
+    case cppx::app::Command::kExplain:
+      return cppx::app::explain(*parsed.flags);
+    case cppx::app::Command::kRoutes:
+      return cppx::app::routes(*parsed.flags);
   }
   return 2;
 }

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -17,6 +19,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "controller/admission/review.h"
 #include "controller/cache/cached_start.h"
 #include "controller/cache/snapshot_cache.h"
 #include "controller/cache/store.h"
@@ -74,6 +77,7 @@ struct Controller::Impl final : ObjectSink {
   std::unique_ptr<SnapshotCache> cache;
   std::unique_ptr<CachedStart> cached_start;
   std::unique_ptr<PublishLoop> loop;
+  std::optional<Reviewer> reviewer;
   std::unique_ptr<ManifestSource> manifests;
   std::unique_ptr<KubeSource> kubernetes;
   std::unique_ptr<Duties> duties;  // null with manifests
@@ -94,6 +98,7 @@ Result<void> Controller::Impl::start() {
   auto self_made = tls::make_default_certificate();
   if (!self_made) return self_made.error();
   options.translate.classes.apply_default_class |= !options.manifests.empty();
+  reviewer.emplace(options.translate, *self_made);
   loop = std::make_unique<PublishLoop>(
       io, options.translate, store, *self_made, sink,
       [this](const Translation& translation) { translated(translation); }
@@ -129,12 +134,14 @@ Result<void> Controller::Impl::start_kubernetes() {
   source_options.namespace_selector = options.watch_namespace_selector;
   if (options.translate.config_map)
     source_options.config_map_namespaces.insert(options.translate.config_map->ns);
-  auto made = Duties::create(
-      io, *config, options.duties, options.translate.classes, store, access.environment
-  );
-  if (!made) return made.error();
-  duties = *std::move(made);
-  if (auto opened = open_cache(); !opened) return opened;
+  if (!options.only_looks) {
+    auto made = Duties::create(
+        io, *config, options.duties, options.translate.classes, store, access.environment
+    );
+    if (!made) return made.error();
+    duties = *std::move(made);
+    if (auto opened = open_cache(); !opened) return opened;
+  }
   auto source = KubeSource::create(io, *std::move(config), std::move(source_options), *this);
   if (!source) return source.error();
   kubernetes = *std::move(source);
@@ -144,7 +151,7 @@ Result<void> Controller::Impl::start_kubernetes() {
   if (options.translate.config_map) config_maps.insert(*options.translate.config_map);
   kubernetes->set_wanted(Kind::kConfigMap, std::move(config_maps));
   kubernetes->start();
-  duties->start();
+  if (duties != nullptr) duties->start();
   return {};
 }
 
@@ -268,6 +275,22 @@ void Controller::leave(Departure departure) { impl_->leave(departure); }
 
 void Controller::stop() { impl_->stop(); }
 
+void Controller::review(
+    Ingress ingress, std::function<void(std::optional<AdmissionVerdict>)> done
+) {
+  asio::post(
+      impl_->io,
+      [impl = impl_.get(), ingress = std::move(ingress), done = std::move(done)]() mutable {
+        if (impl->source_synced)
+          done(impl->reviewer->review(impl->store, std::move(ingress)));
+        else
+          done(std::nullopt);
+      }
+  );
+}
+
+const Store& Controller::store() const { return impl_->store; }
+
 ControllerStatus Controller::status() const {
   ControllerStatus status;
   {
@@ -298,6 +321,7 @@ Result<ManifestCheck> check_manifests(
                               .now = std::chrono::system_clock::now(),
                               .self_made_certificate = *self_made,
                           });
+  check.store = std::move(store);
   check.problems = manifests.problems();
   return check;
 }

@@ -11,12 +11,15 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
+#include "controller/admission/review.h"
+#include "controller/cache/store.h"
 #include "controller/duties/duty_options.h"
 #include "controller/translate/diagnostic.h"
 #include "controller/translate/translate.h"
@@ -31,7 +34,9 @@ struct ControllerOptions {
   std::optional<std::string> apiserver_host;        ///< --apiserver-host
   std::optional<std::filesystem::path> certificate_authority;  ///< --certificate-authority
   std::vector<std::string> watch_namespaces;                   ///< --watch-namespace; empty: all.
-  DutyOptions duties;                                          ///< Nothing of it with manifests.
+  /// For commands that only look: nothing is written to the cluster nor to the disk.
+  bool only_looks = false;
+  DutyOptions duties;                    ///< Nothing of it with manifests.
   std::string watch_namespace_selector;  ///< --watch-namespace-selector; empty: none.
   std::optional<std::filesystem::path> snapshot_cache;           ///< --snapshot-cache
   std::optional<std::filesystem::path> snapshot_cache_key_file;  ///< --snapshot-cache-key-file
@@ -70,6 +75,13 @@ class Controller {
   /// Ends the control thread; no publish happens after it returned. May be called twice.
   void stop();
 
+  /// Reviews on the control thread, and calls `done` there: with nothing before everything has been
+  /// heard of once. Never calls it when stop() came first. After start(), from any thread.
+  void review(Ingress ingress, std::function<void(std::optional<AdmissionVerdict>)> done);
+
+  /// The objects as last heard of. After stop() only.
+  [[nodiscard]] const Store& store() const;
+
   /// From any thread.
   [[nodiscard]] ControllerStatus status() const;
 
@@ -81,6 +93,7 @@ class Controller {
 /// Reads manifests once and translates them: what `cppx check` and `cppx routes` show. Broken files
 /// and documents come as errors in `problems`, one line each.
 struct ManifestCheck {
+  Store store;
   Translation translation;
   std::vector<std::string> problems;
 };

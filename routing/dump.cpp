@@ -18,36 +18,6 @@
 namespace cppx::routing {
 namespace {
 
-std::string_view to_string(PathType type) noexcept {
-  switch (type) {
-    case PathType::kExact:
-      return "Exact";
-    case PathType::kPrefix:
-      return "Prefix";
-    case PathType::kImplementationSpecific:
-      return "ImplementationSpecific";
-  }
-  return "unknown";
-}
-
-std::string_view to_string(PoolStatus status) noexcept {
-  switch (status) {
-    case PoolStatus::kReady:
-      return "ready";
-    case PoolStatus::kNoService:
-      return "no-service";
-    case PoolStatus::kNoPort:
-      return "no-port";
-    case PoolStatus::kNoEndpoints:
-      return "no-endpoints";
-    case PoolStatus::kNotResolved:
-      return "not-resolved";
-    case PoolStatus::kRefused:
-      return "refused";
-  }
-  return "unknown";
-}
-
 std::string_view pool_name(const Snapshot& snapshot, PoolIndex pool) noexcept {
   if (pool == kDefaultBackend) return "default-backend";
   return pool < snapshot.pools.size() ? std::string_view(snapshot.pools[pool]->name)

@@ -261,7 +261,7 @@ bool name_covers(std::string_view name, std::string_view host) {
 }  // namespace
 
 Result<std::shared_ptr<const Certificate>> Certificate::from_pem(
-    std::string_view chain_pem, std::string_view key_pem
+    std::string_view chain_pem, std::string_view key_pem, std::string origin
 ) {
   const ErrorQueueScope errors;
   auto chain = read_chain(chain_pem);
@@ -284,6 +284,7 @@ Result<std::shared_ptr<const Certificate>> Certificate::from_pem(
   result->names_ = std::move(*names);
   result->not_before_ = *not_before;
   result->not_after_ = *not_after;
+  result->origin_ = std::move(origin);
   return result;
 }
 

@@ -24,8 +24,9 @@ class Certificate {
   /// `chain_pem`: leaf first, then intermediates (tls.crt). `key_pem`: the leaf's key (tls.key).
   /// Errors are kTls with the reason in words: no certificate, unreadable key, encrypted key, key
   /// that does not match the certificate. An expired certificate is no error here (see expired()).
+  /// `origin` says where it came from, for people ("default/site-tls").
   static Result<std::shared_ptr<const Certificate>> from_pem(
-      std::string_view chain_pem, std::string_view key_pem
+      std::string_view chain_pem, std::string_view key_pem, std::string origin = {}
   );
 
   Certificate(const Certificate&) = delete;
@@ -50,6 +51,9 @@ class Certificate {
   /// SHA-256 over the leaf's DER, lower-case hex.
   [[nodiscard]] const std::string& fingerprint() const noexcept { return fingerprint_; }
 
+  /// As given to from_pem().
+  [[nodiscard]] const std::string& origin() const noexcept { return origin_; }
+
   /// Makes `ssl` present this certificate. False if OpenSSL refuses (key too weak for its level).
   bool use_for(SSL* ssl) const;
 
@@ -62,6 +66,7 @@ class Certificate {
   std::chrono::system_clock::time_point not_before_;
   std::chrono::system_clock::time_point not_after_;
   std::string fingerprint_;
+  std::string origin_;
 };
 
 }  // namespace cppx::tls

@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -78,22 +79,32 @@ bool add_alternative_names(X509* certificate, const std::vector<std::string>& na
          1;
 }
 
-bool add_extension(X509* certificate, int kind, const char* value) {
+bool add_extension(X509* certificate, X509* issuer, int kind, const char* value) {
   X509V3_CTX context;
   X509V3_set_ctx_nodb(&context);
-  X509V3_set_ctx(&context, certificate, certificate, nullptr, nullptr, 0);
+  X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
   X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, &context, kind, value);
   const bool added = extension != nullptr && X509_add_ext(certificate, extension, -1) == 1;
   X509_EXTENSION_free(extension);
   return added;
 }
 
-bool add_extensions(X509* certificate, const SelfSignedOptions& options) {
-  return add_extension(certificate, NID_basic_constraints, "critical,CA:FALSE") &&
-         add_extension(certificate, NID_key_usage, "critical,digitalSignature") &&
-         add_extension(certificate, NID_ext_key_usage, "serverAuth") &&
-         add_extension(certificate, NID_subject_key_identifier, "hash") &&
+bool add_server_extensions(X509* certificate, X509* issuer, const SelfSignedOptions& options) {
+  return add_extension(certificate, issuer, NID_basic_constraints, "critical,CA:FALSE") &&
+         add_extension(certificate, issuer, NID_key_usage, "critical,digitalSignature") &&
+         add_extension(certificate, issuer, NID_ext_key_usage, "serverAuth") &&
+         add_extension(certificate, issuer, NID_subject_key_identifier, "hash") &&
+         (issuer == certificate ||
+          add_extension(certificate, issuer, NID_authority_key_identifier, "keyid:always")) &&
          add_alternative_names(certificate, options.dns_names);
+}
+
+bool add_authority_extensions(X509* certificate) {
+  return add_extension(
+             certificate, certificate, NID_basic_constraints, "critical,CA:TRUE,pathlen:0"
+         ) &&
+         add_extension(certificate, certificate, NID_key_usage, "critical,keyCertSign,cRLSign") &&
+         add_extension(certificate, certificate, NID_subject_key_identifier, "hash");
 }
 
 std::string text_of(BIO* bio) {
@@ -111,31 +122,83 @@ Error failed(std::string_view step) {
   };
 }
 
+/// A certificate with its key, not in text form yet.
+struct Issued {
+  KeyPtr key;
+  X509Ptr certificate;
+};
+
+/// All but extensions and signature.
+Result<Issued> begin_certificate(const SelfSignedOptions& options) {
+  Issued out{
+      .key = KeyPtr(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256")),
+      .certificate = X509Ptr(X509_new())
+  };
+  if (!out.key) return failed("key");
+  X509* certificate = out.certificate.get();
+  constexpr long kVersion3 = 2;
+  if (certificate == nullptr || X509_set_version(certificate, kVersion3) == 0 ||
+      !set_serial(certificate) || !set_validity(certificate, options.lifetime) ||
+      X509_set_pubkey(certificate, out.key.get()) == 0)
+    return failed("basic fields");
+  if (!add_subject(certificate, options)) return failed("subject");
+  return out;
+}
+
+Result<std::string> to_pem(X509* certificate) {
+  const BioPtr text(BIO_new(BIO_s_mem()));
+  if (!text || PEM_write_bio_X509(text.get(), certificate) == 0) return failed("PEM");
+  return text_of(text.get());
+}
+
+Result<PemPair> to_pem(const Issued& issued) {
+  auto certificate = to_pem(issued.certificate.get());
+  if (!certificate) return certificate.error();
+  const BioPtr key(BIO_new(BIO_s_mem()));
+  if (!key || PEM_write_bio_PKCS8PrivateKey(
+                  key.get(), issued.key.get(), nullptr, nullptr, 0, nullptr, nullptr
+              ) == 0)
+    return failed("PEM");
+  return PemPair{.certificate = std::move(*certificate), .key = text_of(key.get())};
+}
+
 }  // namespace
 
 Result<PemPair> make_self_signed_pem(const SelfSignedOptions& options) {
   const ErrorQueueScope errors;
-  const KeyPtr key(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"));
-  if (!key) return failed("key");
-  const X509Ptr certificate(X509_new());
-  constexpr long kVersion3 = 2;
-  if (!certificate || X509_set_version(certificate.get(), kVersion3) == 0 ||
-      !set_serial(certificate.get()) || !set_validity(certificate.get(), options.lifetime) ||
-      X509_set_pubkey(certificate.get(), key.get()) == 0)
-    return failed("basic fields");
-  if (!add_subject(certificate.get(), options)) return failed("subject");
-  if (!add_extensions(certificate.get(), options)) return failed("extensions");
-  if (X509_sign(certificate.get(), key.get(), EVP_sha256()) == 0) return failed("signature");
+  const auto made = begin_certificate(options);
+  if (!made) return made.error();
+  X509* certificate = made->certificate.get();
+  if (!add_server_extensions(certificate, certificate, options)) return failed("extensions");
+  if (X509_sign(certificate, made->key.get(), EVP_sha256()) == 0) return failed("signature");
+  return to_pem(*made);
+}
 
-  const BioPtr certificate_text(BIO_new(BIO_s_mem()));
-  const BioPtr key_text(BIO_new(BIO_s_mem()));
-  if (!certificate_text || !key_text ||
-      PEM_write_bio_X509(certificate_text.get(), certificate.get()) == 0 ||
-      PEM_write_bio_PKCS8PrivateKey(
-          key_text.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr
-      ) == 0)
-    return failed("PEM");
-  return PemPair{.certificate = text_of(certificate_text.get()), .key = text_of(key_text.get())};
+Result<IssuedPem> make_issued_pem(const SelfSignedOptions& options) {
+  const ErrorQueueScope errors;
+  const auto authority = begin_certificate(
+      {.common_name = options.common_name + " authority",
+       .organization = options.organization,
+       .dns_names = {},
+       .lifetime = options.lifetime}
+  );
+  if (!authority) return authority.error();
+  X509* root = authority->certificate.get();
+  if (!add_authority_extensions(root)) return failed("extensions");
+  if (X509_sign(root, authority->key.get(), EVP_sha256()) == 0) return failed("signature");
+
+  const auto made = begin_certificate(options);
+  if (!made) return made.error();
+  X509* certificate = made->certificate.get();
+  if (X509_set_issuer_name(certificate, X509_get_subject_name(root)) == 0) return failed("issuer");
+  if (!add_server_extensions(certificate, root, options)) return failed("extensions");
+  if (X509_sign(certificate, authority->key.get(), EVP_sha256()) == 0) return failed("signature");
+
+  auto root_text = to_pem(root);
+  if (!root_text) return root_text.error();
+  auto pair = to_pem(*made);
+  if (!pair) return pair.error();
+  return IssuedPem{.authority = std::move(*root_text), .pair = std::move(*pair)};
 }
 
 Result<std::shared_ptr<const Certificate>> make_default_certificate() {

@@ -36,7 +36,8 @@ CertificateLookup parse(const ObjectKey& key, const Secret& secret) {
                                   chain == secret.data.end() ? kCertificateKey : kPrivateKeyKey
                               )
     );
-  auto certificate = tls::Certificate::from_pem(chain->second, private_key->second);
+  auto certificate =
+      tls::Certificate::from_pem(chain->second, private_key->second, key.to_string());
   if (!certificate)
     return problem(
         "InvalidCertificate",

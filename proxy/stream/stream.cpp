@@ -4,15 +4,12 @@
 #include <utility>
 
 #include "base/text.h"
+#include "features/decision.h"
 #include "features/rate_limit/policy.h"
 #include "features/strict_transport_security/policy.h"
 #include "proxy/worker/worker.h"
-#include "routing/http/host.h"
-#include "routing/http/path.h"
 
 namespace cppx::proxy {
-
-using routing::BodyFraming;
 
 namespace {
 
@@ -63,52 +60,33 @@ Task<StreamEnd> Stream::refuse(std::uint16_t status) {
 }
 
 std::optional<LocalReply> Stream::decide() {
+  using features::Outcome;
   const routing::RequestHead& request = state_.request;
   const DownstreamRequest::Origin& origin = down_.origin();
   client_ = routing::view_client(origin.connection, request, settings_.client_trust);
-  const auto* table = snapshot_->find_listener(origin.listener);
-  const auto path = routing::normalize_path(request.path, state_.path_scratch);
-  if (table == nullptr || !path)
-    return LocalReply{.status = table == nullptr ? std::uint16_t{404} : std::uint16_t{400}};
-  // HTTP/1.0 without a Host field: nobody's host, and a name that is harmless in a redirect.
-  const std::string_view host = request.host.empty()
-                                    ? std::string_view("_")
-                                    : routing::host_without_port(request.host).value_or("_");
-  const routing::RouteMatch match = table->routes->match(host, *path);
-  host_ = match.host;
-  route_ = match.route;
-  path_ = *path;
-  // Load balancers probe by address: the answer for hosts nobody has configured.
-  if (match.host->name == "_" && *path == "/healthz") {
+  const features::FoundRoute found =
+      features::find_route(*snapshot_, origin.listener, request, state_.path_scratch);
+  host_ = found.match.host;
+  route_ = found.match.route;
+  path_ = found.path;
+  if (found.outcome == Outcome::kHealthProbe) {
     state_.access.skip();
     return LocalReply{.status = 200, .empty_body = true};
   }
-  if (worker_.short_of_memory()) {
+  if (host_ != nullptr && worker_.short_of_memory()) {
     ++worker_.counters().requests_short_of_memory;
     return LocalReply{.status = 503};
   }
-  if (route_ == nullptr) return LocalReply{.status = 404};
-  if (settings_.proxy_body_size_bytes != 0 && request.framing == BodyFraming::kLength &&
-      request.content_length > settings_.proxy_body_size_bytes)
-    return LocalReply{.status = 413};
-  if (match.add_slash) return add_slash_redirect(host);
-  if (!route_->policies.empty()) {
-    respond_ = features::run_request_filters(
-        match, {.tls = origin.connection.tls,
-                .scheme = client_.scheme,
-                .host = host,
-                .public_host = client_.host_name.empty() ? host : client_.host_name,
-                .target = request.target,
-                .path = *path}
-    );
-    if (respond_.status != 0)
-      return LocalReply{.status = respond_.status, .location = respond_.location};
-  }
-  const bool default_backend = route_->pool == routing::kDefaultBackend;
-  if (!default_backend && snapshot_->pools[route_->pool]->endpoints.empty())
-    return LocalReply{.status = 503};
+  if (found.outcome != Outcome::kForward)
+    return LocalReply{.status = features::status_of(found.outcome)};
+  features::Decision decision =
+      features::decide(*snapshot_, found, request, origin.connection, client_);
+  respond_ = std::move(decision.respond);
+  const bool default_backend = decision.outcome == Outcome::kDefaultBackend;
+  if (respond_.status != 0 && !default_backend)
+    return LocalReply{.status = respond_.status, .location = respond_.location};
   if (const auto status = check_limits(); status != 0) return LocalReply{.status = status};
-  if (default_backend) return LocalReply{.status = 404};
+  if (default_backend) return LocalReply{.status = respond_.status};
   return std::nullopt;
 }
 
@@ -123,14 +101,6 @@ std::uint16_t Stream::check_limits() {
   );
   if (status != 0) ++worker_.counters().requests_limited;
   return status;
-}
-
-std::optional<LocalReply> Stream::add_slash_redirect(std::string_view host) {
-  const std::string_view target = state_.request.target;
-  const auto path_end = std::min(target.find('?'), target.size());
-  location_.append(down_.origin().connection.tls ? "https://" : "http://").append(host);
-  location_.append(target.substr(0, path_end)).append("/").append(target.substr(path_end));
-  return LocalReply{.status = 301, .location = location_};
 }
 
 std::string_view Stream::strict_transport_security() const noexcept {

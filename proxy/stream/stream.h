@@ -88,7 +88,6 @@ class Stream final : private ClientWatcher {
   // stream.cpp: decide, answer, retry
   std::optional<LocalReply> decide();
   [[nodiscard]] std::uint16_t check_limits();
-  std::optional<LocalReply> add_slash_redirect(std::string_view host);
   Task<StreamEnd> answer(LocalReply reply);
   Task<StreamEnd> forward();
   Task<StreamEnd> end_tries(Attempt last);
@@ -145,7 +144,6 @@ class Stream final : private ClientWatcher {
   routing::ClientView client_;
   CountedRequest counted_;     // where the route limits them
   features::Respond respond_;  // keeps the text a LocalReply refers to
-  std::string location_;
   bool body_complete_ = false;  // all of it is at hand: the request can be sent again
   std::uint64_t body_bytes_ = 0;
   UpstreamSelector selector_;

@@ -58,4 +58,22 @@ std::size_t EndpointAddressHash::operator()(const EndpointAddress& address) cons
   return hash ^ (hash >> 32);
 }
 
+std::string_view to_string(PoolStatus status) noexcept {
+  switch (status) {
+    case PoolStatus::kReady:
+      return "ready";
+    case PoolStatus::kNoService:
+      return "no-service";
+    case PoolStatus::kNoPort:
+      return "no-port";
+    case PoolStatus::kNoEndpoints:
+      return "no-endpoints";
+    case PoolStatus::kNotResolved:
+      return "not-resolved";
+    case PoolStatus::kRefused:
+      return "refused";
+  }
+  return "unknown";
+}
+
 }  // namespace cppx::routing

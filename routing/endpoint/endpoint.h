@@ -44,6 +44,9 @@ enum class PoolStatus : std::uint8_t {
   kRefused,      ///< The name of an ExternalName Service may not be used (loopback, switched off).
 };
 
+/// "ready", "no-service" and so on.
+std::string_view to_string(PoolStatus status) noexcept;
+
 /// The endpoints behind one Service port: what a route balances over. Immutable; a change of
 /// endpoints makes a new pool with the same identity.
 struct EndpointPool {

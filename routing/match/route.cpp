@@ -4,6 +4,18 @@
 
 namespace cppx::routing {
 
+std::string_view to_string(PathType type) noexcept {
+  switch (type) {
+    case PathType::kExact:
+      return "Exact";
+    case PathType::kPrefix:
+      return "Prefix";
+    case PathType::kImplementationSpecific:
+      return "ImplementationSpecific";
+  }
+  return "unknown";
+}
+
 std::string_view to_string(BackendProtocol protocol) noexcept {
   switch (protocol) {
     case BackendProtocol::kHttp:

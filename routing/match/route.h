@@ -12,6 +12,9 @@ namespace cppx::routing {
 /// `pathType` of an Ingress path. ImplementationSpecific is matched like Prefix.
 enum class PathType : std::uint8_t { kExact, kPrefix, kImplementationSpecific };
 
+/// "Exact" and so on, as in an Ingress.
+std::string_view to_string(PathType type) noexcept;
+
 /// How the endpoints of a route are spoken to.
 enum class BackendProtocol : std::uint8_t {
   kHttp,   ///< HTTP/1.1

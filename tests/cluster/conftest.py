@@ -116,6 +116,7 @@ def start_cppx(cluster, kubeconfig):
         started.append(cppx)
         return cppx.start(ready)
 
+    start.forget = started.remove  # of one that the test has stopped
     yield start
     failures = []
     for cppx in started:

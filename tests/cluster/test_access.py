@@ -43,7 +43,7 @@ def in_cluster(cluster, tmp_path):
     }
 
 
-def test_the_roles_read_and_write_nothing_but_status_events_and_the_lease():
+def test_the_roles_read_and_write_nothing_but_status_events_the_lease_and_what_the_webhook_needs():
     rules = [rule for item in yaml.safe_load_all(RBAC.read_text()) for rule in item.get("rules", ())]
     verbs = {(resource, verb) for rule in rules for resource in rule["resources"] for verb in rule["verbs"]}
     read = {"services", "secrets", "configmaps", "endpointslices", "ingresses", "ingressclasses", "namespaces"}
@@ -54,6 +54,9 @@ def test_the_roles_read_and_write_nothing_but_status_events_and_the_lease():
         ("events", "patch"),
         ("leases", "create"),
         ("leases", "update"),
+        ("secrets", "create"),
+        ("secrets", "update"),
+        ("validatingwebhookconfigurations", "patch"),
     }
 
 
@@ -67,6 +70,8 @@ def test_the_account_may_not_do_more_than_the_role_says(cluster, kubeconfig):
         ("update", "leases.coordination.k8s.io"): "no",
         ("update", "ingresses.networking.k8s.io"): "no",
         ("delete", "secrets"): "no",
+        ("update", "secrets"): "no",
+        ("create", "secrets"): "no",
     }
     answers = {
         question: cluster.kubectl(

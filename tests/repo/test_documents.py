@@ -51,7 +51,9 @@ def test_every_flag_is_documented_and_every_documented_flag_exists(cppx_binary):
     documented = (ROOT / "docs" / "configuration.md").read_text()
     in_document = set(re.findall(r"`(--[a-z][a-z0-9-]*)", documented))
     assert not flags - in_document, f"in --help, not in docs/configuration.md: {sorted(flags - in_document)}"
-    known = flags | set(re.findall(r"--[a-z][a-z0-9-]*", help_text(cppx_binary, "demo"))) | {"--help", "--version"}
+    known = flags | {"--help", "--version"}
+    for command in ("demo", "explain", "routes"):
+        known |= set(re.findall(r"--[a-z][a-z0-9-]*", help_text(cppx_binary, command)))
     assert not in_document - known, f"in docs/configuration.md, not in --help: {sorted(in_document - known)}"
 
 

@@ -19,7 +19,7 @@ SANITIZER = re.compile(
     r"(AddressSanitizer|ThreadSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:)"
 )
 SERVING = re.compile(
-    r"serving http on 127\.0\.0\.1:(\d+), https on 127\.0\.0\.1:(\d+), health on 127\.0\.0\.1:(\d+)"
+    r"serving http on 127\.0\.0\.1:(\d+), https on 127\.0\.0\.1:(\d+), health on [\d.]+:(\d+)"
 )
 
 

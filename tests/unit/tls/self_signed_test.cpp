@@ -110,5 +110,26 @@ TEST_CASE("make_default_certificate: known to users of ingress-nginx by its name
   CHECK((*first)->expired(now + 24h * 366));
 }
 
+TEST_CASE(
+    "make_issued_pem: the authority vouches for the certificate, and for nothing else", "[tls]"
+) {
+  const auto issued = make_issued_pem(
+      {.common_name = "hook", .organization = {}, .dns_names = {"hook.ns.svc"}, .lifetime = 48h}
+  );
+  REQUIRE(issued.has_value());
+  const auto loaded = Certificate::from_pem(issued->pair.certificate, issued->pair.key);
+  REQUIRE(loaded.has_value());
+  CHECK((*loaded)->covers("hook.ns.svc"));
+  const X509Ptr authority = parse(issued->authority);
+  const X509Ptr leaf = parse(issued->pair.certificate);
+  CHECK(X509_check_ca(authority.get()) == 1);
+  CHECK(X509_check_ca(leaf.get()) == 0);
+  CHECK(X509_verify(leaf.get(), X509_get0_pubkey(authority.get())) == 1);
+  CHECK(X509_check_issued(authority.get(), leaf.get()) == X509_V_OK);
+  CHECK(X509_check_purpose(leaf.get(), X509_PURPOSE_SSL_SERVER, 0) == 1);
+  CHECK_FALSE(Certificate::from_pem(issued->authority, issued->pair.key).has_value());
+  CHECK(ERR_peek_error() == 0);
+}
+
 }  // namespace
 }  // namespace cppx::tls
