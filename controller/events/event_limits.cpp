@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <map>
+#include <iterator>
 #include <ratio>
 #include <utility>
 
@@ -48,7 +48,8 @@ bool EventLimits::allow(Kind kind, const ObjectKey& object, Time now) {
 // Those that are full again say nothing. When all do, any one has to go: it may then send more than
 // it should, which is better than being silent about new objects.
 void EventLimits::make_room(Time now) {
-  std::erase_if(buckets_, [now](const auto& entry) { return entry.second.full(now); });
+  for (auto bucket = buckets_.begin(); bucket != buckets_.end();)
+    bucket = bucket->second.full(now) ? buckets_.erase(bucket) : std::next(bucket);
   if (buckets_.size() >= kMostObjects) buckets_.erase(buckets_.begin());
 }
 

@@ -56,6 +56,14 @@ class Replicas:
         self.cluster.processes.remove(cppx.process)
         cppx.process.kill()
 
+    def remove_pod_of(self, cppx):
+        """The Deployment gets one pod less: that one."""
+        cheap = "controller.kubernetes.io/pod-deletion-cost=-100"
+        self.cluster.kubectl("annotate", "pod", cppx.pod, cheap, namespace=NAMESPACE)
+        self.count -= 1
+        self.cluster.kubectl("scale", f"deployment/{self.name}", f"--replicas={self.count}", namespace=NAMESPACE)
+        wait_for(lambda: cppx.pod not in self.pods() and len(self.pods()) == self.count, 30, "it to go", every=0.1)
+
     def pods(self):
         """Names of the ready pods, with the address of the node of each."""
         listed = self.cluster.kubectl(
