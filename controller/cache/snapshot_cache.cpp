@@ -5,10 +5,21 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "controller/cache/cache_file.h"
+#include "controller/cache/cache_key.h"
+#include "controller/cache/store.h"
+#include "controller/cache/store_copy.h"
+#include "controller/model/objects.h"
 
 namespace cppx::controller {
 namespace {
