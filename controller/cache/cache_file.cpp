@@ -3,17 +3,25 @@
 #include <fmt/format.h>
 #include <openssl/crypto.h>
 
+#include <algorithm>
 #include <iterator>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "base/text.h"
+#include "controller/cache/cache_key.h"
+#include "controller/cache/store_copy.h"
 #include "controller/model/base64.h"
 #include "controller/model/decode.h"
 #include "controller/model/encode.h"
+#include "controller/model/objects.h"
 
 namespace cppx::controller {
 namespace {

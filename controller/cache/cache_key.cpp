@@ -6,8 +6,15 @@
 #include <openssl/rand.h>
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
+#include <filesystem>
 #include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
 
+#include "base/error.h"
 #include "base/text.h"
 #include "controller/kube/kube_config.h"
 

@@ -1,11 +1,16 @@
 #include "controller/cache/cached_start.h"
 
 #include <array>
+#include <chrono>
 #include <cstddef>
+#include <functional>
 #include <utility>
+#include <vector>
 
 #include "base/log.h"
+#include "controller/cache/store.h"
 #include "controller/cache/store_copy.h"
+#include "controller/model/objects.h"
 
 namespace cppx::controller {
 

@@ -4,11 +4,24 @@
 #include <system_error>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "controller/cache/cache_file.h"
+#include "controller/cache/cache_key.h"
+#include "controller/cache/store.h"
+#include "controller/cache/store_copy.h"
+#include "controller/model/objects.h"
 
 namespace cppx::controller {
 namespace {
@@ -78,7 +91,7 @@ std::vector<Object> SnapshotCache::load() {
 
 void SnapshotCache::changed() {
   if (std::exchange(due_, true)) return;
-  timer_.expires_after(options_.interval);
+  timer_.expires_after(std::max(options_.interval, 20 * took_.load()));
   timer_.async_wait([this](boost::system::error_code error) {
     if (!error) hand_over();
   });
@@ -119,8 +132,12 @@ void SnapshotCache::write_as_told() {
 }
 
 void SnapshotCache::write(const StoreCopy& objects) {
+  const auto started = std::chrono::steady_clock::now();
   const auto text = write_cache_text(objects, key_ ? &*key_ : nullptr);
   const auto written = write_file_atomically(file(), text);
+  took_ = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::steady_clock::now() - started
+  );
   const std::string trouble = written ? std::string() : written.error().detail;
   // A full disk stays full for a while: told once.
   if (trouble != trouble_ && !trouble.empty())

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
@@ -24,7 +25,9 @@ namespace cppx::controller {
 struct SnapshotCacheOptions {
   std::filesystem::path folder;                   ///< --snapshot-cache
   std::optional<std::filesystem::path> key_file;  ///< --snapshot-cache-key-file
-  std::chrono::milliseconds interval{5'000};      ///< Between two writes, at least.
+  /// Between a change and the write that has it; longer where writing takes long, so that no more
+  /// than a twentieth of the time is spent on it.
+  std::chrono::milliseconds interval{5'000};
 };
 
 /// Keeps the objects of a Store on disk, so that a restart without a reachable API server can serve
@@ -65,6 +68,8 @@ class SnapshotCache {
   boost::asio::steady_timer timer_;
   bool due_ = false;
   std::string trouble_;  ///< Of the last write; of the writer.
+
+  std::atomic<std::chrono::milliseconds> took_{};  // the last write
 
   std::mutex mutex_;  // of what the writer is told
   std::condition_variable told_;

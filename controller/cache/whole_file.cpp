@@ -7,8 +7,11 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
-#include <utility>
+#include <filesystem>
+#include <string>
+#include <string_view>
 
+#include "base/error.h"
 #include "controller/cache/cache_file.h"
 
 namespace cppx::controller {

@@ -92,11 +92,11 @@ void ListWatch::stream_failed(const Result<void>& streamed) {
                                        "the streamed list ended before it was complete"}
                                : streamed.error();
   failed("list", error);
-  // A connection that breaks or is refused says nothing about what the server can do.
-  const bool suspect = streamed.has_value() || error.code == Errc::kTimeout ||
-                       (status_ == 200 && error.code != Errc::kClosed &&
-                        error.code != Errc::kCancelled && error.code != Errc::kIo);
-  if (suspect && ++failed_streams_ >= kFailuresBeforePages) client_.has_no_streaming_lists();
+  // A connection that breaks, or never came about, says nothing about what the server can do.
+  const bool broken = error.code == Errc::kClosed || error.code == Errc::kIo ||
+                      error.code == Errc::kTls || error.code == Errc::kCancelled;
+  if (status_ == 200 && !broken && ++failed_streams_ >= kFailuresBeforePages)
+    client_.has_no_streaming_lists();
 }
 
 Task<void> ListWatch::watch_once() {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <chrono>
 #include <memory>
 
 #include <catch2/catch_test_macros.hpp>
@@ -23,8 +24,8 @@ ListWatchOptions streaming() {
 
 /// A reflector of Services that asks for streamed lists.
 struct Setup {
-  explicit Setup(ListWatchOptions options = streaming())
-      : client(ApiClient::create(io, plain_config(api.server.url())).value()),
+  explicit Setup(ListWatchOptions options = streaming(), ApiClientOptions client_options = {})
+      : client(ApiClient::create(io, plain_config(api.server.url()), client_options).value()),
         reflector(*client, Kind::kService, {}, {}, sink, {}, [] {}, options) {}
   ~Setup() {
     tasks.cancel();
@@ -147,6 +148,19 @@ TEST_CASE("ListWatch: streams that never become complete give way to pages", "[c
   REQUIRE(test.until([&] { return test.has("one"); }));
   CHECK(test.streams() == 2);
   CHECK(test.api.lists(kServices) == 1);
+}
+
+TEST_CASE("ListWatch: a server that does not answer may stream lists later", "[controller]") {
+  ApiClientOptions impatient;
+  impatient.request_timeout = std::chrono::milliseconds(20);
+  Setup test(streaming(), impatient);
+  test.put("one");
+  test.api.overrides[kStream] = FakeReply{200, {}, "", FakeReply::End::kSilent, false};
+  test.start();
+  REQUIRE(test.until([&] { return test.streams() >= 4; }));
+  test.api.overrides.clear();
+  REQUIRE(test.until([&] { return test.has("one"); }));
+  CHECK(test.client->may_stream_lists());
 }
 
 TEST_CASE("ListWatch: an outage says nothing about streaming lists", "[controller]") {
