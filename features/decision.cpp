@@ -6,9 +6,13 @@
 #include <string_view>
 #include <utility>
 
+#include "features/features.h"
+#include "routing/client/client_view.h"
 #include "routing/http/host.h"
+#include "routing/http/message.h"
 #include "routing/http/path.h"
 #include "routing/match/route.h"
+#include "routing/settings.h"
 #include "routing/snapshot.h"
 
 namespace cppx::features {

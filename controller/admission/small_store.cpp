@@ -1,6 +1,7 @@
 #include "controller/admission/small_store.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>

@@ -92,11 +92,12 @@ Task<Response> answer(
   auto asked = parse_admission_request(request.body());
   if (!asked) co_return reply(http::status::bad_request, asked.error().detail + "\n");
   AdmissionVerdict verdict;
+  std::optional<Ingress>& ingress = asked->ingress;
   if (!asked->unreadable.empty()) {
     verdict = {.allowed = false, .message = "Ingress: " + asked->unreadable, .warnings = {}};
-  } else if (asked->ingress) {
-    const std::string name = asked->ingress->meta.key.to_string();
-    auto found = co_await ask(executor, review, std::move(*asked->ingress), at_most);
+  } else if (ingress) {
+    const std::string name = ingress->meta.key.to_string();
+    auto found = co_await ask(executor, review, std::move(*ingress), at_most);
     if (!found) co_return reply(http::status::service_unavailable, "not ready\n");
     verdict = std::move(*found);
     if (!verdict.allowed) log::info("admission of Ingress {} denied: {}", name, verdict.message);

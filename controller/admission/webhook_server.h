@@ -31,8 +31,10 @@ struct WebhookLimits {
   /// An AdmissionReview has two objects, of 1.5 MiB each at most.
   std::size_t body_bytes = 8UL * 1024 * 1024;
   std::chrono::seconds handshake{10};
-  std::chrono::seconds request{60};  ///< From one answer to the whole next request.
-  std::chrono::seconds review{8};    ///< API servers wait for ten, unless told otherwise.
+  /// From one answer to the whole next request. API servers give up what is idle for 90 s: an end
+  /// from our side could meet a request on its way.
+  std::chrono::seconds request{100};
+  std::chrono::seconds review{8};  ///< API servers wait for ten, unless told otherwise.
 };
 
 /// HTTPS server of AdmissionReviews, at /networking/v1/ingresses and /. Belongs to the thread of
