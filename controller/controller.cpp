@@ -151,7 +151,6 @@ Result<void> Controller::Impl::start_kubernetes() {
   if (options.translate.config_map) config_maps.insert(*options.translate.config_map);
   kubernetes->set_wanted(Kind::kConfigMap, std::move(config_maps));
   kubernetes->start();
-  if (duties != nullptr) duties->start();
   return {};
 }
 
@@ -225,6 +224,8 @@ void Controller::Impl::source_changed(const SourceState& state) {
   }
   if (!first) return;
   if (cached_start != nullptr) cached_start->complete();
+  // Not before: what the snapshot cache holds may not be told to anybody.
+  if (duties != nullptr) duties->start();
   changed();
 }
 

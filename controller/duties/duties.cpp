@@ -180,6 +180,7 @@ void Duties::Impl::start() {
   if (!options_.disable_leader_election) tasks_.spawn(elector_.run());
   if (writes_status()) addresses_.start(tasks_);
   tasks_.spawn(events_.run());
+  status_.look_at_all();
 }
 
 void Duties::Impl::listed(Kind kind, const std::string& ns, const std::vector<Object>& objects) {

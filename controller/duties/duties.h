@@ -38,6 +38,7 @@ class Duties {
   Duties(const Duties&) = delete;
   Duties& operator=(const Duties&) = delete;
 
+  /// Once, when the store is complete.
   void start();
 
   /// What the source delivers, before the store takes it.

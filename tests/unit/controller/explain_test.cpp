@@ -89,7 +89,7 @@ Explanation explained(const ExplainWords& words) {
   REQUIRE(request.has_value());
   return explain(
       *request, {.snapshot = *translation.snapshot,
-                 .diagnostics = translation.diagnostics,
+                 .diagnostics = *translation.diagnostics,
                  .store = &store,
                  .options = options,
                  .now = test::test_now()}
