@@ -261,7 +261,8 @@ def test_without_rights_the_certificate_is_kept_in_memory(web, webhook, start_cp
     try:
         token = cluster.kubectl("create", "token", "reader", "--duration=1h", namespace=webhook.space.name).strip()
         kubeconfig = cluster.control_plane.write_kubeconfig(webhook.name, {"token": token})
-        cppx = start_cppx(flags=webhook.flags, kubeconfig=kubeconfig)
+        # Nor may it take part in an election, whose leader alone would patch the configuration.
+        cppx = start_cppx(flags=[*webhook.flags, "--disable-leader-election"], kubeconfig=kubeconfig)
         wait_for(lambda: "not kept in Secret" in cppx.log, 20, "a log line")
         webhook.wait_until_asked()
     finally:

@@ -87,7 +87,11 @@ def test_roles_in_the_namespaces_are_enough(space, other, host, proxy, start_cpp
     token = make_account(space, "narrow")
     grant(space, "narrow", space.name)
     names = f"--watch-namespace={space.name},{other.name}"
-    cppx = start_cppx(kubeconfig=proxy.kubeconfig(token), flags=[names])
+    cppx = start_cppx(
+        kubeconfig=proxy.kubeconfig(token),
+        flags=[names, "--publish-status-address=192.0.2.77"],
+        environment={"POD_NAMESPACE": space.name},
+    )
     cppx.wait_for_status(f"a.{host}", 200)
     assert cppx.status(f"b.{host}") == 404
     wait_for(lambda: proxy.count("/ingressclasses?") >= 4, 30, "some attempts")
