@@ -55,8 +55,8 @@ AddressSource::AddressSource(ApiClient& client, AddressOptions options, Changed 
   ListWatchHandler& self = *this;
   watch_ = std::make_unique<ListWatch>(
       client, collection_path(resource_of(Kind::kService), service_key_.ns),
-      "metadata.name=" + service_key_.name, "the Service of --publish-service", self,
-      options_.list_watch
+      "fieldSelector=" + encode_query_value("metadata.name=" + service_key_.name),
+      "the Service of --publish-service", self, options_.list_watch
   );
 }
 
