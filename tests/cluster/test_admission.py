@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from cluster.cluster import KubectlError
+from cluster.network import NODE_ADDRESSES
 from cluster.objects import deployment, ingress, path, service
 from cluster.pki import Authority
 from cluster.programs import built, program
@@ -287,3 +288,11 @@ def test_explain_and_routes_of_a_cluster(web, cluster, kubeconfig, cppx, host):
         assert run("explain", source, f"http://nobody.{host}/").returncode == 1
         rows = json.loads(run("routes", source, "-o", "json").stdout)
         assert [row["backend"] for row in rows if row["host"] == host] == ["web:80"]
+
+
+def test_explain_and_routes_are_told_to_this_machine_only(cluster, cppx):
+    """A peer with another address than a loopback one, as any pod of a cluster has, learns nothing."""
+    for target in ("/routes", "/explain?url=http%3A%2F%2Fsite.test%2F"):
+        outside = cluster.ask(cppx.health_port, "localhost", target, address=NODE_ADDRESSES[0])
+        assert outside.status == 403 and "this machine only" in outside.text, (target, outside.text)
+        assert cluster.ask(cppx.health_port, "localhost", target).status == 200

@@ -2,29 +2,17 @@
 
 import re
 import socket
-import subprocess
 
 import pytest
 
 from support.cppx import Cppx
 from support.manifests import INGRESS_CLASS, ingress, rule, service_of, to_yaml
-from support.waiting import scaled
+from support.program import runner
 
 
 @pytest.fixture
 def run(cppx_binary, tmp_path):
-    def run(*arguments):
-        return subprocess.run(
-            [cppx_binary, *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            timeout=scaled(20),
-            stdin=subprocess.DEVNULL,
-            cwd=tmp_path,
-            env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
-        )
-
-    return run
+    return runner(cppx_binary, tmp_path, 20)
 
 
 @pytest.fixture

@@ -4,32 +4,20 @@ import json
 import pathlib
 import re
 import socket
-import subprocess
 
 import pytest
 
 from support.certificates import make_certificate
 from support.client import ask, request
 from support.manifests import INGRESS_CLASS, ingress, rule, service_of, tls_secret, to_yaml
-from support.waiting import scaled
+from support.program import runner
 
 SERVED, NOT_SERVED, ERROR_OF_USE = 0, 1, 2
 
 
 @pytest.fixture
 def run(cppx_binary, tmp_path):
-    def run(*arguments):
-        return subprocess.run(
-            [cppx_binary, *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            timeout=scaled(40),
-            stdin=subprocess.DEVNULL,
-            cwd=tmp_path,
-            env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
-        )
-
-    return run
+    return runner(cppx_binary, tmp_path, 40)
 
 
 def objects(certificate, backend=("127.0.0.9", 8080)):
@@ -171,33 +159,6 @@ def test_the_admin_server_answers_bad_questions_in_one_line(site):
     for target in ("/explain", "/explain?url=", "/explain?url=ftp%3A%2F%2Fx%2F", "/explain?url=%zz", "/explain?u=1"):
         response = ask(port, request(target=target, host="localhost"))
         assert response.status == 400 and response.text.count("\n") == 1, (target, response.text)
-
-
-def test_the_admin_server_tells_this_machine_only(cppx_binary, tmp_path):
-    """A peer with another address than a loopback one, as any pod of a cluster has, learns nothing."""
-    from support.cppx import Cppx
-
-    outside = _own_address()
-    if outside is None:
-        pytest.skip("this machine has no address but loopback ones")
-    with Cppx(tmp_path / "manifests", {}, flags=["--healthz-host=0.0.0.0"]) as cppx:
-        for target in ("/routes", "/explain?url=http%3A%2F%2Fsite.test%2F"):
-            with socket.create_connection((outside, cppx.health_port), scaled(5)) as client:
-                client.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
-                answer = b"".join(iter(lambda: client.recv(65536), b""))
-            assert answer.startswith(b"HTTP/1.1 403 "), answer
-            assert ask(cppx.health_port, request(target=target, host="localhost")).status == 200
-
-
-def _own_address():
-    """An address of this machine that is no loopback one; None without any."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))
-        except OSError:
-            return None
-        address = probe.getsockname()[0]
-    return None if address.startswith("127.") else address
 
 
 def test_the_example_of_the_documents(run):

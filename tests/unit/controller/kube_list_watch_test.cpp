@@ -9,39 +9,14 @@
 #include "controller/kube/task_group.h"
 #include "tests/unit/controller/fake_kube_api.h"
 #include "tests/unit/controller/kube_support.h"
+#include "tests/unit/controller/reflector_setup.h"
 
 namespace cppx::controller::test {
 namespace {
 
 constexpr const char* kServices = "/api/v1/services";
 
-/// A reflector of Services at a fake API.
-struct Setup {
-  explicit Setup(ListWatchOptions options = quick_list_watch(), std::string ns = {})
-      : client(ApiClient::create(io, plain_config(api.server.url())).value()),
-        reflector(
-            *client, Kind::kService, std::move(ns), {}, sink, {}, [this] { ++state_changes; }, options
-        ) {}
-  ~Setup() {
-    tasks.cancel();
-    CHECK(run_until(io, [this] { return tasks.empty(); }));
-  }
-  Setup(const Setup&) = delete;
-  Setup& operator=(const Setup&) = delete;
-
-  void start() { tasks.spawn(reflector.run()); }
-  bool until(const std::function<bool()>& condition) { return run_until(io, condition); }
-  bool has(const std::string& name) const { return sink.has(Kind::kService, "shop", name); }
-  void put(const std::string& name) { api.put(kServices, service_json("shop", name)); }
-
-  boost::asio::io_context io{1};
-  FakeKubeApi api{io};
-  RecordingSink sink;
-  unsigned state_changes = 0;
-  std::unique_ptr<ApiClient> client;
-  Reflector reflector;
-  TaskGroup tasks{io.get_executor()};
-};
+using Setup = ReflectorSetup;
 
 TEST_CASE("ListWatch: a list in pages arrives as one replacement", "[controller]") {
   Setup test;

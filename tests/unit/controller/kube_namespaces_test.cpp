@@ -10,6 +10,7 @@
 #include "controller/kube/kube_source.h"
 #include "controller/kube/label_selector.h"
 #include "tests/unit/controller/fake_kube_api.h"
+#include "tests/unit/controller/kube_source_setup.h"
 #include "tests/unit/controller/kube_support.h"
 
 namespace cppx::controller::test {
@@ -26,30 +27,12 @@ json ingress_json(const std::string& ns, const std::string& name) {
   return {{"metadata", {{"name", name}, {"namespace", ns}}}, {"spec", json::object()}};
 }
 
-struct Setup {
-  explicit Setup(KubeSourceOptions given) : options(std::move(given)) {
-    options.list_watch = quick_list_watch();
+struct Setup : KubeSourceSetup {
+  explicit Setup(KubeSourceOptions given) : KubeSourceSetup(std::move(given)) {
     for (const char* ns : {"bank", "shop"}) {
       api.put(kServices, service_json(ns, "web"));
       api.put(kIngresses, ingress_json(ns, "web"));
     }
-  }
-  ~Setup() {
-    if (!source) return;
-    source->stop();
-    CHECK(until([this] { return source->stopped(); }));
-  }
-  Setup(const Setup&) = delete;
-  Setup& operator=(const Setup&) = delete;
-
-  void start() {
-    source = KubeSource::create(io, plain_config(api.server.url()), options, sink).value();
-    source->start();
-  }
-  bool until(const std::function<bool()>& condition) { return run_until(io, condition); }
-  bool start_and_sync() {
-    start();
-    return until([this] { return source->state().synced; });
   }
   void put_namespace(const std::string& name) {
     api.put(kNamespaces, {{"metadata", {{"name", name}}}});
@@ -61,12 +44,6 @@ struct Setup {
       return request.target.find(part) != std::string::npos;
     });
   }
-
-  boost::asio::io_context io{1};
-  FakeKubeApi api{io};
-  RecordingSink sink;
-  KubeSourceOptions options;
-  std::unique_ptr<KubeSource> source;
 };
 
 KubeSourceOptions two_namespaces() {

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/unit/controller/fake_kube_api.h"
+#include "tests/unit/controller/kube_source_setup.h"
 #include "tests/unit/controller/kube_support.h"
 
 namespace cppx::controller::test {
@@ -18,27 +19,9 @@ constexpr const char* kConfigMaps = "/api/v1/configmaps";
 constexpr const char* kServices = "/api/v1/services";
 constexpr const char* kTls = "kubernetes.io/tls";
 
-struct Setup {
-  explicit Setup(KubeSourceOptions given = {}) : options(std::move(given)) {
-    options.list_watch = quick_list_watch();
-  }
-  ~Setup() {
-    if (!source) return;
-    source->stop();
-    CHECK(until([this] { return source->stopped(); }));
-  }
-  Setup(const Setup&) = delete;
-  Setup& operator=(const Setup&) = delete;
+struct Setup : KubeSourceSetup {
+  using KubeSourceSetup::KubeSourceSetup;
 
-  void start() {
-    source = KubeSource::create(io, plain_config(api.server.url()), options, sink).value();
-    source->start();
-  }
-  bool until(const std::function<bool()>& condition) { return run_until(io, condition); }
-  bool start_and_sync() {
-    start();
-    return until([this] { return source->state().synced; });
-  }
   void put_secret(const std::string& name, const std::string& type) {
     api.put(kSecrets, secret_json("shop", name, type));
   }
@@ -47,12 +30,6 @@ struct Setup {
   bool watches_are_open(std::size_t count) {
     return until([this, count] { return api.server.held("watch=1") == count; });
   }
-
-  boost::asio::io_context io{1};
-  FakeKubeApi api{io};
-  RecordingSink sink;
-  KubeSourceOptions options;
-  std::unique_ptr<KubeSource> source;
 };
 
 TEST_CASE("KubeSource: follows every kind and says when all are known", "[controller]") {

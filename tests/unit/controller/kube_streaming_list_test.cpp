@@ -9,6 +9,7 @@
 #include "controller/kube/task_group.h"
 #include "tests/unit/controller/fake_kube_api.h"
 #include "tests/unit/controller/kube_support.h"
+#include "tests/unit/controller/reflector_setup.h"
 
 namespace cppx::controller::test {
 namespace {
@@ -22,35 +23,17 @@ ListWatchOptions streaming() {
   return options;
 }
 
-/// A reflector of Services that asks for streamed lists.
-struct Setup {
+/// Asks for streamed lists.
+struct Setup : ReflectorSetup {
   explicit Setup(ListWatchOptions options = streaming(), ApiClientOptions client_options = {})
-      : client(ApiClient::create(io, plain_config(api.server.url()), client_options).value()),
-        reflector(*client, Kind::kService, {}, {}, sink, {}, [] {}, options) {}
-  ~Setup() {
-    tasks.cancel();
-    CHECK(run_until(io, [this] { return tasks.empty(); }));
-  }
-  Setup(const Setup&) = delete;
-  Setup& operator=(const Setup&) = delete;
+      : ReflectorSetup(options, {}, client_options) {}
 
-  void start() { tasks.spawn(reflector.run()); }
-  bool until(const std::function<bool()>& condition) { return run_until(io, condition); }
-  bool has(const std::string& name) const { return sink.has(Kind::kService, "shop", name); }
-  void put(const std::string& name) { api.put(kServices, service_json("shop", name)); }
   std::size_t streams() const {
     return static_cast<std::size_t>(std::ranges::count_if(
         api.server.requests,
         [](const FakeRequest& request) { return request.target.find(kStream) != std::string::npos; }
     ));
   }
-
-  boost::asio::io_context io{1};
-  FakeKubeApi api{io};
-  RecordingSink sink;
-  std::unique_ptr<ApiClient> client;
-  Reflector reflector;
-  TaskGroup tasks{io.get_executor()};
 };
 
 }  // namespace
