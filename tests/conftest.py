@@ -4,6 +4,9 @@ import itertools
 
 import pytest
 
+# Their assertions say what they compared, as those of the tests do.
+pytest.register_assert_rewrite("support", "cluster")
+
 from support.backend import Backend
 from support.cppx import Cppx, binary
 from support.h2_backend import H2Backend

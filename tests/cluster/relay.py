@@ -24,6 +24,9 @@ class Relay:
         return self
 
     def __exit__(self, *_):
+        # Closing alone leaves a thread in accept(), and with it the socket listening.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._open.set()
         self._drop()

@@ -204,6 +204,12 @@ class Scale:
             del self._clients[cppx]
         return response.status, json.loads(response.text)["pod"] if response.status == 200 else None
 
+    def _forget_clients(self):
+        """For one that was idle for longer than cppx keeps an idle client."""
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+
     def _wrong(self, what):
         if len(self.problems) < 20:
             self.problems.append(what)
@@ -235,8 +241,7 @@ class Scale:
         self._churn(cppx)
         for api in self._apis:
             api.close()
-        for client in self._clients.values():
-            client.close()
+        self._forget_clients()
         return not self.problems
 
     def _check_all(self, cppx):
@@ -342,6 +347,7 @@ class Scale:
             f"Latency of wrk's requests, p99: alone, and with {len(made) / seconds:.0f} changes a second for {seconds} s",
             f"{quiet}, {busy}",
         )
+        self._forget_clients()
         last = made[-1]
         began = time.monotonic()
         wait_for(

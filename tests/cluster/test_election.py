@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from cluster.control_plane import API_PORT
 from cluster.history import History
 from cluster.objects import deployment, ingress, ingress_class, path, service
 from cluster.relay import Relay
@@ -14,7 +15,6 @@ from cluster.replicas import NAMESPACE, Replicas
 from cluster.traffic import Traffic
 from support.waiting import scaled, wait_for
 
-API_PORT = 6443
 TTL = int(scaled(6))
 _ports = itertools.count(23001)
 
@@ -102,7 +102,9 @@ def history(cluster, web):
 
 @pytest.fixture
 def traffic(trio, cluster, host):
-    """Traffic through all three replicas."""
+    """Traffic through all three replicas. A pod that is ready may not be in its EndpointSlice yet."""
+    for cppx in trio.running:
+        cppx.wait_for_status(host, 200, seconds=30)
     with contextlib.ExitStack() as stack:
         yield {
             cppx.pod: stack.enter_context(Traffic(cluster, cppx.http_port, host)) for cppx in trio.running

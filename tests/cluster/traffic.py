@@ -24,7 +24,7 @@ class Traffic:
                 self._ask()
                 self.count += 1
             except Exception as error:  # noqa: BLE001  whatever it is, the client did not get its answer
-                self.failures.append(repr(error))
+                self.failures.append(f"after {self.count} answers: {error!r}")
 
     def _ask(self):
         response = self._connection.ask(self._raw)
