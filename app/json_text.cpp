@@ -1,12 +1,11 @@
 #include "app/json_text.h"
 
-#include <fmt/format.h>
-
-#include <iterator>
 #include <string>
 #include <string_view>
 
 #include <nlohmann/json.hpp>
+
+#include "base/text.h"
 
 namespace cppx::app {
 
@@ -15,19 +14,6 @@ using nlohmann::json;
 namespace {
 
 constexpr int kIndent = 2;
-
-/// Names and messages come from objects, of which nothing is trusted: not the terminal's business.
-std::string printable(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f)
-      fmt::format_to(std::back_inserter(out), "\\x{:02x}", byte);
-    else
-      out.push_back(c);
-  }
-  return out;
-}
 
 const json* find(const json& object, std::string_view key) {
   if (!object.is_object()) return nullptr;

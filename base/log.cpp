@@ -6,12 +6,13 @@
 
 #include <atomic>
 #include <cstddef>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include <nlohmann/json.hpp>
+
+#include "base/text.h"
 
 namespace cppx::log {
 namespace {
@@ -42,28 +43,6 @@ spdlog::level::level_enum to_spdlog(Level level) noexcept {
   return spdlog::level::info;
 }
 
-/// C0 and DEL; and C1 (U+0080 to U+009F, among them a new line and the start of terminal commands),
-/// in UTF-8 or as single octets in text that is not UTF-8.
-bool is_control(unsigned char previous, unsigned char byte) noexcept {
-  if (byte < 0x20 || byte == 0x7f) return true;
-  return byte >= 0x80 && byte < 0xa0 && (previous < 0x80 || previous == 0xc2);
-}
-
-std::string printable(std::string_view line) {
-  std::string out;
-  out.reserve(line.size());
-  unsigned char previous = 0;
-  for (const char c : line) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (is_control(previous, byte))
-      fmt::format_to(std::back_inserter(out), "\\x{:02x}", byte);
-    else
-      out.push_back(c);
-    previous = byte;
-  }
-  return out;
-}
-
 }  // namespace
 
 void start(Level least, bool json) {
@@ -89,7 +68,8 @@ void stop() {
   least_level.store(static_cast<int>(Level::kError) + 1, std::memory_order_release);
   if (!sink) return;
   sink->logger->flush();
-  // First the thread, which ends when the queue is empty: nothing writes through the logger any more when it goes.
+  // First the thread, which ends when the queue is empty: nothing writes through the logger any
+  // more when it goes.
   sink->thread.reset();
   sink->logger.reset();
   sink.reset();

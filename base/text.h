@@ -28,6 +28,10 @@ std::string to_lower(std::string_view text);
 /// when nothing is left.
 std::string_view trim(std::string_view text) noexcept;
 
+/// The text in one line that a terminal takes for nothing else: control characters are written as
+/// \xNN. For what people read and somebody else may have written.
+std::string printable(std::string_view text);
+
 /// Items between `separator`, trimmed, empty ones left out.
 std::vector<std::string_view> split_list(std::string_view text, char separator = ',');
 

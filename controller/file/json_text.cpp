@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/text.h"
 #include "controller/file/document.h"
 
 namespace cppx::controller {
@@ -70,7 +71,7 @@ std::vector<Document> parse_json(std::string_view text) {
     } catch (const nlohmann::json::parse_error& error) {
       document.json.reset();
       document.line = line_at(text, start + error.byte);
-      document.error = reason_of(error);
+      document.error = printable(reason_of(error));
       return out;
     }
     in.clear();

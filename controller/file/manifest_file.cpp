@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "controller/file/document.h"
 #include "controller/model/decode.h"
 #include "controller/model/objects.h"
@@ -50,7 +51,7 @@ std::string ManifestProblem::to_string() const {
   std::string where = file.string();
   if (document != 0) where += fmt::format(": document {}", document);
   if (line != 0) where += fmt::format("{} line {}", document != 0 ? "," : ":", line);
-  return where + ": " + message;
+  return printable(where + ": " + message);
 }
 
 std::string to_string(const ObjectId& id) {

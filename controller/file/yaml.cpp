@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/text.h"
 #include "controller/file/document.h"
 #include "controller/file/yaml_builder.h"
 
@@ -53,14 +54,17 @@ void parse_chunk(std::string_view chunk, std::size_t first_line, std::vector<Doc
   };
   try {
     YAML::Parser parser(in);
-    for (;;) {
+    for (int last_beginning = -1;; last_beginning = builder.beginning().pos) {
       builder = YamlBuilder();
       if (!parser.HandleNextDocument(builder)) return;
+      // yaml-cpp reads an empty document before what no value can begin with, for ever.
+      if (builder.beginning().pos == last_beginning)
+        throw YAML::ParserException(builder.beginning(), "no value can begin with this");
       if (builder.root() && !builder.root()->is_null())
         add(line_of(first_line, builder.line())).json = builder.take_root();
     }
   } catch (const YAML::Exception& error) {
-    add(line_of(first_line, error.mark.line)).error = error.msg;
+    add(line_of(first_line, error.mark.line)).error = printable(error.msg);
   }
 }
 

@@ -24,7 +24,7 @@ constexpr std::size_t kNodeSize = 32;
 
 }  // namespace
 
-void YamlBuilder::OnDocumentStart(const YAML::Mark&) {}
+void YamlBuilder::OnDocumentStart(const YAML::Mark& mark) { beginning_ = mark; }
 
 void YamlBuilder::OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) {
   if (expects_key()) fail(mark, "a key is missing");

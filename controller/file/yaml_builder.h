@@ -24,6 +24,8 @@ class YamlBuilder final : public YAML::EventHandler {
   std::optional<nlohmann::json> take_root() { return std::move(root_); }
   /// Line of the first content, from 0.
   [[nodiscard]] int line() const noexcept { return line_; }
+  /// Where the document began.
+  [[nodiscard]] const YAML::Mark& beginning() const noexcept { return beginning_; }
 
   void OnDocumentStart(const YAML::Mark& mark) override;
   void OnDocumentEnd() override {}
@@ -70,6 +72,7 @@ class YamlBuilder final : public YAML::EventHandler {
 
   std::optional<nlohmann::json> root_;
   int line_ = 0;
+  YAML::Mark beginning_;
   bool started_ = false;
   std::vector<Frame> stack_;
   std::unordered_map<YAML::anchor_t, Anchored> anchors_;

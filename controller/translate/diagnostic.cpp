@@ -5,14 +5,16 @@
 #include <string>
 #include <string_view>
 
+#include "base/text.h"
+
 namespace cppx::controller {
 
 std::string Diagnostic::to_string() const {
   const std::string_view space = field.empty() ? "" : " ";
-  return fmt::format(
+  return printable(fmt::format(
       "{} {}{}{}: {}: {}", controller::to_string(kind), object.to_string(), space, field, reason,
       message
-  );
+  ));
 }
 
 }  // namespace cppx::controller

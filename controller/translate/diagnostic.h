@@ -21,7 +21,7 @@ struct Diagnostic {
   Severity severity = Severity::kWarning;
 
   auto operator<=>(const Diagnostic&) const = default;
-  [[nodiscard]] std::string to_string() const;
+  [[nodiscard]] std::string to_string() const;  ///< One line, printable().
 };
 
 }  // namespace cppx::controller

@@ -64,6 +64,14 @@ TEST_CASE("parse_int: the whole text is a number that fits, or nothing", "[base]
   CHECK_FALSE(parse_int<int>(std::string_view()));
 }
 
+TEST_CASE("printable: control characters are written out, all else stays", "[base]") {
+  CHECK(printable("a\nb\t\x7f") == "a\\x0ab\\x09\\x7f");
+  CHECK(printable("\xc2\x85") == "\xc2\\x85");
+  CHECK(printable("\x9b") == "\\x9b");
+  CHECK(printable("\xc3\xa4 \\ \xe2\x82\xac") == "\xc3\xa4 \\ \xe2\x82\xac");
+  CHECK(printable("").empty());
+}
+
 TEST_CASE("hash64: equal text equal hash, similar names spread", "[base]") {
   STATIC_CHECK(hash64("default/web:80") == hash64("default/web:80"));
   std::unordered_set<std::uint64_t> low_bits;

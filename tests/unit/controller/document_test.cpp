@@ -131,6 +131,18 @@ TEST_CASE("parse_yaml: errors have a line and a reason", "[controller]") {
   CHECK(yaml_error("a: 1\n<<: 7\n") == "line 2: \"<<\" merges maps only");
 }
 
+TEST_CASE("parse_yaml: what cannot begin a value is an error", "[controller]") {
+  for (const std::string_view text : {",", ",a: b\n", "--- ,\n", "--- a\n...\n,\n"}) {
+    INFO(text);
+    CHECK(yaml_error(text).ends_with(": no value can begin with this"));
+  }
+  CHECK(yaml_error("a: b\n---\n, c\n---\nd: e\n") == "line 3: no value can begin with this");
+}
+
+TEST_CASE("documents: what is wrong is told in one line", "[controller]") {
+  CHECK(yaml_error("\"a\\nb\": 1\n\"a\\nb\": 2\n").find("a\\x0ab") != std::string::npos);
+}
+
 TEST_CASE("parse_yaml: aliases and merge keys", "[controller]") {
   CHECK(
       one_yaml("base: &b {x: 1, y: 2}\nlist: [*b]\nmap:\n  <<: *b\n  y: 3\n") ==
