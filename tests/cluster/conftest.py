@@ -13,6 +13,7 @@ from cluster.ingress_process import Ingress
 from cluster.network import Network
 from cluster.objects import ingress_class
 from cluster.programs import built, control_plane_folder, missing
+from cluster.webhook import Webhook
 from support.waiting import SLOW
 
 TEST_SECONDS = 120
@@ -134,6 +135,14 @@ def proxy(cluster):
     """What stands between the test's cppx (see `proxied`) and the API server."""
     with ApiProxy(cluster) as proxy:
         yield proxy
+
+
+@pytest.fixture
+def webhook(cluster, space):
+    """A webhook of the test's own, not installed yet."""
+    webhook = Webhook(cluster, space)
+    yield webhook
+    webhook.remove()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import yaml
 from cluster.cluster import RBAC
 
 GROUP = "rbac.authorization.k8s.io"
-READ = ["get", "list", "watch"]
+READ = ["list", "watch"]
 CLASSES = [{"apiGroups": ["networking.k8s.io"], "resources": ["ingressclasses"], "verbs": READ}]
 
 
