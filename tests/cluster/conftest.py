@@ -118,6 +118,7 @@ def start_cppx(cluster, kubeconfig):
         return cppx.start(ready)
 
     start.forget = started.remove  # of one that the test has stopped
+    start.adopt = started.append  # one that was started by other means
     yield start
     failures = []
     for cppx in started:

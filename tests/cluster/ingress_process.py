@@ -1,5 +1,6 @@
 """cppx running in the test cluster."""
 
+import copy
 import itertools
 import json
 import os
@@ -42,13 +43,25 @@ class Ingress:
             self.wait_until_ready()
         return self
 
+    def successor(self):
+        """Another process with the same flags, which takes the sockets over; this one ends then by itself."""
+        other = copy.copy(self)
+        other.name = f"{self.name}-successor"
+        other.start(ready=False)
+        wait_for(lambda: "taking over from" in other.log, 30, "it to take over")
+        return other
+
+    def forget(self):
+        """Of one that has ended as it should."""
+        Ingress.running.remove(self)
+        self.cluster.processes.remove(self.process)
+
     def wait_until_ready(self):
         wait_for(lambda: self.health("/readyz") == 200, 20, "cppx to be ready")
 
     def stop(self):
         """SIGTERM; fails when cppx had ended before, does not end well, or a sanitizer spoke."""
-        Ingress.running.remove(self)
-        self.cluster.processes.remove(self.process)
+        self.forget()
         alive = self.process.running()
         code = self.process.stop()
         assert not SANITIZER.search(self.log), f"a sanitizer spoke:\n{self.log}"

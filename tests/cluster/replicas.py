@@ -52,8 +52,7 @@ class Replicas:
     def kill(self, cppx):
         """SIGKILL: it does not come to say good-bye."""
         self.running.remove(cppx)
-        Ingress.running.remove(cppx)
-        self.cluster.processes.remove(cppx.process)
+        cppx.forget()
         cppx.process.kill()
 
     def remove_pod_of(self, cppx):

@@ -234,3 +234,39 @@ def test_a_leader_that_ends_gives_the_lease_up(history, trio, traffic, web, host
         for one in traffic.values():
             one.expect_going_on()
     expect_one_writer_at_a_time(history, trio, [leader.pod, successor.pod])
+
+
+def test_a_successor_that_takes_the_sockets_over_leads_in_its_turn(web, host, cluster, start_cppx, tmp_path):
+    """The same pod, another process: no status is taken away, and one process after the other writes."""
+    flags = [f"--controller-class=example.test/{web.class_name}", f"--election-id={web.class_name}"]
+    flags += [f"--election-ttl={TTL}s", f"--publish-status-address={address_of(1)}", f"--takeover={tmp_path / 'socket'}"]
+    first = start_cppx(flags=flags, environment={"POD_NAME": "one"})
+    first.wait_for_status(host, 200)
+    wait_for(lambda: leads(first), 20, "the first one to lead")
+    wait_for(lambda: shown_addresses(web, "web") == [address_of(1)], 20, "the status", every=0.05)
+    ingresses = f"/apis/networking.k8s.io/v1/namespaces/{web.name}/ingresses"
+    with Maker(web, host), History(cluster.control_plane, ingresses) as history, Traffic(cluster, first.http_port, host) as traffic:
+        second = first.successor()
+        start_cppx.adopt(second)
+        wait_for(lambda: first.process.running() is False, 30, "the first one to end")
+        assert first.process.stop() == 0
+        first.forget()
+        wait_for(lambda: leads(second), 20, "the second one to lead")
+        web.apply(ingress("late", {f"late.{host}": [path("web")]}, class_name=web.class_name))
+        wait_for(lambda: shown_addresses(web, "late") == [address_of(1)], 20, "a status by the second one", every=0.05)
+        traffic.expect_going_on()
+    written = set()
+    for _, item in history.versions():
+        shown = item["status"]["loadBalancer"].get("ingress", ())
+        assert shown or item["metadata"]["name"] not in written, "a status was taken away"
+        if shown:
+            written.add(item["metadata"]["name"])
+    assert "late" in written
+
+
+def leads(cppx):
+    return cppx.metric("nginx_ingress_controller_leader_election_status") == 1
+
+
+def shown_addresses(space, name):
+    return [entry["ip"] for entry in space.get("ingress", name)["status"]["loadBalancer"].get("ingress", ())]
