@@ -24,7 +24,8 @@ class HugePageAllocator {
   }  // NOLINT(google-explicit-constructor)
 
   T* allocate(std::size_t count) {
-    const bool large = count * sizeof(T) >= kHugePageBytes;
+    // What fills half a page may have a whole one.
+    const bool large = count * sizeof(T) >= kHugePageBytes / 2;
     const std::size_t unit = large ? kHugePageBytes : kCacheLineBytes;
     const std::size_t bytes = (count * sizeof(T) + unit - 1) / unit * unit;
     void* const memory = std::aligned_alloc(unit, bytes);

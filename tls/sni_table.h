@@ -1,47 +1,48 @@
 #pragma once
 
-#include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
-#include "routing/match/host_index.h"
+#include "routing/match/host_map.h"
 #include "tls/certificate.h"
 
 namespace cppx::tls {
 
-/// Server names to certificates, as one snapshot has them. Immutable after the last add.
+/// Server names to certificates, as one snapshot has them. Immutable; successive tables share what
+/// does not change.
 class SniTable {
  public:
-  /// `fallback` is presented for unknown names and without SNI. Must not be null.
-  explicit SniTable(std::shared_ptr<const Certificate> fallback);
+  using Pointer = std::shared_ptr<const Certificate>;
+  /// By host name, lower case without trailing dot, "*.example.com" (one label) among them; null:
+  /// it has none any more.
+  using Changes = std::map<std::string, Pointer>;
 
-  /// `host` is an exact name or "*.example.com" (one label), a trailing dot does not matter. The
-  /// first one added for a name stays: false for the others, for no name and for no certificate.
-  bool add(std::string_view host, std::shared_ptr<const Certificate> certificate);
+  /// `fallback` is presented for unknown names and without SNI. Must not be null.
+  explicit SniTable(Pointer fallback, const Changes& certificates = {});
+
+  /// A table with another fallback, in which these names have other certificates.
+  [[nodiscard]] SniTable with(Pointer fallback, const Changes& changes) const;
 
   /// Exact name, then one-label wildcard, then the fallback. Case and a trailing dot do not matter;
   /// an empty name (no SNI) gets the fallback. The reference lives as long as the table.
   [[nodiscard]] const Certificate& find(std::string_view server_name) const noexcept;
-  [[nodiscard]] const Certificate& fallback() const noexcept { return *certificates_.front(); }
+  [[nodiscard]] const Certificate& fallback() const noexcept { return *fallback_; }
 
-  struct Entry {
-    std::string host;
-    std::uint32_t certificate;
-  };
-  /// Names in the order they were added, for dumps.
-  [[nodiscard]] const std::vector<Entry>& entries() const noexcept { return entries_; }
-  [[nodiscard]] const Certificate& certificate(std::uint32_t index) const noexcept {
-    return *certificates_[index];
-  }
+  /// Names and their certificates, sorted: for people.
+  [[nodiscard]] std::vector<std::pair<std::string, Pointer>> entries() const;
 
  private:
-  std::vector<std::shared_ptr<const Certificate>> certificates_;   // [0] is the fallback
-  std::unordered_map<const Certificate*, std::uint32_t> indices_;  // of certificates_
-  std::vector<Entry> entries_;
-  routing::HostIndex index_;
+  struct Entry {
+    const Certificate* certificate = nullptr;
+    static Entry of(const Certificate& certificate) noexcept { return {&certificate}; }
+  };
+
+  Pointer fallback_;
+  routing::HostMap<Certificate, Entry> named_;
 };
 
 }  // namespace cppx::tls

@@ -87,26 +87,23 @@ void PartMaker::make_host(
   made->tls = tls;
   for (Route& route : routes) made->add_route(std::move(route));
   host.made = std::move(made);
-  table_ = nullptr;
+  changed_hosts_[name] = host.made;
 }
 
-std::shared_ptr<const routing::RoutingTable> PartMaker::routing_table(const HostBook& book) {
-  if (table_ != nullptr) return table_;
-  std::vector<std::shared_ptr<const VirtualHost>> hosts;
-  hosts.reserve(book.size());
-  for (const auto& [name, host] : book) hosts.push_back(host.made);
-  table_ = std::make_shared<const routing::RoutingTable>(std::move(hosts));
+std::shared_ptr<const routing::RoutingTable> PartMaker::routing_table() {
+  if (changed_hosts_.empty()) return table_;
+  table_ = std::make_shared<const routing::RoutingTable>(table_->with(changed_hosts_));
+  changed_hosts_.clear();
   return table_;
 }
 
 std::shared_ptr<const tls::SniTable> PartMaker::sni_table(
-    const HostBook& book, const std::shared_ptr<const tls::Certificate>& fallback
+    const std::shared_ptr<const tls::Certificate>& fallback
 ) {
-  if (sni_ != nullptr) return sni_;
-  auto table = std::make_shared<tls::SniTable>(fallback);
-  for (const auto& [name, host] : book)
-    if (host.plan.certificate != nullptr) table->add(name, host.plan.certificate);
-  sni_ = std::move(table);
+  if (sni_ == nullptr) sni_ = std::make_shared<const tls::SniTable>(fallback);
+  if (changed_certificates_.empty() && &sni_->fallback() == fallback.get()) return sni_;
+  sni_ = std::make_shared<const tls::SniTable>(sni_->with(fallback, changed_certificates_));
+  changed_certificates_.clear();
   return sni_;
 }
 

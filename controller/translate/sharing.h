@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "controller/translate/diagnostic_book.h"
 #include "controller/translate/hosts.h"
@@ -38,20 +39,24 @@ class PartMaker {
   void make_host(
       const std::string& name, const HostBook& book, HostEntry& host, PolicyMaker& policies
   );
-  /// Hosts were removed.
-  void hosts_changed() noexcept { table_ = nullptr; }
-  /// The certificate of a host, or the default one, is another.
-  void certificates_changed() noexcept { sni_ = nullptr; }
+  void remove_host(const std::string& name) { changed_hosts_[name] = nullptr; }
+  /// The host has another certificate, or none any more (null).
+  void set_certificate(const std::string& name, std::shared_ptr<const tls::Certificate> now) {
+    changed_certificates_[name] = std::move(now);
+  }
 
-  std::shared_ptr<const routing::RoutingTable> routing_table(const HostBook& book);
+  std::shared_ptr<const routing::RoutingTable> routing_table();
   std::shared_ptr<const tls::SniTable> sni_table(
-      const HostBook& book, const std::shared_ptr<const tls::Certificate>& fallback
+      const std::shared_ptr<const tls::Certificate>& fallback
   );
   std::shared_ptr<const routing::ProxySettings> settings(const routing::ProxySettings& settings);
 
  private:
-  std::shared_ptr<const routing::RoutingTable> table_;  // null: to be made
-  std::shared_ptr<const tls::SniTable> sni_;            // the same
+  std::shared_ptr<const routing::RoutingTable> table_ =
+      std::make_shared<const routing::RoutingTable>();
+  std::shared_ptr<const tls::SniTable> sni_;  // null before the first one
+  routing::RoutingTable::Changes changed_hosts_;
+  tls::SniTable::Changes changed_certificates_;
   std::shared_ptr<const routing::ProxySettings> settings_;
 };
 

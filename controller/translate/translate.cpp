@@ -254,7 +254,6 @@ void Translator::Impl::update_fallback(const TranslateInput& input) {
   diagnostics.replace(fallback_diagnostics, list.take());
   if (now == fallback) return;
   fallback = std::move(now);
-  parts.certificates_changed();
   all_hosts_dirty();
 }
 
@@ -319,7 +318,7 @@ void Translator::Impl::plan_host(const std::string& name, HostEntry& host) {
   }
   diagnostics.replace(host.diagnostics, list.take());
   const bool had_tls = std::exchange(host.has_tls, plan.tls_owner != nullptr);
-  if (plan.certificate != host.plan.certificate) parts.certificates_changed();
+  if (plan.certificate != host.plan.certificate) parts.set_certificate(name, plan.certificate);
   host.plan = std::move(plan);
   dirty.routes.insert(name);
   // What a wildcard host has a certificate for is secured below it as well.
@@ -336,7 +335,7 @@ void Translator::Impl::make_hosts() {
     if (it == hosts.end()) continue;
     if (it->second.members.empty() && name != kCatchAll) {
       hosts.erase(it);
-      parts.hosts_changed();
+      parts.remove_host(name);
     } else {
       parts.make_host(name, hosts, it->second, policies);
     }
@@ -347,7 +346,7 @@ std::shared_ptr<routing::Snapshot> Translator::Impl::assemble() {
   auto snapshot = std::make_shared<routing::Snapshot>();
   snapshot->settings = parts.settings(settings.proxy);
   snapshot->pools = pools.pools();
-  const auto table = parts.routing_table(hosts);
+  const auto table = parts.routing_table();
   snapshot->listeners = {
       {.name = std::string(routing::kHttpListener),
        .protocol = routing::ListenerProtocol::kHttp,
@@ -356,7 +355,7 @@ std::shared_ptr<routing::Snapshot> Translator::Impl::assemble() {
       {.name = std::string(routing::kHttpsListener),
        .protocol = routing::ListenerProtocol::kHttps,
        .routes = table,
-       .certificates = parts.sni_table(hosts, fallback)},
+       .certificates = parts.sni_table(fallback)},
   };
   return snapshot;
 }

@@ -19,20 +19,16 @@ constexpr std::size_t slots_for(std::size_t names) noexcept {
   return std::max(kFewestSlots, names * 3);
 }
 
-std::uint64_t hash_host(std::string_view name, bool wildcard) noexcept {
-  return hash_name<LetterCase::kLowered>(name, wildcard ? 1 : 0);
-}
-
-constexpr std::uint64_t depth_bit(std::size_t labels) noexcept {
-  return 1ULL << std::min<std::size_t>(labels, 63);
-}
-
 /// Never zero, which is the tag of an empty slot.
 constexpr std::uint32_t tag_of(std::uint64_t hash) noexcept {
   return static_cast<std::uint32_t>(hash >> 32) | 1;
 }
 
 }  // namespace
+
+std::uint64_t HostIndex::hash(std::string_view name, bool wildcard) noexcept {
+  return hash_name<LetterCase::kLowered>(name, wildcard ? 1 : 0);
+}
 
 std::string_view HostIndex::name_of(const Slot& slot) const noexcept {
   if (slot.length <= Slot::kLongestInside) return {slot.name.data(), slot.length};
@@ -70,7 +66,7 @@ void HostIndex::rehash(std::size_t slots) {
   decltype(slots_) old(slots);
   old.swap(slots_);
   for (const Slot& slot : old)
-    if (slot.tag != 0) insert(hash_host(name_of(slot), slot.kind != Kind::kExact), slot);
+    if (slot.tag != 0) insert(hash(name_of(slot), slot.kind != Kind::kExact), slot);
 }
 
 void HostIndex::reserve(std::size_t names) {
@@ -83,12 +79,12 @@ bool HostIndex::add(std::string_view name, std::uint32_t value, WildcardLabels l
   if (name.size() <= (wildcard ? 1U : 0U) || name.size() > kLongestName || value == kNone ||
       slots_for(count_ + 1) > kNone || long_names_.size() + name.size() > kNone)
     return false;
-  const std::uint64_t hash = hash_host(name, wildcard);
-  if (find_name(name, hash, wildcard) != kNone) return false;
+  const std::uint64_t hashed = hash(name, wildcard);
+  if (find_name(name, hashed, wildcard) != kNone) return false;
 
   if (slots_for(count_ + 1) > slots_.size()) rehash(slots_for(count_ * 2));
   Slot slot;
-  slot.tag = tag_of(hash);
+  slot.tag = tag_of(hashed);
   slot.value = value;
   slot.length = static_cast<std::uint8_t>(name.size());
   if (name.size() > Slot::kLongestInside) {
@@ -103,50 +99,27 @@ bool HostIndex::add(std::string_view name, std::uint32_t value, WildcardLabels l
     if (slot.kind == Kind::kOneOrMoreLabels)
       deep_wildcards_ |= depth_bit(static_cast<std::size_t>(std::ranges::count(name, '.')));
   }
-  insert(hash, slot);
+  insert(hashed, slot);
   ++count_;
   return true;
 }
 
-HostIndex::Search HostIndex::begin(std::string_view host) const noexcept {
-  if (host.ends_with('.')) host.remove_suffix(1);
-  // What cannot be found is not hashed: it may be of any length.
-  if (host.empty() || host.size() > kLongestName || slots_.empty()) return {};
-  const std::uint64_t hash = hash_host(host, false);
-  return {.host = host, .hash = hash, .first_slot = first_slot(hash)};
+std::uint32_t HostIndex::find_suffix(std::string_view suffix, std::uint64_t hash, bool deep)
+    const noexcept {
+  const std::uint32_t slot = find_name(suffix, hash, true);
+  return slot != kNone && deep && slots_[slot].kind != Kind::kOneOrMoreLabels ? kNone : slot;
 }
 
 std::uint32_t HostIndex::find(std::string_view host) const noexcept {
-  const std::uint32_t slot = find_slot(begin(host));
+  if (host.ends_with('.')) host.remove_suffix(1);
+  // What cannot be found is not hashed: it may be of any length.
+  if (host.empty() || host.size() > kLongestName) return kNone;
+  std::uint32_t slot = find_exact(host, hash(host, false));
+  if (slot == kNone && has_wildcards_)
+    slot = find_wildcard(host, deep_wildcards_, kNone, [&](std::string_view suffix, bool deep) {
+      return find_suffix(suffix, hash(suffix, true), deep);
+    });
   return slot == kNone ? kNone : value_at(slot);
-}
-
-std::uint32_t HostIndex::find_slot(const Search& search) const noexcept {
-  const std::string_view host = search.host;
-  if (host.empty()) return kNone;
-  if (const std::uint32_t slot = find_name(host, search.hash, false); slot != kNone) return slot;
-  return has_wildcards_ ? find_wildcard(host) : kNone;
-}
-
-std::uint32_t HostIndex::find_wildcard(std::string_view host) const noexcept {
-  const auto find_suffix = [&](std::size_t dot) {
-    const std::string_view suffix = host.substr(dot);
-    return find_name(suffix, hash_host(suffix, true), true);
-  };
-  std::size_t dot = host.find('.');
-  if (dot == 0 || dot == std::string_view::npos) return kNone;
-  if (const std::uint32_t slot = find_suffix(dot); slot != kNone) return slot;
-  if (deep_wildcards_ == 0) return kNone;
-
-  auto labels = static_cast<std::size_t>(std::ranges::count(host, '.'));  // of the suffix at `dot`
-  for (dot = host.find('.', dot + 1); dot != std::string_view::npos;
-       dot = host.find('.', dot + 1)) {
-    --labels;
-    if ((deep_wildcards_ & depth_bit(labels)) == 0) continue;
-    const std::uint32_t slot = find_suffix(dot);
-    if (slot != kNone && slots_[slot].kind == Kind::kOneOrMoreLabels) return slot;
-  }
-  return kNone;
 }
 
 }  // namespace cppx::routing

@@ -1,12 +1,12 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "base/huge_pages.h"
-#include "routing/match/host_index.h"
+#include "routing/match/host_map.h"
 #include "routing/match/path_trie.h"
 #include "routing/match/route.h"
 
@@ -31,40 +31,47 @@ struct RouteMatch {
   bool add_slash = false;
 };
 
+/// What is known of a host without looking into it: with very many hosts each look would have to
+/// wait for memory once more.
+struct HostRoutes {
+  const VirtualHost* host = nullptr;
+  const Route* takes_all = nullptr;  ///< For whatever path.
+
+  static HostRoutes of(const VirtualHost& host) noexcept;
+};
+
 /// Hosts and paths to routes, for one listener or several. Immutable; look-up allocates nothing.
 class RoutingTable {
  public:
+  using Host = std::shared_ptr<const VirtualHost>;
+  /// By name; null: the host is gone.
+  using Changes = std::map<std::string, Host>;
+
   /// `hosts` in any order; one named "_" becomes the catch-all (an empty one is made if there is
   /// none). A name given twice: the first one stays.
-  explicit RoutingTable(std::vector<std::shared_ptr<const VirtualHost>> hosts);
+  explicit RoutingTable(const std::vector<Host>& hosts = {});
+
+  /// A table in which these hosts are others. It costs what they and a few others cost: all else is
+  /// shared with this one.
+  [[nodiscard]] RoutingTable with(const Changes& changes) const;
 
   /// `host` without port (host_without_port); case does not matter. `normalized_path` as made by
   /// normalize_path. An exact host wins over a wildcard, a wildcard over the catch-all, and a host
   /// that matched is never left again for its paths (RFC 9110 7.2, nginx servers).
   [[nodiscard]] RouteMatch match(std::string_view host, std::string_view normalized_path)
       const noexcept;
+
   [[nodiscard]] const VirtualHost& find_host(std::string_view host) const noexcept;
 
-  /// Sorted by name.
-  [[nodiscard]] const std::vector<std::shared_ptr<const VirtualHost>>& hosts() const noexcept {
-    return hosts_;
-  }
+  /// All of them, sorted by name: for people.
+  [[nodiscard]] std::vector<Host> hosts() const;
 
  private:
-  /// What is known of a host without looking into it: with very many hosts each look would have to
-  /// wait for memory once more.
-  struct Entry {
-    const VirtualHost* host = nullptr;
-    const Route* takes_all = nullptr;  // for whatever path
-  };
+  [[nodiscard]] HostRoutes find(std::string_view host) const noexcept;
 
-  [[nodiscard]] Entry find_entry(std::string_view host) const noexcept;
-  static Entry entry_of(const VirtualHost& host) noexcept;
-
-  std::vector<std::shared_ptr<const VirtualHost>> hosts_;
-  HostIndex index_;
-  std::vector<Entry, HugePageAllocator<Entry>> entries_;  // one for each slot of index_
-  Entry catch_all_;
+  HostMap<VirtualHost, HostRoutes> named_;
+  Host catch_all_;
+  HostRoutes catch_all_routes_;
 };
 
 }  // namespace cppx::routing

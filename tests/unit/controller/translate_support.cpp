@@ -75,10 +75,8 @@ std::string show(const Translation& translation) {
   const auto* https = translation.snapshot->find_listener(routing::kHttpsListener);
   REQUIRE(https != nullptr);
   out += fmt::format("sni default -> {}\n", show(https->certificates->fallback()));
-  for (const auto& entry : https->certificates->entries())
-    out += fmt::format(
-        "sni {} -> {}\n", entry.host, show(https->certificates->certificate(entry.certificate))
-    );
+  for (const auto& [name, certificate] : https->certificates->entries())
+    out += fmt::format("sni {} -> {}\n", name, show(*certificate));
   for (const std::string& name : *translation.external_names)
     out += fmt::format("resolve {}\n", name);
   for (const Diagnostic& diagnostic : *translation.diagnostics)

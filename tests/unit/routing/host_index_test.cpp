@@ -1,7 +1,9 @@
 #include "routing/match/host_index.h"
 
+#include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <catch2/catch_test_macros.hpp>
 
@@ -178,7 +180,10 @@ TEST_CASE("HostIndex: names of every length, each differing in one byte", "[rout
 
 TEST_CASE("HostIndex: a slot for each name, mostly where its search begins", "[routing]") {
   HostIndex index;
-  CHECK(index.find_slot(index.begin("a.example.com")) == HostIndex::kNone);
+  const auto find_exact = [&](std::string_view name) {
+    return index.find_exact(name, HostIndex::hash(name, false));
+  };
+  CHECK(find_exact("a.example.com") == HostIndex::kNone);
   constexpr std::uint32_t kHosts = 1'000;
   index.reserve(kHosts);
   const std::size_t slots = index.slots();
@@ -194,17 +199,42 @@ TEST_CASE("HostIndex: a slot for each name, mostly where its search begins", "[r
 
   std::size_t at_once = 0;
   for (std::uint32_t i = 0; i < kHosts; ++i) {
-    const std::string name = "h" + std::to_string(i) + ".Example.com.";
-    const HostIndex::Search search = index.begin(name);
-    const std::uint32_t slot = index.find_slot(search);
+    const std::string name = "h" + std::to_string(i) + ".Example.com";
+    const std::uint32_t slot = find_exact(name);
     REQUIRE(slot < index.slots());
     REQUIRE(index.value_at(slot) == i);
-    if (slot == search.first_slot) ++at_once;
+    if (slot == index.first_slot(HostIndex::hash(name, false))) ++at_once;
   }
   CHECK(at_once * 2 > kHosts);
-  const std::uint32_t wildcard = index.find_slot(index.begin("www.example.org"));
+  const std::string_view suffix = ".example.org";
+  const std::uint64_t hash = HostIndex::hash(suffix, true);
+  const std::uint32_t wildcard = index.find_suffix(suffix, hash, false);
   REQUIRE(wildcard != HostIndex::kNone);
   CHECK(index.value_at(wildcard) == kHosts);
+  CHECK(index.find_suffix(suffix, hash, true) == HostIndex::kNone);
+  CHECK(find_exact(suffix) == HostIndex::kNone);
+}
+
+TEST_CASE("HostIndex: for_each tells each name as it was added, in lower case", "[routing]") {
+  HostIndex index;
+  const std::string long_name = std::string(60, 'a') + "." + std::string(60, 'b') + ".test";
+  REQUIRE(index.add("A.example.com", 1));
+  REQUIRE(index.add("*.Example.com", 2));
+  REQUIRE(index.add("*.deep.test", 3, WildcardLabels::kOneOrMore));
+  REQUIRE(index.add(long_name, 4));
+  std::map<std::string, std::pair<WildcardLabels, std::uint32_t>> told;
+  index.for_each([&](const std::string& name, WildcardLabels labels, std::uint32_t value) {
+    told[name] = {labels, value};
+  });
+  CHECK(
+      told ==
+      std::map<std::string, std::pair<WildcardLabels, std::uint32_t>>{
+          {"a.example.com", {WildcardLabels::kOne, 1}},
+          {"*.example.com", {WildcardLabels::kOne, 2}},
+          {"*.deep.test", {WildcardLabels::kOneOrMore, 3}},
+          {long_name, {WildcardLabels::kOne, 4}},
+      }
+  );
 }
 
 TEST_CASE("HostIndex: with room made beforehand nothing moves", "[routing]") {

@@ -108,6 +108,29 @@ TEST_CASE("RoutingTable: hosts come sorted, the first of a name given twice stay
   CHECK(table.match("unknown", "/").route->origin.service == "first/");
 }
 
+TEST_CASE(
+    "RoutingTable: a table made from another has other hosts, catch-all included", "[routing]"
+) {
+  const RoutingTable table(HostList{make_host("a.example.com", {"/"}), make_host("b.test", {"/"})});
+  const RoutingTable next = table.with({
+      {"a.example.com", make_host("a.example.com", {"/new"})},
+      {"b.test", nullptr},
+      {"_", make_host("_", {"/all"})},
+  });
+  CHECK(next.match("a.example.com", "/new").route->path == "/new");
+  CHECK(next.match("a.example.com", "/").route == nullptr);
+  CHECK(next.match("b.test", "/all").route->path == "/all");
+  CHECK(next.hosts().size() == 2);
+  CHECK(table.match("a.example.com", "/").route->path == "/");
+  CHECK(table.match("b.test", "/").host->name == "b.test");
+  CHECK(table.match("unknown", "/all").route == nullptr);
+
+  const RoutingTable last = next.with({{"_", nullptr}});
+  CHECK(last.match("unknown", "/all").host->name == "_");
+  CHECK(last.match("unknown", "/all").route == nullptr);
+  CHECK(last.match("a.example.com", "/new").route->path == "/new");
+}
+
 TEST_CASE("RoutingTable: tells when a slash is missing", "[routing]") {
   const RoutingTable table(HostList{make_host("a.example.com", {"/", "/app/"})});
   const RouteMatch match = table.match("a.example.com", "/app");

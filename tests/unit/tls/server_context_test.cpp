@@ -28,10 +28,10 @@ std::unique_ptr<ServerContext> new_context() {
 }
 
 SniTable new_table() {
-  SniTable table(certificate_named("fallback"));
-  table.add("a.example.com", certificate_named("exact"));
-  table.add("*.example.com", certificate_named("wildcard"));
-  return table;
+  return SniTable(
+      certificate_named("fallback"), {{"a.example.com", certificate_named("exact")},
+                                      {"*.example.com", certificate_named("wildcard")}}
+  );
 }
 
 /// Both versions, each alone.
@@ -161,10 +161,11 @@ TEST_CASE(
 
 TEST_CASE("ServerContext: RSA, ECDSA and Ed25519 certificates are served", "[tls]") {
   const auto context = new_context();
-  SniTable table(certificate_named("fallback"));
-  table.add("rsa.test", certificate_named("rsa", KeyKind::kRsa2048));
-  table.add("p384.test", certificate_named("p384", KeyKind::kP384));
-  table.add("ed.test", certificate_named("ed", KeyKind::kEd25519));
+  const SniTable table(
+      certificate_named("fallback"), {{"rsa.test", certificate_named("rsa", KeyKind::kRsa2048)},
+                                      {"p384.test", certificate_named("p384", KeyKind::kP384)},
+                                      {"ed.test", certificate_named("ed", KeyKind::kEd25519)}}
+  );
   for (const int version : kVersions) {
     for (const std::string name : {"rsa", "p384", "ed"}) {
       CAPTURE(version, name);
@@ -178,8 +179,10 @@ TEST_CASE("ServerContext: RSA, ECDSA and Ed25519 certificates are served", "[tls
 
 TEST_CASE("ServerContext: a client that cannot use the key gets no other certificate", "[tls]") {
   const auto context = new_context();
-  SniTable table(certificate_named("fallback", KeyKind::kRsa2048));
-  table.add("a.test", certificate_named("exact", KeyKind::kP256));
+  const SniTable table(
+      certificate_named("fallback", KeyKind::kRsa2048),
+      {{"a.test", certificate_named("exact", KeyKind::kP256)}}
+  );
   ClientOptions options{.server_name = "a.test"};
   options.signature_algorithms = "rsa_pss_rsae_sha256:RSA+SHA256";
   const Connection connection(*context, table, options);
@@ -194,9 +197,11 @@ TEST_CASE("ServerContext: the chain is sent leaf first, as it is in the Secret",
       issue({.common_name = "leaf", .dns_names = {"a.test"}}, KeyKind::kP256, &middle);
   const std::string key = pem_of(leaf.key.get());
   const std::string chain = pem_of(leaf.certificate.get()) + pem_of(middle.certificate.get());
-  SniTable table(*Certificate::from_pem(chain, key));
-  table.add("all.test", *Certificate::from_pem(chain + pem_of(root.certificate.get()), key));
-  table.add("alone.test", *Certificate::from_pem(pem_of(leaf.certificate.get()), key));
+  const SniTable table(
+      *Certificate::from_pem(chain, key),
+      {{"all.test", *Certificate::from_pem(chain + pem_of(root.certificate.get()), key)},
+       {"alone.test", *Certificate::from_pem(pem_of(leaf.certificate.get()), key)}}
+  );
 
   const Connection two(*context, table, {.server_name = "a.test"});
   CHECK(two.shown_chain() == std::vector{"leaf"s, "middle"s});
@@ -244,8 +249,8 @@ TEST_CASE("ServerContext: a session is resumed under its own name", "[tls]") {
 
 TEST_CASE("ServerContext: a session is not resumed under another name", "[tls]") {
   const auto context = new_context();
-  SniTable table = new_table();
-  table.add("same.test", certificate_named("shared"));
+  const SniTable table =
+      new_table().with(certificate_named("fallback"), {{"same.test", certificate_named("shared")}});
   for (const int version : kVersions) {
     for (const std::string name : {"b.example.com", "c.example.com", "unknown.test", ""}) {
       CAPTURE(version, name);

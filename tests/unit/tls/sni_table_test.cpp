@@ -17,10 +17,8 @@ TEST_CASE("SniTable: exact name, then one-label wildcard, then the fallback", "[
   const auto fallback = certificate_named("fallback");
   const auto exact = certificate_named("exact");
   const auto wildcard = certificate_named("wildcard");
-  SniTable table(fallback);
-  CHECK(&table.find("a.example.com") == fallback.get());
-  REQUIRE(table.add("*.example.com", wildcard));
-  REQUIRE(table.add("A.example.com.", exact));
+  CHECK(&SniTable(fallback).find("a.example.com") == fallback.get());
+  const SniTable table(fallback, {{"*.example.com", wildcard}, {"a.example.com", exact}});
 
   struct Case {
     std::string_view name;
@@ -50,36 +48,42 @@ TEST_CASE("SniTable: exact name, then one-label wildcard, then the fallback", "[
   CHECK(&table.find(std::string_view("a.example.com\0", 14)) == fallback.get());
 }
 
-TEST_CASE("SniTable: the first certificate of a name stays", "[tls]") {
+TEST_CASE("SniTable: a table made from another has what changed, and leaves it as it is", "[tls]") {
   const auto first = certificate_named("first");
   const auto second = certificate_named("second");
-  SniTable table(certificate_named("fallback"));
-  CHECK(table.add("a.example.com", first));
-  CHECK_FALSE(table.add("A.example.com", second));
-  CHECK_FALSE(table.add("a.example.com.", second));
-  CHECK(table.add("*.example.com", second));
-  CHECK_FALSE(table.add("*.example.com", first));
-  CHECK_FALSE(table.add("", first));
-  CHECK_FALSE(table.add("b.example.com", nullptr));
+  const auto fallback = certificate_named("fallback");
+  const SniTable table(fallback, {{"a.example.com", first}, {"b.example.com", first}});
+  const SniTable next = table.with(
+      second, {{"a.example.com", second}, {"b.example.com", nullptr}, {"*.example.com", first}}
+  );
+  CHECK(&next.find("a.example.com") == second.get());
+  CHECK(&next.find("b.example.com") == first.get());
+  CHECK(&next.find("unknown.test") == second.get());
   CHECK(&table.find("a.example.com") == first.get());
-  CHECK(&table.find("b.example.com") == second.get());
+  CHECK(&table.find("c.example.com") == fallback.get());
+  CHECK(&table.fallback() == fallback.get());
+
+  const SniTable last = next.with(second, {{"*.example.com", nullptr}, {"x.test", nullptr}});
+  CHECK(&last.find("b.example.com") == second.get());
+  CHECK(last.entries().size() == 1);
 }
 
-TEST_CASE("SniTable: entries in the order of adding, one index a certificate", "[tls]") {
-  const auto fallback = certificate_named("fallback");
+TEST_CASE("SniTable: entries come sorted; names that are none are left out", "[tls]") {
   const auto one = certificate_named("one");
-  SniTable table(fallback);
-  REQUIRE(table.add("B.example.com", one));
-  REQUIRE(table.add("*.example.com", fallback));
-  REQUIRE(table.add("a.example.com", one));
-  REQUIRE(table.entries().size() == 3);
-  CHECK(table.entries()[0].host == "b.example.com");
-  CHECK(table.entries()[1].host == "*.example.com");
-  CHECK(table.entries()[2].host == "a.example.com");
-  CHECK(table.entries()[1].certificate == 0);
-  CHECK(table.entries()[0].certificate == table.entries()[2].certificate);
-  CHECK(&table.certificate(table.entries()[0].certificate) == one.get());
-  CHECK(&table.certificate(0) == &table.fallback());
+  const SniTable table(
+      one, {{"b.example.com", one},
+            {"*.example.com", one},
+            {"a.example.com", one},
+            {"", one},
+            {"*.", one},
+            {std::string(300, 'a'), one}}
+  );
+  std::vector<std::string> names;
+  for (const auto& [name, certificate] : table.entries()) {
+    names.push_back(name);
+    CHECK(certificate == one);
+  }
+  CHECK(names == std::vector<std::string>{"*.example.com", "a.example.com", "b.example.com"});
 }
 
 }  // namespace
