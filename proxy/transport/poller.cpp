@@ -72,11 +72,14 @@ void Poller::wait() {
 }
 
 void Poller::on_ready() {
-  const int count =
-      ::epoll_wait(epoll_.native_handle(), events_.data(), static_cast<int>(events_.size()), 0);
-  for (int i = 0; i < count; ++i) {
-    const epoll_event& event = events_[static_cast<std::size_t>(i)];
-    on_event(unpack(event.data.u64), event.events);
+  for (unsigned look = 0; look < kLooks; ++look) {
+    const int count =
+        ::epoll_wait(epoll_.native_handle(), events_.data(), static_cast<int>(events_.size()), 0);
+    if (count <= 0) return;
+    for (int i = 0; i < count; ++i) {
+      const epoll_event& event = events_[static_cast<std::size_t>(i)];
+      on_event(unpack(event.data.u64), event.events);
+    }
   }
 }
 

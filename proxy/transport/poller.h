@@ -48,6 +48,8 @@ class Poller {
  private:
   // Each turn takes so many at most; what else the loop has to do has its turn then.
   static constexpr std::size_t kEvents = 256;
+  /// While it answers, more comes in: to look again costs less than to go by Asio's loop.
+  static constexpr unsigned kLooks = 4;
 
   /// Of one descriptor number. The generation tells events of a socket that was closed meanwhile
   /// from those of its successor.
