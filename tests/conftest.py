@@ -67,7 +67,7 @@ def make_backend():
 
 @pytest.fixture
 def make_h2_backend():
-    """Starts HTTP/2 backends of a test's own: make_h2_backend("name", certificate=..., folder=..., handler=...)."""
+    """Starts HTTP/2 backends of a test's own: make_h2_backend("name", certificate=..., handler=...)."""
     yield from _maker(H2Backend)
 
 

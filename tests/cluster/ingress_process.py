@@ -93,6 +93,9 @@ class Ingress:
         assert len(values) == 1, f"{name}: {values}"
         return float(values[0])
 
+    def leads(self):
+        return self.metric("nginx_ingress_controller_leader_election_status") == 1
+
     def memory_bytes(self):
         """Resident memory of the process."""
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()

@@ -184,10 +184,10 @@ def test_a_leader_that_stood_still_writes_nothing_when_it_goes_on(history, trio,
         successor = expect_successor(trio, history, leader)
         leader.process.resume()
         wait_for(lambda: "No longer leading by Lease" in leader.log, 10, "it to notice")
-        assert leader.metric("nginx_ingress_controller_leader_election_status") == 0
+        assert not leader.leads()
         # It has heard of everything meanwhile and had time enough to write, if it would.
         wait_for_writes(history, trio, successor.pod, count=4)
-        assert successor.metric("nginx_ingress_controller_leader_election_status") == 1
+        assert successor.leads()
         for one in traffic.values():
             one.expect_going_on()
     expect_one_writer_at_a_time(history, trio, [leader.pod, successor.pod])
@@ -200,8 +200,7 @@ def test_a_leader_that_is_cut_off_stops_before_another_begins(history, trio, tra
         relay = trio.relay_of(leader)
         cut = time.monotonic()
         relay.cut()
-        leading = "nginx_ingress_controller_leader_election_status"
-        wait_for(lambda: leader.metric(leading) == 0, TTL / scaled(1), "it to give up", every=0.02)
+        wait_for(lambda: not leader.leads(), TTL / scaled(1), "it to give up", every=0.02)
         # The Lease is still its own then: nobody else leads.
         assert time.monotonic() - cut < TTL
         assert trio.lease()["holderIdentity"] == leader.pod
@@ -242,7 +241,7 @@ def test_a_successor_that_takes_the_sockets_over_leads_in_its_turn(web, host, cl
     flags += [f"--election-ttl={TTL}s", f"--publish-status-address={address_of(1)}", f"--takeover={tmp_path / 'socket'}"]
     first = start_cppx(flags=flags, environment={"POD_NAME": "one"})
     first.wait_for_status(host, 200)
-    wait_for(lambda: leads(first), 20, "the first one to lead")
+    wait_for(first.leads, 20, "the first one to lead")
     wait_for(lambda: shown_addresses(web, "web") == [address_of(1)], 20, "the status", every=0.05)
     ingresses = f"/apis/networking.k8s.io/v1/namespaces/{web.name}/ingresses"
     with Maker(web, host), History(cluster.control_plane, ingresses) as history, Traffic(cluster, first.http_port, host) as traffic:
@@ -251,7 +250,7 @@ def test_a_successor_that_takes_the_sockets_over_leads_in_its_turn(web, host, cl
         wait_for(lambda: first.process.running() is False, 30, "the first one to end")
         assert first.process.stop() == 0
         first.forget()
-        wait_for(lambda: leads(second), 20, "the second one to lead")
+        wait_for(second.leads, 20, "the second one to lead")
         web.apply(ingress("late", {f"late.{host}": [path("web")]}, class_name=web.class_name))
         wait_for(lambda: shown_addresses(web, "late") == [address_of(1)], 20, "a status by the second one", every=0.05)
         traffic.expect_going_on()
@@ -262,10 +261,6 @@ def test_a_successor_that_takes_the_sockets_over_leads_in_its_turn(web, host, cl
         if shown:
             written.add(item["metadata"]["name"])
     assert "late" in written
-
-
-def leads(cppx):
-    return cppx.metric("nginx_ingress_controller_leader_election_status") == 1
 
 
 def shown_addresses(space, name):

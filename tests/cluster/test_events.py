@@ -27,7 +27,7 @@ def cppx(web, start_cppx):
     """A cppx that leads, and that has a class of the test's own."""
     own = [f"--controller-class=example.test/{web.class_name}", f"--election-id={web.class_name}"]
     cppx = start_cppx(flags=own)
-    wait_for(lambda: cppx.metric("nginx_ingress_controller_leader_election_status") == 1, 20, "it to lead", every=0.05)
+    wait_for(cppx.leads, 20, "it to lead", every=0.05)
     return cppx
 
 
@@ -96,7 +96,7 @@ def test_an_ingress_of_another_controller_is_not_spoken_about(web, cppx, host):
 def test_sync_events_can_be_switched_off(web, start_cppx, host):
     own = [f"--controller-class=example.test/{web.class_name}", f"--election-id={web.class_name}"]
     cppx = start_cppx(flags=[*own, "--disable-sync-events"])
-    wait_for(lambda: cppx.metric("nginx_ingress_controller_leader_election_status") == 1, 20, "it to lead", every=0.05)
+    wait_for(cppx.leads, 20, "it to lead", every=0.05)
     web.apply(ingress("web", {host: [path("no-such-service")]}, class_name=web.class_name))
     wait_for_event(web, "Ingress", "web", "ServiceNotFound")
     assert "Sync" not in events(web, "Ingress", "web")

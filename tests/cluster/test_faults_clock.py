@@ -78,12 +78,8 @@ def traveller(web, host, cluster, relay, start_cppx, date):
     kubeconfig = cluster.control_plane.write_kubeconfig("traveller", {"token": cluster.account_token()}, server)
     cppx = start_cppx(kubeconfig=kubeconfig, flags=flags, environment=environment)
     cppx.wait_for_status(host, 200)
-    wait_for(lambda: leads(cppx), 20, "it to lead")
+    wait_for(cppx.leads, 20, "it to lead")
     return cppx
-
-
-def leads(cppx):
-    return cppx.metric("nginx_ingress_controller_leader_election_status") == 1
 
 
 def logged_year(cppx):
@@ -97,10 +93,10 @@ def test_the_date_jumps(web, host, cluster, date, traveller, hours):
         date.jump(hours / 24)
         web.apply(ingress("late", {f"late.{host}": [path("web")]}))
         traveller.wait_for_status(f"late.{host}", 200)
-        wait_for(lambda: "192.0.2.7" in web.kubectl("get", "ingress", "late"), 20, "its status")
+        wait_for(lambda: "192.0.2.7" in web.kubectl("get", "ingress", "late"), 20, "its status", every=0.1)
         lease = renewals(web)
-        wait_for(lambda: renewals(web) not in (lease, None), 20, "the Lease to be renewed")
-        assert leads(traveller)
+        wait_for(lambda: renewals(web) not in (lease, None), 20, "the Lease to be renewed", every=0.1)
+        assert traveller.leads()
         assert "No longer leading" not in traveller.log
         date.jump(0)
         web.apply(ingress("later", {f"later.{host}": [path("web")]}))

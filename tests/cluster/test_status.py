@@ -129,7 +129,7 @@ def test_what_somebody_else_changes_is_put_back(web, start, host):
 
 def test_switched_off(web, start):
     cppx = start(f"--publish-status-address={ADDRESS}", "--update-status=false")
-    wait_for(lambda: cppx.metric("nginx_ingress_controller_leader_election_status") == 1, 20, "it to lead")
+    wait_for(cppx.leads, 20, "it to lead")
     web.apply(deployment("web", replicas=1), ingress("late", {"late.test": [path("web")]}, class_name=web.class_name))
     # The Event of the same Ingress is there.
     wait_for(lambda: cppx.metric("cppx_events_sent_total") >= 1, 20, "an Event", every=0.05)

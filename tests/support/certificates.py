@@ -1,6 +1,8 @@
 """Self-signed certificates, as a test needs them."""
 
 import datetime
+import ssl
+import tempfile
 import ipaddress
 from dataclasses import dataclass
 
@@ -58,3 +60,13 @@ def make_certificate(*names, common_name=None, key="ec", expired=False):
         ).decode(),
         certificate.public_bytes(serialization.Encoding.DER),
     )
+
+
+def server_context(certificate):
+    """What a TLS server shows the certificate by. Python takes it from a file only."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
+        file.write(certificate.certificate_pem + certificate.key_pem)
+        file.flush()
+        context.load_cert_chain(file.name)
+    return context

@@ -1,5 +1,6 @@
-"""Backends for load while everything around them changes, each kind in a process of its own: quick HTTP/1.1, gRPC, and
-WebSocket echo, on several ports each. They stay up whether they are endpoints or not, and count what they served."""
+"""Backends for load while everything around them changes, each kind in a process of its own: quick HTTP/1.1, the same
+with TLS, gRPC, and WebSocket echo, on several ports each. They stay up whether they are endpoints or not, and count what
+they served."""
 
 import asyncio
 import contextlib
@@ -9,6 +10,7 @@ import threading
 from websockets.sync.server import serve
 
 from support.apart import apart
+from support.certificates import make_certificate, server_context
 from support.grpc_service import GrpcServer
 from support.websocket_echo import echo
 
@@ -53,18 +55,22 @@ def _report(pipe, ports, count):
             pipe.send(count())
 
 
-def serve_http(pipe, number):
+def serve_http(pipe, number, tls=None):
     async def run():
         counts = [0] * number
         loop = asyncio.get_running_loop()
         servers = [
-            await loop.create_server(lambda at=at: _Answers(counts, at), "127.0.0.1", 0, backlog=1024)
+            await loop.create_server(lambda at=at: _Answers(counts, at), "127.0.0.1", 0, backlog=1024, ssl=tls)
             for at in range(number)
         ]
         ports = [server.sockets[0].getsockname()[1] for server in servers]
         await asyncio.to_thread(_report, pipe, ports, lambda: counts)
 
     asyncio.run(run())
+
+
+def serve_https(pipe, number):
+    serve_http(pipe, number, server_context(make_certificate("backend.test")))
 
 
 def serve_grpc(pipe, number):
@@ -94,7 +100,7 @@ def serve_echo(pipe, number):
 class ChurnBackends:
     """`ports` holds for each kind the ports of its endpoints."""
 
-    KINDS = {"web": serve_http, "grpc": serve_grpc, "echo": serve_echo}
+    KINDS = {"web": serve_http, "secure": serve_https, "grpc": serve_grpc, "echo": serve_echo}
 
     def __init__(self, endpoints):
         self._endpoints = endpoints

@@ -14,7 +14,7 @@ from support.websocket import H2WebSocket, open_websocket
 
 PAUSE = 0.002  # After each step of a load in Python, so that the others get their turn.
 PATIENCE = 20.0  # Seconds, before they are stretched, that an answer may take.
-HOSTS = {"web": "web.test", "grpc": "grpc.test", "echo": "echo.test"}
+HOSTS = {"web": "web.test", "grpc": "grpc.test", "echo": "echo.test", "secure": "secure.test"}
 PATHS = ("/", "/slow", "/some/where", "/?x=1")
 
 
@@ -38,12 +38,12 @@ class Target:
         return open_stub(port, HOSTS["grpc"], self.trusted if tls else None)
 
 
-def requests_of_h2load(target, *, tls, **options):
+def requests_of_h2load(target, *, tls, kind="web", **options):
     """GETs and POSTs in turn; new connections for each round."""
     port = target.cppx.https_port if tls else target.cppx.http_port
     for number in itertools.count():
         flags = ["-d", target.upload] if number % 2 else []
-        with H2Load(port, HOSTS["web"], paths=PATHS, tls=tls, flags=flags, **options) as run:
+        with H2Load(port, HOSTS[kind], paths=PATHS, tls=tls, flags=flags, **options) as run:
             report = run.report()
         assert report.ok and report.body_bytes == report.total * len(BODY), report
         yield report.total
@@ -145,6 +145,7 @@ class Loads:
         self.all = [
             Load("HTTP/1.1", requests_of_h2load(target, tls=False, http1=True, **quick), 2000),
             Load("HTTP/2, TLS", requests_of_h2load(target, tls=True, **few), 2000),
+            Load("HTTP/1.1, to TLS", requests_of_h2load(target, tls=False, kind="secure", http1=True, **quick), 2000),
             Load("new TLS connections", new_connections(target), 50),
             Load("gRPC calls", calls(target, tls=False), 100),
             Load("gRPC calls, TLS", calls(target, tls=True), 100),

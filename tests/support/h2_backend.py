@@ -1,7 +1,6 @@
 """Scripted HTTP/2 backends, plain (prior knowledge) or TLS, on the h2 library, which checks what the proxy sends."""
 
 import contextlib
-import ssl
 import threading
 from dataclasses import dataclass, field
 
@@ -10,6 +9,7 @@ from h2.exceptions import H2Error
 from hyperframe.frame import GoAwayFrame
 
 from support.backend import Backend
+from support.certificates import server_context
 from support.h2 import encoded, library_connection, next_frame, parsed, plain_fields
 from support.shared_tls import SharedTls
 from support.waiting import scaled
@@ -241,18 +241,15 @@ def answer(exchange):
 class H2Backend(Backend):
     """A listening HTTP/2 backend. With a certificate it speaks TLS; what clients offered is kept in `offered`."""
 
-    def __init__(self, name="backend", handler=answer, certificate=None, folder=None, settings=None, **options):
+    def __init__(self, name="backend", handler=answer, certificate=None, settings=None, **options):
         self.settings = settings
         self.offered = []  # Server names of ClientHellos, None when one had none.
         self.connections = []
-        self.context = self._context(certificate, folder) if certificate else None
+        self.context = self._context(certificate) if certificate else None
         super().__init__(name, handler=handler, **options)
 
-    def _context(self, certificate, folder):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        file = folder / "backend.pem"
-        file.write_text(certificate.certificate_pem + certificate.key_pem)
-        context.load_cert_chain(file)
+    def _context(self, certificate):
+        context = server_context(certificate)
         context.set_alpn_protocols(["h2"])
         context.sni_callback = lambda _, name, __: self.offered.append(name)
         return context

@@ -23,7 +23,10 @@ LEAVING = {"ready": False, "serving": True, "terminating": True}
 TURNS = ["RR-", "TR-", "-RR", "-TR", "R-R", "T--", "RRR"]
 # Trouble that clients do not notice: nothing of it is called for here.
 COUNTERS = ["upstream_connect_failures", "upstream_retries", "upstream_ejections", "tls_handshakes_failed"]
-NOTES = {"grpc": {"nginx.ingress.kubernetes.io/backend-protocol": "GRPC"}}
+NOTES = {
+    "grpc": {"nginx.ingress.kubernetes.io/backend-protocol": "GRPC"},
+    "secure": {"nginx.ingress.kubernetes.io/backend-protocol": "HTTPS"},
+}
 
 
 def slices(kind, ports, turn):
@@ -77,6 +80,7 @@ class Changes:
             lambda turn: self._endpoints("grpc", turn),
             lambda turn: self.cppx.write("others.yaml", others(turn)),
             lambda turn: self._endpoints("echo", turn),
+            lambda turn: self._endpoints("secure", turn),
             self._loaded,
             lambda turn: self._endpoints("web", turn + 3),
             lambda turn: self.cppx.write("config.yaml", settings(turn)),

@@ -1,12 +1,11 @@
 """Backends that speak HTTP/2: by annotation or appProtocol, plain and over TLS; heads, bodies and trailers both ways."""
 
-import ssl
 import threading
 
 import pytest
 
 from support.backend import Backend
-from support.certificates import make_certificate
+from support.certificates import make_certificate, server_context
 from support.client import request
 from support.cppx import Cppx
 from support.h2 import exactly
@@ -38,7 +37,7 @@ class Backends:
 @pytest.fixture(scope="module")
 def shared(cppx_binary, tmp_path_factory):
     folder = tmp_path_factory.mktemp("backends")
-    with H2Backend("plain") as plain, H2Backend("tls", certificate=CERTIFICATE, folder=folder) as tls:
+    with H2Backend("plain") as plain, H2Backend("tls", certificate=CERTIFICATE) as tls:
         objects = []
         for host, (annotation, protocol, secure) in KINDS.items():
             name = host.split(".")[0]
@@ -95,12 +94,9 @@ def test_a_backend_over_tls_is_not_verified_and_gets_no_server_name(backends):
 
 
 @pytest.mark.parametrize("value", ["HTTPS", "https"])
-def test_https_backends(start_cppx, make_backend, tmp_path, value):
+def test_https_backends(start_cppx, make_backend, value):
     """backend-protocol HTTPS: HTTP/1.1 over TLS."""
-    file = tmp_path / "pair.pem"
-    file.write_text(CERTIFICATE.certificate_pem + CERTIFICATE.key_pem)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
+    context = server_context(CERTIFICATE)
 
     def handshake(wire):
         wire.sock = context.wrap_socket(wire.sock, server_side=True)

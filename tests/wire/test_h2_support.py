@@ -159,8 +159,8 @@ def test_a_failing_handler_fails_the_test(backend, client):
     backend.errors.clear()
 
 
-def test_a_tls_backend_records_server_names(make_h2_backend, tmp_path):
-    backend = make_h2_backend("tls", certificate=make_certificate("a.test"), folder=tmp_path)
+def test_a_tls_backend_records_server_names(make_h2_backend):
+    backend = make_h2_backend("tls", certificate=make_certificate("a.test"))
     with H2Client.tls(backend.port, "a.test") as client:
         exactly(client.ask(), 200, b"tls")
     assert backend.offered == ["a.test"]
