@@ -11,6 +11,7 @@
 
 #include "bench/micro/benches.h"
 #include "bench/micro/measure.h"
+#include "controller/admission/review.h"
 #include "controller/cache/store.h"
 #include "controller/model/objects.h"
 #include "controller/translate/resolved_names.h"
@@ -117,6 +118,14 @@ class Cluster {
     return (thread_cpu_nanoseconds() - start) / 1e6;
   }
 
+  /// CPU milliseconds of what the validating webhook decides by.
+  [[nodiscard]] double review(Ingress reviewed) const {
+    const Reviewer reviewer(options(), self_made_);
+    const double start = thread_cpu_nanoseconds();
+    keep(reviewer.review(store_, std::move(reviewed)));
+    return (thread_cpu_nanoseconds() - start) / 1e6;
+  }
+
  private:
   static TranslateOptions options() { return {}; }
 
@@ -127,19 +136,25 @@ class Cluster {
   Translation last_;
 };
 
+/// `run(i)` gives the milliseconds of the i-th run.
+template <class Run>
+void print_median(std::string_view what, const Run& run) {
+  std::vector<double> milliseconds;
+  for (std::size_t i = 0; i < kChanges; ++i) milliseconds.push_back(run(i));
+  std::ranges::sort(milliseconds);
+  fmt::print(
+      "{}: {:.3f} ms (median; longest {:.3f})\n", what, milliseconds[kChanges / 2],
+      milliseconds.back()
+  );
+}
+
 /// `change(i)` makes the i-th change.
 template <class Change>
 void report(Cluster& cluster, std::string_view what, const Change& change) {
-  std::vector<double> milliseconds;
-  for (std::size_t i = 0; i < kChanges; ++i) {
+  print_median(fmt::format("translate, {}", what), [&](std::size_t i) {
     cluster.apply(change(i));
-    milliseconds.push_back(cluster.translate());
-  }
-  std::ranges::sort(milliseconds);
-  fmt::print(
-      "translate, {}: {:.3f} ms (median; longest {:.3f})\n", what, milliseconds[kChanges / 2],
-      milliseconds.back()
-  );
+    return cluster.translate();
+  });
 }
 
 }  // namespace
@@ -163,6 +178,14 @@ void bench_translations() {
     return changed;
   });
   report(cluster, "one Secret changed", [](std::size_t i) { return secret(i % kSecrets); });
+  print_median("review, a new Ingress", [&](std::size_t i) {
+    return cluster.review(ingress(2 * kIngresses + i, "/"));
+  });
+  print_median("review, a path that another Ingress has", [&](std::size_t i) {
+    Ingress other = ingress(i, "/");
+    other.meta.key.name = "other";
+    return cluster.review(std::move(other));
+  });
 }
 
 }  // namespace cppx::bench
