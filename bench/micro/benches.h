@@ -14,8 +14,8 @@ void bench_paths();
 /// HeadParser and validate_request of a small and a browser's request head, and of a response;
 /// write_request_head and write_response_head of the same.
 void bench_heads();
-/// Translator with 10 000 Ingresses: all at once, and after one change. What the control thread
-/// does.
+/// Translator with 10 000 Ingresses: all at once, and after one change; and Reviewer. What the
+/// control thread does.
 void bench_translations();
 
 }  // namespace cppx::bench

@@ -78,7 +78,8 @@ def test_requests_in_progress_are_finished_and_new_ones_refused(limited):
             connection = stack.enter_context(limited.connect())
             connection.send(request("POST", "/held", host="away.test", body=body))
             begun.append(connection)
-        assert busy.ask().status == 503
+        # The log is told by one thread, the workers by another.
+        wait_for(lambda: busy.ask().status == 503, 10, "a new request to be refused")
         assert busy.ask(path="/healthz", host="unknown.test").status == 200
         assert limited.metric("cppx_requests_short_of_memory_total") >= 1
         assert limited.metric("cppx_connections_cut_for_memory_total") == 0
