@@ -76,7 +76,9 @@ class Proxy:
 
     def version(self):
         shown = subprocess.run([self.program(), self.version_flag], capture_output=True, text=True, check=False)
-        found = re.search(r"\d+\.\d+(\.\d+)?", shown.stdout + shown.stderr)
+        # A program may say where it lies, and that may have a number in its name.
+        text = (shown.stdout + shown.stderr).replace(str(self.program()), "")
+        found = re.search(r"\d+\.\d+(\.\d+)?", text)
         return found.group() if found else "unknown"
 
     def command(self, place):
