@@ -31,8 +31,8 @@ class HostMap {
   /// Names that a HostIndex does not take are left out.
   [[nodiscard]] HostMap with(const Changes& changes) const;
 
-  /// `host` without port, any case, one trailing dot allowed. Null when nothing matches. Lives as
-  /// long as any map that has this value.
+  /// `host` without port, any case, one trailing dot allowed. Null when nothing matches. The entry
+  /// lives as long as this map, and so does what it points to.
   [[nodiscard]] const Entry* find(std::string_view host) const noexcept;
 
   /// What this very name has, "*.example.com" among them, lower case; null when it has nothing.
