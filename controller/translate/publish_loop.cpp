@@ -27,12 +27,6 @@ bool same_parts(const routing::Snapshot& a, const routing::Snapshot& b) {
          std::ranges::equal(a.listeners, b.listeners, same_listener);
 }
 
-std::size_t route_count(const routing::Snapshot& snapshot) {
-  std::size_t count = 0;
-  for (const auto& host : snapshot.listeners.front().routes->hosts()) count += host->routes.size();
-  return count;
-}
-
 }  // namespace
 
 PublishLoop::PublishLoop(
@@ -102,9 +96,8 @@ void PublishLoop::publish(std::shared_ptr<routing::Snapshot> snapshot, Clock::du
   snapshot->generation = ++generation_;
   last_ = snapshot;
   log::debug(
-      "snapshot {} published: {} hosts, {} routes, {} pools, {} diagnostics; translated in {} us",
-      generation_, snapshot->listeners.front().routes->hosts().size(), route_count(*snapshot),
-      snapshot->pools.size(), diagnostics_->size(),
+      "snapshot {} published: {} hosts, {} pools, {} diagnostics; translated in {} us", generation_,
+      snapshot->listeners.front().routes->size(), snapshot->pools.size(), diagnostics_->size(),
       std::chrono::duration_cast<std::chrono::microseconds>(took).count()
   );
   sink_.publish(std::move(snapshot));

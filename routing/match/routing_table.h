@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <memory>
 #include <string>
@@ -63,7 +64,9 @@ class RoutingTable {
 
   [[nodiscard]] const VirtualHost& find_host(std::string_view host) const noexcept;
 
-  /// All of them, sorted by name: for people.
+  /// How many hosts, the catch-all among them.
+  [[nodiscard]] std::size_t size() const noexcept { return named_.size() + 1; }
+  /// All of them, sorted by name: for people. It costs what all of them cost.
   [[nodiscard]] std::vector<Host> hosts() const;
 
  private:

@@ -87,6 +87,7 @@ TEST_CASE("RoutingTable: without a catch-all an empty one is made", "[routing]")
   const RoutingTable nothing(HostList{});
   CHECK(nothing.match("unknown", "/").host->name == "_");
   CHECK(nothing.hosts().size() == 1);
+  CHECK(nothing.size() == 1);
 }
 
 TEST_CASE("RoutingTable: hosts come sorted, the first of a name given twice stays", "[routing]") {
@@ -121,6 +122,7 @@ TEST_CASE(
   CHECK(next.match("a.example.com", "/").route == nullptr);
   CHECK(next.match("b.test", "/all").route->path == "/all");
   CHECK(next.hosts().size() == 2);
+  CHECK(next.size() == 2);
   CHECK(table.match("a.example.com", "/").route->path == "/");
   CHECK(table.match("b.test", "/").host->name == "b.test");
   CHECK(table.match("unknown", "/all").route == nullptr);
