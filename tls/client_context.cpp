@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "tls/openssl.h"
+#include "tls/provider.h"
 #include "tls/server_context.h"
 
 namespace cppx::tls {
@@ -25,7 +26,7 @@ struct ClientContext::Impl {
 
 Result<std::unique_ptr<ClientContext>> ClientContext::create() {
   const ErrorQueueScope errors;
-  SslCtxPtr context(SSL_CTX_new(TLS_client_method()));
+  SslCtxPtr context(SSL_CTX_new_ex(nullptr, property_query(), TLS_client_method()));
   if (!context || SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION) != 1)
     return Error{
         .code = Errc::kTls,
@@ -56,7 +57,8 @@ SslPtr ClientContext::connect(ClientAlpn alpn) {
   SslPtr ssl(SSL_new(impl_->context.get()));
   const std::span<const unsigned char> protocols =
       alpn == ClientAlpn::kHttp2 ? std::span<const unsigned char>(kHttp2) : kHttp11;
-  if (!ssl || SSL_set_alpn_protos(ssl.get(), protocols.data(), static_cast<unsigned>(protocols.size())) !=
+  if (!ssl ||
+      SSL_set_alpn_protos(ssl.get(), protocols.data(), static_cast<unsigned>(protocols.size())) !=
           0)
     return nullptr;
   SSL_set_connect_state(ssl.get());

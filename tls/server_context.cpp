@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "tls/certificate.h"
 #include "tls/openssl.h"
+#include "tls/provider.h"
 #include "tls/sni_table.h"
 
 namespace cppx::tls {
@@ -172,7 +173,7 @@ void set_sessions(SSL_CTX* context) {
 
 Result<std::unique_ptr<ServerContext>> ServerContext::create() {
   const ErrorQueueScope errors;
-  SslCtxPtr context(SSL_CTX_new(TLS_server_method()));
+  SslCtxPtr context(SSL_CTX_new_ex(nullptr, property_query(), TLS_server_method()));
   if (!context || !set_protocols(context.get()))
     return Error{
         .code = Errc::kTls,

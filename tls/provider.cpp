@@ -1,0 +1,189 @@
+#include "tls/provider.h"
+
+#include <openssl/core.h>
+#include <openssl/core_dispatch.h>
+#include <openssl/core_names.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
+#include <openssl/provider.h>
+
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "base/log.h"
+#include "tls/key_derivation.h"
+#include "tls/openssl.h"
+
+namespace cppx::tls {
+namespace {
+
+constexpr const char* kName = "cppx";
+constexpr const char* kDefinition = "provider=cppx";
+/// With the question mark a wish: what cppx's provider lacks comes from another one.
+constexpr const char* kQuery = "?provider=cppx";
+
+/// What libssl gives along with each derivation.
+struct Arguments {
+  std::optional<SuiteHash> hash = std::nullopt;
+  int mode = 0;
+  std::optional<Bytes> key = std::nullopt;
+  std::optional<Bytes> salt = std::nullopt;
+  Bytes prefix = {};
+  Bytes label = {};
+  Bytes context = {};
+  std::optional<Bytes> secret = std::nullopt;
+  /// libssl has a label and up to five parts for it.
+  std::array<Bytes, 8> seeds = {};
+  std::size_t seed_count = 0;
+};
+
+Bytes bytes_of(const OSSL_PARAM& param) noexcept {
+  return {static_cast<const unsigned char*>(param.data), param.data_size};
+}
+
+/// False for what is not understood: a derivation that ignores a part of what it is asked for is
+/// wrong.
+bool take(const OSSL_PARAM& param, Arguments& into) noexcept {
+  const std::string_view name = param.key;
+  if (name == OSSL_KDF_PARAM_DIGEST) {
+    if (param.data_type != OSSL_PARAM_UTF8_STRING) return false;
+    into.hash = suite_hash({static_cast<const char*>(param.data), param.data_size});
+    return into.hash.has_value();
+  }
+  if (name == OSSL_KDF_PARAM_MODE) return OSSL_PARAM_get_int(&param, &into.mode) == 1;
+  if (name == OSSL_KDF_PARAM_PROPERTIES) return true;
+  if (param.data_type != OSSL_PARAM_OCTET_STRING) return false;
+  if (name == OSSL_KDF_PARAM_KEY)
+    into.key = bytes_of(param);
+  else if (name == OSSL_KDF_PARAM_SALT)
+    into.salt = bytes_of(param);
+  else if (name == OSSL_KDF_PARAM_PREFIX)
+    into.prefix = bytes_of(param);
+  else if (name == OSSL_KDF_PARAM_LABEL)
+    into.label = bytes_of(param);
+  else if (name == OSSL_KDF_PARAM_DATA)
+    into.context = bytes_of(param);
+  else if (name == OSSL_KDF_PARAM_SECRET)
+    into.secret = bytes_of(param);
+  else if (name == OSSL_KDF_PARAM_SEED && into.seed_count < into.seeds.size())
+    into.seeds[into.seed_count++] = bytes_of(param);
+  else
+    return false;
+  return true;
+}
+
+std::optional<Arguments> arguments(const OSSL_PARAM* params) noexcept {
+  Arguments result;
+  for (const OSSL_PARAM* param = params; param != nullptr && param->key != nullptr; ++param)
+    if (!take(*param, result)) return std::nullopt;
+  if (!result.hash) return std::nullopt;
+  return result;
+}
+
+}  // namespace
+
+// A derivation has no state here: the context is a place that is never written to.
+extern "C" void* cppx_kdf_new(void*) {
+  static char context;
+  return &context;
+}
+
+extern "C" void cppx_kdf_free(void*) {}
+
+// Everything is given with the derivation itself, as libssl does.
+extern "C" int cppx_kdf_set(void*, const OSSL_PARAM params[]) {
+  return params == nullptr || params[0].key == nullptr ? 1 : 0;
+}
+
+extern "C" int cppx_tls13_kdf(
+    void*, unsigned char* out, std::size_t size, const OSSL_PARAM params[]
+) {
+  const std::optional<Arguments> given = arguments(params);
+  if (!given || size == 0) return 0;
+  bool derived = false;
+  if (given->mode == EVP_KDF_HKDF_MODE_EXTRACT_ONLY)
+    derived = hkdf_next_secret(
+        *given->hash, given->salt, given->key, given->prefix, given->label, {out, size}
+    );
+  else if (given->mode == EVP_KDF_HKDF_MODE_EXPAND_ONLY && given->key)
+    derived = hkdf_expand_label(
+        *given->hash, *given->key, given->prefix, given->label, given->context, {out, size}
+    );
+  return derived ? 1 : 0;
+}
+
+extern "C" int cppx_tls1_prf(
+    void*, unsigned char* out, std::size_t size, const OSSL_PARAM params[]
+) {
+  const std::optional<Arguments> given = arguments(params);
+  if (!given || !given->secret || given->seed_count == 0 || size == 0) return 0;
+  prf(*given->hash, *given->secret, std::span(given->seeds).first(given->seed_count), {out, size});
+  return 1;
+}
+
+extern "C" const OSSL_ALGORITHM* cppx_provider_query(void*, int operation, int* no_cache) {
+  using Function = void (*)();
+  static const auto dispatch = [](auto* function) { return reinterpret_cast<Function>(function); };
+  static const std::array<OSSL_DISPATCH, 5> tls13 = {{
+      {OSSL_FUNC_KDF_NEWCTX, dispatch(&cppx_kdf_new)},
+      {OSSL_FUNC_KDF_FREECTX, dispatch(&cppx_kdf_free)},
+      {OSSL_FUNC_KDF_SET_CTX_PARAMS, dispatch(&cppx_kdf_set)},
+      {OSSL_FUNC_KDF_DERIVE, dispatch(&cppx_tls13_kdf)},
+      {0, nullptr},
+  }};
+  static const std::array<OSSL_DISPATCH, 5> tls1 = {{
+      {OSSL_FUNC_KDF_NEWCTX, dispatch(&cppx_kdf_new)},
+      {OSSL_FUNC_KDF_FREECTX, dispatch(&cppx_kdf_free)},
+      {OSSL_FUNC_KDF_SET_CTX_PARAMS, dispatch(&cppx_kdf_set)},
+      {OSSL_FUNC_KDF_DERIVE, dispatch(&cppx_tls1_prf)},
+      {0, nullptr},
+  }};
+  static const std::array<OSSL_ALGORITHM, 3> derivations = {{
+      {OSSL_KDF_NAME_TLS1_3_KDF, kDefinition, tls13.data(), "RFC 8446 7.1"},
+      {OSSL_KDF_NAME_TLS1_PRF, kDefinition, tls1.data(), "RFC 5246 5"},
+      {nullptr, nullptr, nullptr, nullptr},
+  }};
+  *no_cache = 0;
+  return operation == OSSL_OP_KDF ? derivations.data() : nullptr;
+}
+
+extern "C" int cppx_provider_init(
+    const OSSL_CORE_HANDLE* handle, const OSSL_DISPATCH*, const OSSL_DISPATCH** out, void** context
+) {
+  static const std::array<OSSL_DISPATCH, 2> functions = {{
+      {OSSL_FUNC_PROVIDER_QUERY_OPERATION, reinterpret_cast<void (*)()>(&cppx_provider_query)},
+      {0, nullptr},
+  }};
+  *out = functions.data();
+  *context = const_cast<OSSL_CORE_HANDLE*>(handle);
+  return 1;
+}
+
+namespace {
+
+/// Kept until the process ends: sessions of any thread use it. OpenSSL goes on taking its default
+/// provider unasked, or those that its configuration file names.
+bool load() noexcept {
+  constexpr int kRetainFallbacks = 1;
+  const ErrorQueueScope errors;
+  if (OSSL_PROVIDER_add_builtin(nullptr, kName, cppx_provider_init) == 1 &&
+      OSSL_PROVIDER_try_load(nullptr, kName, kRetainFallbacks) != nullptr)
+    return true;
+  log::warning(
+      "TLS: cppx's own key derivation cannot be used, handshakes cost a tenth more: {}",
+      last_error_text()
+  );
+  return false;
+}
+
+}  // namespace
+
+const char* property_query() noexcept {
+  static const bool loaded = load();
+  return loaded ? kQuery : "";
+}
+
+}  // namespace cppx::tls
