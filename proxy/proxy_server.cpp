@@ -9,8 +9,6 @@
 #include <random>
 #include <utility>
 
-#include <boost/asio/post.hpp>
-
 #include "proxy/worker/connection_limit.h"
 #include "proxy/worker/worker.h"
 #include "tls/client_context.h"

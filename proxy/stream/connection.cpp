@@ -33,7 +33,7 @@ constexpr unsigned char kTlsHandshakeRecord = 0x16;
 Connection::Connection(
     Worker& worker, const Listener& listener, const ClientAddress& client, std::uint64_t number
 )
-    : worker_(worker), downstream_(worker.poller(), worker.wheel(), listener, client) {
+    : worker_(worker), downstream_(worker.loop(), worker.wheel(), listener, client) {
   downstream_.number = number;
 }
 

@@ -16,8 +16,8 @@ namespace cppx::proxy {
 
 /// The client's side of a connection, shared by the connection and the stream in progress.
 struct Downstream {
-  Downstream(Poller& poller, TimerWheel& wheel, const Listener& on, const ClientAddress& client)
-      : transport(poller, wheel), idle(transport), listener(on), address(client) {}
+  Downstream(EventLoop& loop, TimerWheel& wheel, const Listener& on, const ClientAddress& client)
+      : transport(loop, wheel), idle(transport), listener(on), address(client) {}
 
   Transport transport;
   IdleLink idle;

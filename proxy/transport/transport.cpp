@@ -38,15 +38,15 @@ IoResult from_errno() noexcept {
 
 }  // namespace
 
-Transport::Transport(Poller& poller, TimerWheel& wheel)
-    : poller_(poller),
+Transport::Transport(EventLoop& loop, TimerWheel& wheel)
+    : loop_(loop),
       read_deadline_(wheel, *this, Direction::kRead),
       write_deadline_(wheel, *this, Direction::kWrite) {}
 
 Transport::~Transport() { close(); }
 
 bool Transport::assign(Descriptor socket) {
-  if (!poller_.add(socket.get(), *this)) return false;
+  if (!loop_.add(socket.get(), *this)) return false;
   socket_ = std::move(socket);
   return true;
 }
@@ -230,7 +230,7 @@ void Transport::wake(Direction direction) {
 }
 
 void Transport::end_wait(Direction direction) {
-  if (side(direction).waiter) poller_.wake_soon(socket_.get(), direction);
+  if (side(direction).waiter) loop_.wake_soon(socket_.get(), direction);
 }
 
 void Transport::on_deadline(Direction direction) {
@@ -298,8 +298,8 @@ void Transport::close() noexcept {
   ssl_.reset();
   if (!socket_.is_open()) return;
   for (Side* side : {&read_, &write_})
-    if (side->waiter) poller_.resume_soon(std::exchange(side->waiter, nullptr));
-  poller_.forget(socket_.get());
+    if (side->waiter) loop_.resume_soon(std::exchange(side->waiter, nullptr));
+  loop_.forget(socket_.get());
   socket_.reset();
 }
 

@@ -11,7 +11,7 @@
 
 #include "base/descriptor.h"
 #include "proxy/coro/task.h"
-#include "proxy/transport/poller.h"
+#include "proxy/transport/event_loop.h"
 #include "proxy/worker/timer_wheel.h"
 #include "tls/byte_stream.h"
 
@@ -39,7 +39,7 @@ struct IoResult {
 /// time. Belongs to one thread. Neither throws nor allocates in a steady state.
 class Transport final : private tls::ByteStream {
  public:
-  Transport(Poller& poller, TimerWheel& wheel);
+  Transport(EventLoop& loop, TimerWheel& wheel);
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
   ~Transport();
@@ -117,7 +117,7 @@ class Transport final : private tls::ByteStream {
   /// Closes so that the peer sees a reset: what was sent is not a complete message.
   void abort() noexcept;
 
-  // What the poller tells.
+  // What the loop tells.
   void on_ready(bool readable, bool writable, bool ended) noexcept;
   void wake(Direction direction);
 
@@ -153,7 +153,7 @@ class Transport final : private tls::ByteStream {
   IoResult tls_result(int returned) noexcept;
   IoResult try_write_tls(std::span<const iovec> pieces) noexcept;
 
-  Poller& poller_;
+  EventLoop& loop_;
   Descriptor socket_;
   tls::SslPtr ssl_;
   SideDeadline read_deadline_;

@@ -28,8 +28,8 @@ struct UpstreamKeyHash {
 /// One connection to a backend: in use by one stream, or idle in the pool.
 class UpstreamConnection {
  public:
-  UpstreamConnection(Poller& poller, TimerWheel& wheel, const UpstreamKey& key)
-      : transport_(poller, wheel), key_(key) {}
+  UpstreamConnection(EventLoop& loop, TimerWheel& wheel, const UpstreamKey& key)
+      : transport_(loop, wheel), key_(key) {}
 
   [[nodiscard]] Transport& transport() noexcept { return transport_; }
   [[nodiscard]] const UpstreamKey& key() const noexcept { return key_; }

@@ -1,29 +1,26 @@
 #include "proxy/worker/listener.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-
-#include <boost/asio/basic_socket_acceptor.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include "proxy/worker/worker.h"
 
 namespace cppx::proxy {
 namespace {
 
-namespace asio = boost::asio;
-
 constexpr int kBacklog = 4096;
-// Accepted in a row before other work has its turn.
+// Accepted in a row before other work has its turn, when there are more and more of them.
 constexpr int kAcceptBatch = 32;
 // After running out of descriptors: long enough to let some be closed, short enough not to be
 // noticed.
@@ -149,58 +146,72 @@ Result<ListenerSocket> open_listener(const ListenerConfig& config, bool first) {
   return ListenerSocket{.socket = socket, .port = ntohs(v6.sin6_port), .config = config};
 }
 
-Listener::Listener(Worker& worker, asio::io_context& io, ListenerSocket socket)
+Listener::Listener(Worker& worker, EventLoop& loop, TimerWheel& wheel, ListenerSocket socket)
     : worker_(worker),
+      loop_(loop),
       config_(std::move(socket.config)),
       forwarded_port_(
           std::to_string(config_.forwarded_port != 0 ? config_.forwarded_port : socket.port)
       ),
-      acceptor_(io.get_executor()),
-      pause_(io.get_executor()) {
+      socket_(socket.socket),
+      pause_(wheel, *this) {
   config_.port = socket.port;
-  acceptor_.assign(asio::ip::tcp::v6(), socket.socket);
-  acceptor_.native_non_blocking(true);
+  ::fcntl(socket_.get(), F_SETFL, ::fcntl(socket_.get(), F_GETFL) | O_NONBLOCK);
 }
 
-void Listener::start() { wait(); }
+Listener::~Listener() { leave(); }
 
-void Listener::wait() {
-  acceptor_.async_wait(asio::socket_base::wait_read, [this](boost::system::error_code error) {
-    if (error) return;
-    const Queue queue = accept_queued();
-    if (queue == Queue::kEmpty) {
-      wait();
-      return;
-    }
-    if (queue == Queue::kNoRoom) {
+void Listener::start() { watch(); }
+
+void Listener::watch() {
+  if (watched_ || !socket_.is_open()) return;
+  watched_ = loop_.add(socket_.get(), *this);
+  if (!watched_) pause_.arm(kAcceptPause);
+}
+
+void Listener::unwatch() noexcept {
+  if (watched_) loop_.remove(socket_.get());
+  watched_ = false;
+}
+
+// One at a time, as the next turn of the loop tells for nothing whether there are more; twice as
+// many with each turn that there are.
+void Listener::on_readable() {
+  const bool again = loop_.turns() == last_turn_ + 1;
+  last_turn_ = loop_.turns();
+  batch_ = again ? std::min(2 * batch_, kAcceptBatch) : 1;
+  switch (accept_queued(batch_)) {
+    case Queue::kEmpty:
+    case Queue::kMore:
+      break;
+    case Queue::kNoRoom:
+      unwatch();
       without_room_ = true;
       worker_.wait_for_room();
-      return;
-    }
-    worker_.on_descriptors_exhausted();
-    pause_.expires_after(kAcceptPause);
-    pause_.async_wait([this](boost::system::error_code cancelled) {
-      if (!cancelled && acceptor_.is_open()) wait();
-    });
-  });
+      break;
+    case Queue::kExhausted:
+      unwatch();
+      worker_.on_descriptors_exhausted();
+      pause_.arm(kAcceptPause);
+      break;
+  }
 }
 
 void Listener::resume() {
-  if (!without_room_ || !acceptor_.is_open()) return;
+  if (!without_room_) return;
   without_room_ = false;
-  wait();
+  watch();
 }
 
-Listener::Queue Listener::accept_queued() {
-  for (int i = 0; i < kAcceptBatch; ++i) {
+Listener::Queue Listener::accept_queued(int most) {
+  for (int i = 0; i < most; ++i) {
     // While it drains the worker takes in who was there already.
     // Only at first is it known that somebody waits.
-    if (!worker_.draining() && !worker_.has_room()) return i == 0 ? Queue::kNoRoom : Queue::kEmpty;
+    if (!worker_.draining() && !worker_.has_room()) return i == 0 ? Queue::kNoRoom : Queue::kMore;
     sockaddr_storage from{};
     socklen_t size = sizeof(from);
     Descriptor socket(::accept4(
-        acceptor_.native_handle(), reinterpret_cast<sockaddr*>(&from), &size,
-        SOCK_NONBLOCK | SOCK_CLOEXEC
+        socket_.get(), reinterpret_cast<sockaddr*>(&from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC
     ));
     if (!socket.is_open()) {
       if (errno == ECONNABORTED || errno == EINTR) continue;
@@ -210,20 +221,20 @@ Listener::Queue Listener::accept_queued() {
     }
     worker_.on_accept(std::move(socket), *this, address_of(from));
   }
-  return Queue::kEmpty;
+  return Queue::kMore;
 }
 
 void Listener::stop() {
-  if (!acceptor_.is_open()) return;
-  accept_queued();
+  if (!socket_.is_open()) return;
+  for (int left = kBacklog; left > 0 && accept_queued(kAcceptBatch) == Queue::kMore;)
+    left -= kAcceptBatch;
   leave();
 }
 
 void Listener::leave() {
-  if (!acceptor_.is_open()) return;
-  boost::system::error_code ignored;
-  acceptor_.close(ignored);
-  pause_.cancel();
+  unwatch();
+  pause_.disarm();
+  socket_.reset();
 }
 
 }  // namespace cppx::proxy

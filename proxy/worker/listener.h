@@ -6,10 +6,10 @@
 #include <string>
 #include <string_view>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-
+#include "base/descriptor.h"
 #include "base/error.h"
+#include "proxy/transport/event_loop.h"
+#include "proxy/worker/timer_wheel.h"
 #include "routing/client/client_address.h"
 
 namespace cppx::proxy {
@@ -41,11 +41,12 @@ using routing::ClientAddress;
 ClientAddress address_of(const sockaddr_storage& from) noexcept;
 
 /// One worker's listening socket; hands accepted sockets to the worker.
-class Listener {
+class Listener final : private EventLoop::Readable {
  public:
-  Listener(Worker& worker, boost::asio::io_context& io, ListenerSocket socket);
+  Listener(Worker& worker, EventLoop& loop, TimerWheel& wheel, ListenerSocket socket);
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
+  ~Listener();
 
   void start();
   /// Takes what has been queued, then closes.
@@ -60,26 +61,33 @@ class Listener {
   [[nodiscard]] std::string_view forwarded_port() const noexcept { return forwarded_port_; }
 
  private:
-  using Acceptor = boost::asio::basic_socket_acceptor<
-      boost::asio::ip::tcp, boost::asio::io_context::executor_type>;
-  using Timer = boost::asio::basic_waitable_timer<
-      std::chrono::steady_clock, boost::asio::wait_traits<std::chrono::steady_clock>,
-      boost::asio::io_context::executor_type>;
-
-  void wait();
+  struct Pause final : Deadline {
+    Pause(TimerWheel& wheel, Listener& owner) noexcept : Deadline(wheel), listener(owner) {}
+    void expired() override { listener.watch(); }
+    Listener& listener;
+  };
   enum class Queue : std::uint8_t {
-    kEmpty,      ///< Or others should have their turn.
+    kEmpty,
+    kMore,       ///< Others should have their turn.
     kNoRoom,     ///< The worker has all the connections it may have.
     kExhausted,  ///< The process is out of descriptors or memory.
   };
-  Queue accept_queued();
+
+  void watch();
+  void unwatch() noexcept;
+  void on_readable() override;
+  Queue accept_queued(int most);
 
   Worker& worker_;
+  EventLoop& loop_;
   ListenerConfig config_;
   std::string forwarded_port_;
-  Acceptor acceptor_;
-  Timer pause_;
+  Descriptor socket_;
+  Pause pause_;
+  bool watched_ = false;
   bool without_room_ = false;
+  int batch_ = 1;
+  std::uint64_t last_turn_ = 0;
 };
 
 }  // namespace cppx::proxy

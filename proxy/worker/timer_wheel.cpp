@@ -29,8 +29,7 @@ Deadline::~Deadline() {
   if (linked_tick_ != kNever) wheel_.unlink(*this);
 }
 
-TimerWheel::TimerWheel(boost::asio::io_context& io)
-    : timer_(io.get_executor()), start_(coarse_steady_now()) {}
+TimerWheel::TimerWheel(EventLoop& loop) noexcept : loop_(loop), start_(coarse_steady_now()) {}
 
 std::uint64_t TimerWheel::tick_of(std::chrono::steady_clock::time_point time) const noexcept {
   return static_cast<std::uint64_t>((time - start_) / kTick);
@@ -59,13 +58,10 @@ void TimerWheel::unlink(Deadline& deadline) noexcept {
 
 void TimerWheel::schedule(std::uint64_t tick) {
   scheduled_tick_ = tick;
-  timer_.expires_at(start_ + kTick * static_cast<std::int64_t>(tick));
-  timer_.async_wait([this](boost::system::error_code error) {
-    if (!error) on_timer();
-  });
+  loop_.set_timer(*this, start_ + kTick * static_cast<std::int64_t>(tick));
 }
 
-void TimerWheel::on_timer() {
+void TimerWheel::on_time() {
   scheduled_tick_ = Deadline::kNever;
   const std::uint64_t now = tick_of(std::chrono::steady_clock::now());
   // After a long pause every slot is looked at once, not once a missed round.

@@ -5,8 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
+#include "proxy/transport/event_loop.h"
 
 namespace cppx::proxy {
 
@@ -42,13 +41,11 @@ class Deadline {
 
 /// Hashed timing wheel for one worker. A deadline passes up to two ticks late, never early. Nothing
 /// runs while no deadline is armed.
-class TimerWheel {
+class TimerWheel final : private EventLoop::Timer {
  public:
   static constexpr std::chrono::milliseconds kTick{10};
 
-  using Executor = boost::asio::io_context::executor_type;
-
-  explicit TimerWheel(boost::asio::io_context& io);
+  explicit TimerWheel(EventLoop& loop) noexcept;
   TimerWheel(const TimerWheel&) = delete;
   TimerWheel& operator=(const TimerWheel&) = delete;
 
@@ -60,13 +57,11 @@ class TimerWheel {
   void link(Deadline& deadline, std::uint64_t tick) noexcept;
   void unlink(Deadline& deadline) noexcept;
   void schedule(std::uint64_t tick);
-  void on_timer();
+  void on_time() override;
   void visit_slot(std::uint64_t tick);
   [[nodiscard]] std::uint64_t next_occupied(std::uint64_t from) const noexcept;
 
-  boost::asio::basic_waitable_timer<
-      std::chrono::steady_clock, boost::asio::wait_traits<std::chrono::steady_clock>, Executor>
-      timer_;
+  EventLoop& loop_;
   std::chrono::steady_clock::time_point start_;
   std::array<Deadline*, kSlots> slots_{};
   std::array<std::uint64_t, kSlots / 64> occupied_{};

@@ -34,8 +34,7 @@ Worker::Worker(
 )
     : index_(index),
       count_(count),
-      work_(io_.get_executor()),
-      wheel_(io_),
+      wheel_(loop_),
       buffers_(std::move(shared.on_memory_growth)),
       snapshots_(std::move(retire), shared.arrived_generation),
       upstreams_(wheel_),
@@ -50,10 +49,10 @@ Worker::Worker(
 Worker::~Worker() = default;
 
 void Worker::listen(ListenerSocket socket) {
-  listeners_.push_back(std::make_unique<Listener>(*this, io_, std::move(socket)));
+  listeners_.push_back(std::make_unique<Listener>(*this, loop_, wheel_, std::move(socket)));
 }
 
-void Worker::run() { io_.run(); }
+void Worker::run() { loop_.run(); }
 
 void Worker::offer(std::shared_ptr<const routing::Snapshot> snapshot) {
   snapshots_.offer(std::move(snapshot));
@@ -74,7 +73,7 @@ std::uint64_t Worker::adopt() {
 
 OpenSockets Worker::open_sockets() const noexcept {
   return {
-      .clients = connections_.size(), .all = poller_.sockets(), .open_files_of_worker = open_files_
+      .clients = connections_.size(), .all = loop_.sockets(), .open_files_of_worker = open_files_
   };
 }
 
@@ -184,13 +183,11 @@ void Worker::end_if_idle() {
   if (!stopping_ || !connections_.empty()) return;
   if (!http2_upstreams_.all_ended()) {
     // They have been cut: what they still have under way ends within a turn or two of the loop.
-    boost::asio::post(io_, [this] { end_if_idle(); });
+    loop_.post([this] { end_if_idle(); });
     return;
   }
   upstreams_.close_all();
-  poller_.stop();
-  work_.reset();
-  io_.stop();
+  loop_.stop();
 }
 
 std::string_view Worker::date() {

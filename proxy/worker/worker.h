@@ -11,16 +11,12 @@
 #include <string_view>
 #include <vector>
 
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
-
 #include "base/error.h"
 #include "proxy/limit/shared_limits.h"
 #include "proxy/observe/access_log.h"
 #include "proxy/stream/http2/http2_pool.h"
 #include "proxy/stream/stream_state.h"
-#include "proxy/transport/poller.h"
+#include "proxy/transport/event_loop.h"
 #include "proxy/upstream/balancer.h"
 #include "proxy/upstream/health_registry.h"
 #include "proxy/upstream/retry_budget.h"
@@ -71,10 +67,7 @@ class Worker {
   void run();
 
   /// From any thread: runs `work` on the worker's thread.
-  template <class Work>
-  void post(Work work) {
-    boost::asio::post(io_, std::move(work));
-  }
+  void post(std::function<void()> work) { loop_.post(std::move(work)); }
 
   /// To be served by once all workers have it.
   void offer(std::shared_ptr<const routing::Snapshot> snapshot);
@@ -90,8 +83,7 @@ class Worker {
   void stop();
 
   // For the connections and streams of this worker.
-  [[nodiscard]] boost::asio::io_context& io() noexcept { return io_; }
-  [[nodiscard]] Poller& poller() noexcept { return poller_; }
+  [[nodiscard]] EventLoop& loop() noexcept { return loop_; }
   [[nodiscard]] TimerWheel& wheel() noexcept { return wheel_; }
   [[nodiscard]] BufferPool& buffers() noexcept { return buffers_; }
   [[nodiscard]] UpstreamPool& upstreams() noexcept { return upstreams_; }
@@ -108,12 +100,12 @@ class Worker {
   [[nodiscard]] StreamStatePool& stream_states() noexcept { return stream_states_; }
   /// Awaitable: goes on after what else the loop has to do now.
   struct Yield {
-    boost::asio::io_context& io;
+    EventLoop& loop;
     static bool await_ready() noexcept { return false; }
-    void await_suspend(std::coroutine_handle<> waiter) const { boost::asio::post(io, waiter); }
+    void await_suspend(std::coroutine_handle<> waiter) const { loop.resume_soon(waiter); }
     static void await_resume() noexcept {}
   };
-  [[nodiscard]] Yield yield() noexcept { return {io_}; }
+  [[nodiscard]] Yield yield() noexcept { return {loop_}; }
   [[nodiscard]] IdleList& idle_connections() noexcept { return idle_connections_; }
   [[nodiscard]] bool winding_down() const noexcept { return winding_down_; }
   [[nodiscard]] bool draining() const noexcept { return draining_; }
@@ -149,9 +141,7 @@ class Worker {
 
   const std::uint32_t index_;
   const std::uint32_t count_;  // of workers
-  boost::asio::io_context io_{1};
-  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
-  Poller poller_{io_};
+  EventLoop loop_;
   TimerWheel wheel_;
   BufferPool buffers_;
   StreamStatePool stream_states_;

@@ -31,7 +31,7 @@ Task<IoStatus> Http1Upstream::connect(const UpstreamKey& key, bool may_reuse) {
     }
   }
   worker_.make_room_for_upstream();
-  connection_ = std::make_unique<UpstreamConnection>(worker_.poller(), worker_.wheel(), key);
+  connection_ = std::make_unique<UpstreamConnection>(worker_.loop(), worker_.wheel(), key);
   ++worker_.counters().upstream_connects;
   const auto connected = co_await connection_->connect(
       timeouts_.connect, worker_.upstream_tls(), tls::ClientAlpn::kHttp11, begin

@@ -24,7 +24,7 @@ Http2Client::Http2Client(
     : worker_(worker),
       settings_(settings),
       connect_timeout_(timeouts.connect),
-      connection_(worker.poller(), worker.wheel(), key),
+      connection_(worker.loop(), worker.wheel(), key),
       session_(http2::Role::kClient, options_of(settings), *this),
       link_(worker, connection_.transport(), session_, *this, timeouts.send) {}
 

@@ -62,7 +62,7 @@ TEST_CASE("raise_open_files_limit: says what holds, also the second time", "[pro
 }
 
 struct Idle {
-  Idle(Poller& poller, TimerWheel& wheel) : transport(poller, wheel), link(transport) {}
+  Idle(EventLoop& loop, TimerWheel& wheel) : transport(loop, wheel), link(transport) {}
   [[nodiscard]] bool shed() {
     const bool cancelled = transport.wait(Direction::kRead).await_ready();
     return cancelled && transport.wait(Direction::kRead).await_resume() == IoStatus::kCancelled;
@@ -73,14 +73,14 @@ struct Idle {
 
 TEST_CASE("IdleList: who has been idle for longest goes first", "[proxy]") {
   boost::asio::io_context io{1};
-  Poller poller(io);
+  EventLoop loop(io);
   TimerWheel wheel(io);
   IdleList list;
   CHECK_FALSE(list.shed_oldest());
-  Idle a(poller, wheel);
-  Idle b(poller, wheel);
+  Idle a(loop, wheel);
+  Idle b(loop, wheel);
   {
-    Idle gone(poller, wheel);
+    Idle gone(loop, wheel);
     list.enter(gone.link);
   }
   list.enter(a.link);
@@ -96,10 +96,10 @@ TEST_CASE("IdleList: who has been idle for longest goes first", "[proxy]") {
 
 TEST_CASE("IdleList: while room is wanted nobody becomes idle", "[proxy]") {
   boost::asio::io_context io{1};
-  Poller poller(io);
+  EventLoop loop(io);
   TimerWheel wheel(io);
   IdleList list;
-  Idle a(poller, wheel);
+  Idle a(loop, wheel);
   list.want_room(true);
   list.enter(a.link);
   CHECK_FALSE(a.link.is_linked());

@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 
 /// A transport and the other end of its socket.
 struct Pair {
-  Pair(Poller& poller, TimerWheel& wheel) : transport(std::in_place, poller, wheel) {
+  Pair(EventLoop& loop, TimerWheel& wheel) : transport(std::in_place, loop, wheel) {
     std::array<int, 2> ends{};
     REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()) == 0);
     peer.reset(ends[1]);
@@ -37,7 +37,7 @@ struct Pair {
 
 struct Fixture {
   boost::asio::io_context io{1};
-  Poller poller{io};
+  EventLoop loop{io};
   TimerWheel wheel{io};
 
   /// Runs the loop until `condition` holds.
@@ -63,7 +63,7 @@ Task<void> read(Transport& transport, std::string& into, std::optional<IoStatus>
 
 TEST_CASE("Transport: waits for what comes, and once it is taken for what comes next", "[proxy]") {
   Fixture test;
-  Pair pair(test.poller, test.wheel);
+  Pair pair(test.loop, test.wheel);
   std::optional<IoStatus> ended;
   std::string text;
   for (const std::string_view sent : {"first", "second"}) {
@@ -81,7 +81,7 @@ TEST_CASE("Transport: waits for what comes, and once it is taken for what comes 
 
 TEST_CASE("Transport: a full buffer may not have been all", "[proxy]") {
   Fixture test;
-  Pair pair(test.poller, test.wheel);
+  Pair pair(test.loop, test.wheel);
   pair.send("sixteen bytes...and more");
   REQUIRE(test.run_until([&] { return !pair.transport->silent(); }));
   std::optional<IoStatus> ended;
@@ -95,7 +95,7 @@ TEST_CASE("Transport: a full buffer may not have been all", "[proxy]") {
 
 TEST_CASE("Transport: the end is seen, also when it came with the last bytes", "[proxy]") {
   Fixture test;
-  Pair pair(test.poller, test.wheel);
+  Pair pair(test.loop, test.wheel);
   pair.send("last");
   pair.peer.reset();
   REQUIRE(test.run_until([&] { return !pair.transport->silent(); }));
@@ -114,7 +114,7 @@ TEST_CASE("Transport: the end is seen, also when it came with the last bytes", "
 
 TEST_CASE("Transport: a full socket is waited for until the peer reads", "[proxy]") {
   Fixture test;
-  Pair pair(test.poller, test.wheel);
+  Pair pair(test.loop, test.wheel);
   const std::string block(65536, 'x');
   iovec piece{.iov_base = const_cast<char*>(block.data()), .iov_len = block.size()};
   while (pair.transport->try_write({&piece, 1}).ok()) {
@@ -134,7 +134,7 @@ TEST_CASE(
     "Transport: cancelled, timed out and closed waits end later, each with its reason", "[proxy]"
 ) {
   Fixture test;
-  Pair pair(test.poller, test.wheel);
+  Pair pair(test.loop, test.wheel);
   std::optional<IoStatus> ended;
   spawn(wait(*pair.transport, Direction::kRead, ended), [] {});
   pair.transport->cancel(Direction::kRead);
@@ -157,11 +157,11 @@ TEST_CASE(
   CHECK(*ended == IoStatus::kCancelled);
 }
 
-TEST_CASE("Poller: what was told to a socket that is closed by now is nobody's", "[proxy]") {
+TEST_CASE("EventLoop: what was told to a socket that is closed by now is nobody's", "[proxy]") {
   Fixture test;
-  Pair first(test.poller, test.wheel);
-  Pair second(test.poller, test.wheel);
-  CHECK(test.poller.sockets() == 2);
+  Pair first(test.loop, test.wheel);
+  Pair second(test.loop, test.wheel);
+  CHECK(test.loop.sockets() == 2);
   std::optional<IoStatus> ended;
   std::optional<Pair> successor;
   // Both are readable in the same turn; who hears of it first ends the other, whose number is taken
@@ -170,7 +170,7 @@ TEST_CASE("Poller: what was told to a socket that is closed by now is nobody's",
     if (successor) return;
     const int number = other.transport->native_handle();
     other.transport->close();
-    successor.emplace(test.poller, test.wheel);
+    successor.emplace(test.loop, test.wheel);
     REQUIRE(successor->transport->native_handle() == number);
     spawn(wait(*successor->transport, Direction::kRead, ended), [] {});
   };
@@ -183,7 +183,7 @@ TEST_CASE("Poller: what was told to a socket that is closed by now is nobody's",
   REQUIRE(test.run_until([&] { return of_first.has_value() && of_second.has_value(); }));
   test.io.poll();
   CHECK_FALSE(ended);
-  CHECK(test.poller.sockets() == 2);
+  CHECK(test.loop.sockets() == 2);
   successor->send("y");
   REQUIRE(test.run_until([&] { return ended.has_value(); }));
   CHECK(*ended == IoStatus::kOk);

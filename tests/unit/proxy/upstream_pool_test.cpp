@@ -12,7 +12,7 @@ using boost::asio::ip::tcp;
 
 struct Fixture {
   boost::asio::io_context io;
-  Poller poller{io};
+  EventLoop loop{io};
   TimerWheel wheel{io};
   tcp::acceptor backend{io, {boost::asio::ip::address_v4::loopback(), 0}};
   UpstreamKey key{
@@ -29,7 +29,7 @@ struct Fixture {
 
   /// A connection, and the backend's end of it.
   std::pair<UpstreamPtr, tcp::socket> connect() {
-    auto connection = std::make_unique<UpstreamConnection>(poller, wheel, key);
+    auto connection = std::make_unique<UpstreamConnection>(loop, wheel, key);
     auto status = IoStatus::kError;
     bool done = false;
     spawn(connect_into(*connection, status), [&done] { done = true; });
