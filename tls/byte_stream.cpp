@@ -1,6 +1,7 @@
 #include "tls/byte_stream.h"
 
 #include <openssl/bio.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 
 #include <cerrno>
@@ -70,6 +71,11 @@ bool attach(SSL* ssl, ByteStream& stream) noexcept {
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl, bio, bio);
   return true;
+}
+
+// To empty an empty queue costs as much as a full one, some tenths of a microsecond.
+void forget_errors() noexcept {
+  if (ERR_peek_error() != 0) ERR_clear_error();
 }
 
 }  // namespace cppx::tls

@@ -22,4 +22,8 @@ class ByteStream {
 /// From here on `ssl` reads and writes `stream`, which must outlive it. False when out of memory.
 bool attach(SSL* ssl, ByteStream& stream) noexcept;
 
+/// Empties this thread's error queue. Before a call whose failure is to be told apart: what another
+/// connection left there would be taken for its reason.
+void forget_errors() noexcept;
+
 }  // namespace cppx::tls

@@ -300,7 +300,6 @@ bool Certificate::covers(std::string_view host) const {
 
 bool Certificate::use_for(SSL* ssl) const {
   const ErrorQueueScope errors;
-  SSL_certs_clear(ssl);
   STACK_OF(X509)* chain = sk_X509_num(handles_->chain.get()) > 0 ? handles_->chain.get() : nullptr;
   return SSL_use_cert_and_key(ssl, handles_->leaf.get(), handles_->key.get(), chain, 1) == 1;
 }

@@ -143,22 +143,70 @@ bool expand_label(
   return true;
 }
 
+/// Derive-Secret(secret, label, "") (RFC 8446 7.1).
+template <typename Hash>
+bool derive_secret(Bytes secret, Bytes prefix, Bytes label, MutableBytes out) noexcept {
+  static const auto digest_of_nothing = [] {
+    std::array<unsigned char, Hash::kBytes> digest;
+    Hash().finish(digest.data());
+    return digest;
+  }();
+  return expand_label<Hash>(secret, prefix, label, digest_of_nothing, out);
+}
+
+/// HKDF-Extract (RFC 5869 2.2).
+template <typename Hash>
+void extract(Bytes salt, Bytes key, MutableBytes out) noexcept {
+  typename Hmac<Hash>::Tag tag;
+  Hmac<Hash>(salt).authenticate(key, {}, tag);
+  std::copy(tag.begin(), tag.end(), out.begin());
+}
+
+Bytes bytes(std::string_view text) noexcept {
+  return {reinterpret_cast<const unsigned char*>(text.data()), text.size()};
+}
+
+/// Where each handshake that resumes nothing begins: no secret, the same for all.
+template <typename Hash>
+struct Beginning {
+  static constexpr std::string_view kPrefix = "tls13 ";
+  static constexpr std::string_view kLabel = "derived";
+  static constexpr std::array<unsigned char, Hash::kBytes> kZeros = {};
+
+  Beginning() noexcept {
+    extract<Hash>(kZeros, kZeros, early_secret);
+    derive_secret<Hash>(early_secret, bytes(kPrefix), bytes(kLabel), salt);
+  }
+  static const Beginning& get() noexcept {
+    static const Beginning made;
+    return made;
+  }
+  [[nodiscard]] bool leads_to(Bytes previous, Bytes prefix, Bytes label) const noexcept {
+    return std::ranges::equal(previous, early_secret) &&
+           std::ranges::equal(prefix, bytes(kPrefix)) && std::ranges::equal(label, bytes(kLabel));
+  }
+
+  std::array<unsigned char, Hash::kBytes> early_secret;
+  std::array<unsigned char, Hash::kBytes> salt;
+};
+
 template <typename Hash>
 bool next_secret(
     std::optional<Bytes> previous, std::optional<Bytes> key, Bytes prefix, Bytes label,
     MutableBytes out
 ) noexcept {
   if (out.size() != Hash::kBytes) return false;
-  Secret<Hash::kBytes> salt;
-  if (previous) {
-    std::array<unsigned char, Hash::kBytes> digest_of_nothing;
-    Hash().finish(digest_of_nothing.data());
-    if (!expand_label<Hash>(*previous, prefix, label, digest_of_nothing, salt)) return false;
+  const auto& beginning = Beginning<Hash>::get();
+  if (!previous && !key) {
+    std::ranges::copy(beginning.early_secret, out.begin());
+    return true;
   }
-  constexpr std::array<unsigned char, Hash::kBytes> kZeros = {};
-  typename Hmac<Hash>::Tag tag;
-  Hmac<Hash>(salt).authenticate(key.value_or(Bytes(kZeros)), {}, tag);
-  std::copy(tag.begin(), tag.end(), out.begin());
+  Secret<Hash::kBytes> salt;
+  if (previous && beginning.leads_to(*previous, prefix, label))
+    std::ranges::copy(beginning.salt, salt.begin());
+  else if (previous && !derive_secret<Hash>(*previous, prefix, label, salt))
+    return false;
+  extract<Hash>(salt, key.value_or(Bytes(beginning.kZeros)), out);
   return true;
 }
 
@@ -213,6 +261,15 @@ void prf(SuiteHash hash, Bytes secret, std::span<const Bytes> seeds, MutableByte
     p_hash<Sha256>(secret, seeds, out);
   else
     p_hash<Sha384>(secret, seeds, out);
+}
+
+std::array<unsigned char, kSha256Bytes> sha256(Bytes first, Bytes second) noexcept {
+  Sha256 hash;
+  hash.update(first);
+  hash.update(second);
+  std::array<unsigned char, kSha256Bytes> digest;
+  hash.finish(digest.data());
+  return digest;
 }
 
 }  // namespace cppx::tls

@@ -1,8 +1,9 @@
 #pragma once
-// The key derivation of TLS 1.2 and 1.3, on OpenSSL's SHA-2: without the look-ups, contexts and
-// copies that make most of what it costs in OpenSSL 3.0 (docs/performance.md). No allocation, no
-// state; what is secret is wiped from the stack.
+// The key derivation of TLS 1.2 and 1.3, and a digest, on OpenSSL's SHA-2: without the look-ups,
+// contexts and copies that make most of what it costs in OpenSSL 3.0 (docs/performance.md). No
+// allocation, no state; what is secret is wiped from the stack.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -41,5 +42,10 @@ bool hkdf_next_secret(
 /// The PRF of TLS 1.2 (RFC 5246 5): P_hash of the secret and of the seeds, one after the other; the
 /// first of them is the label.
 void prf(SuiteHash hash, Bytes secret, std::span<const Bytes> seeds, MutableBytes out) noexcept;
+
+constexpr std::size_t kSha256Bytes = 32;
+
+/// SHA-256 (FIPS 180-4) of both parts, one after the other.
+std::array<unsigned char, kSha256Bytes> sha256(Bytes first, Bytes second) noexcept;
 
 }  // namespace cppx::tls

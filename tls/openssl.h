@@ -12,6 +12,8 @@
 #include <memory>
 #include <string>
 
+#include "tls/byte_stream.h"
+
 namespace cppx::tls {
 
 struct OpensslDeleter {
@@ -40,8 +42,8 @@ using SslCtxPtr = std::unique_ptr<SSL_CTX, OpensslDeleter>;
 /// for the failure of the next SSL_read of another connection.
 class ErrorQueueScope {
  public:
-  ErrorQueueScope() noexcept { ERR_clear_error(); }
-  ~ErrorQueueScope() { ERR_clear_error(); }
+  ErrorQueueScope() noexcept { forget_errors(); }
+  ~ErrorQueueScope() { forget_errors(); }
   ErrorQueueScope(const ErrorQueueScope&) = delete;
   ErrorQueueScope& operator=(const ErrorQueueScope&) = delete;
 };

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "tls/certificate.h"
+#include "tls/key_derivation.h"
 #include "tls/openssl.h"
 #include "tls/provider.h"
 #include "tls/sni_table.h"
@@ -63,38 +64,49 @@ const HandshakeOptions* options_of(const SSL* ssl) noexcept {
   return static_cast<const HandshakeOptions*>(SSL_get_app_data(ssl));
 }
 
-const EVP_MD* sha256() noexcept {
-  // Looked up once: EVP_sha256() is looked up again for every digest.
-  static const EVP_MD* const fetched = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  return fetched;
+/// Where the certificate that the ClientHello chose waits for the handshake to need it.
+int certificate_index() noexcept {
+  static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+  return index;
+}
+
+Bytes bytes(std::string_view text) noexcept {
+  return {reinterpret_cast<const unsigned char*>(text.data()), text.size()};
 }
 
 /// A session is resumed only under the server name and certificate that it was made for (RFC 6066
 /// 3): OpenSSL itself checks the name for TLS 1.3 early data only.
 bool bind_sessions(SSL* ssl, std::string_view server_name, const Certificate& certificate) {
   if (server_name.ends_with('.')) server_name.remove_suffix(1);
-  const std::string text = certificate.fingerprint() + to_lower(server_name);
-  std::array<unsigned char, SSL_MAX_SID_CTX_LENGTH> digest;
-  return EVP_Digest(text.data(), text.size(), digest.data(), nullptr, sha256(), nullptr) == 1 &&
-         SSL_set_session_id_context(ssl, digest.data(), digest.size()) == 1;
+  const auto digest = sha256(bytes(certificate.fingerprint()), bytes(to_lower(server_name)));
+  static_assert(digest.size() <= SSL_MAX_SID_CTX_LENGTH);
+  return SSL_set_session_id_context(ssl, digest.data(), digest.size()) == 1;
 }
 
 }  // namespace
 
 // Runs before OpenSSL looks for a session to resume, which the servername callback does not.
 extern "C" int cppx_tls_on_client_hello(SSL* ssl, int* alert, void*) {
-  const HandshakeOptions* options = options_of(ssl);
-  const SniTable* table = options == nullptr ? nullptr : &options->certificates;
-  const std::string_view name = server_name_of(ssl);
-  const Certificate* certificate = table == nullptr ? nullptr : &table->find(name);
-  if (certificate != nullptr && !certificate->use_for(ssl)) {
-    certificate = &table->fallback();
-    if (!certificate->use_for(ssl)) certificate = nullptr;
+  if (const HandshakeOptions* options = options_of(ssl)) {
+    const std::string_view name = server_name_of(ssl);
+    const Certificate& certificate = options->certificates.find(name);
+    if (SSL_set_ex_data(ssl, certificate_index(), const_cast<Certificate*>(&certificate)) == 1 &&
+        bind_sessions(ssl, name, certificate))
+      return SSL_CLIENT_HELLO_SUCCESS;
   }
-  if (certificate != nullptr && bind_sessions(ssl, name, *certificate))
-    return SSL_CLIENT_HELLO_SUCCESS;
   *alert = SSL_AD_INTERNAL_ERROR;
   return SSL_CLIENT_HELLO_ERROR;
+}
+
+// Runs when no session is resumed: only then a certificate is needed.
+extern "C" int cppx_tls_on_certificate(SSL* ssl, void*) {
+  const auto* certificate =
+      static_cast<const Certificate*>(SSL_get_ex_data(ssl, certificate_index()));
+  const HandshakeOptions* options = options_of(ssl);
+  if (certificate == nullptr || options == nullptr) return 0;
+  if (certificate->use_for(ssl)) return 1;
+  SSL_certs_clear(ssl);
+  return options->certificates.fallback().use_for(ssl) ? 1 : 0;
 }
 
 // The certificate is chosen by now; what is left is whether to acknowledge the name.
@@ -184,6 +196,7 @@ Result<std::unique_ptr<ServerContext>> ServerContext::create() {
   set_input_and_output(context.get());
   set_sessions(context.get());
   SSL_CTX_set_client_hello_cb(context.get(), cppx_tls_on_client_hello, nullptr);
+  SSL_CTX_set_cert_cb(context.get(), cppx_tls_on_certificate, nullptr);
   SSL_CTX_set_tlsext_servername_callback(context.get(), cppx_tls_on_server_name);
   SSL_CTX_set_alpn_select_cb(context.get(), cppx_tls_on_alpn, nullptr);
 

@@ -36,8 +36,8 @@ class ServerContext {
   ServerContext(const ServerContext&) = delete;
   ServerContext& operator=(const ServerContext&) = delete;
 
-  /// A server-side SSL, to be attached to what it reads and writes (byte_stream.h). Null when out of
-  /// memory.
+  /// A server-side SSL, to be attached to what it reads and writes (byte_stream.h). Null when out
+  /// of memory.
   ///
   /// OpenSSL reads ahead: call SSL_read until it wants more before waiting for the socket. The
   /// SSL's app data is taken.

@@ -1,6 +1,5 @@
 #include "proxy/transport/transport.h"
 
-#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>
 
@@ -84,7 +83,7 @@ IoResult Transport::tls_result(int returned) noexcept {
     case SSL_ERROR_ZERO_RETURN:
       return {IoStatus::kEof, 0};
     default:
-      ERR_clear_error();
+      tls::forget_errors();
       return {IoStatus::kError, 0};
   }
 }
@@ -112,7 +111,7 @@ std::string_view Transport::tls_server_name() const noexcept {
 IoResult Transport::try_handshake() noexcept {
   // The kernel may keep tickets back (for 200 ms at most) to send them with the first response.
   more_ = only_tickets_left(ssl_.get());
-  ERR_clear_error();
+  tls::forget_errors();
   const int returned = SSL_do_handshake(ssl_.get());
   more_ = false;
   if (returned == 1) return {};
@@ -121,7 +120,7 @@ IoResult Transport::try_handshake() noexcept {
 
 IoResult Transport::try_read(std::span<char> into) noexcept {
   if (ssl_) {
-    ERR_clear_error();
+    tls::forget_errors();
     std::size_t got = 0;
     const int returned = SSL_read_ex(ssl_.get(), into.data(), into.size(), &got);
     if (returned == 1) return {IoStatus::kOk, got};
@@ -149,7 +148,7 @@ IoResult Transport::try_write_tls(std::span<const iovec> pieces) noexcept {
   }
   // A record follows at once: the kernel is to send both together.
   more_ = total_bytes(pieces) > std::min(size, kRecord);
-  ERR_clear_error();
+  tls::forget_errors();
   std::size_t written = 0;
   const int returned = SSL_write_ex(ssl_.get(), data, size, &written);
   more_ = false;
@@ -274,9 +273,9 @@ IoResult Transport::peek(unsigned char& first) noexcept {
 void Transport::shutdown_send() noexcept {
   if (!socket_.is_open()) return;
   if (ssl_ && SSL_is_init_finished(ssl_.get()) == 1) {
-    ERR_clear_error();
+    tls::forget_errors();
     SSL_shutdown(ssl_.get());
-    ERR_clear_error();
+    tls::forget_errors();
   }
   ::shutdown(socket_.get(), SHUT_WR);
 }
@@ -285,9 +284,9 @@ void Transport::finish() noexcept {
   if (!socket_.is_open()) return;
   if (ssl_ && SSL_is_init_finished(ssl_.get()) == 1) {
     more_ = true;  // what ends the connection goes with it
-    ERR_clear_error();
+    tls::forget_errors();
     SSL_shutdown(ssl_.get());
-    ERR_clear_error();
+    tls::forget_errors();
   }
   close();
 }

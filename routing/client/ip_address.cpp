@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -41,11 +42,27 @@ bool IpAddress::is_v4() const noexcept {
   return std::equal(kMappedPrefix.begin(), kMappedPrefix.end(), bytes.begin());
 }
 
+namespace {
+
+// inet_ntop() goes by sprintf(), which takes as long as all else for an address does.
+std::size_t format_v4(std::span<const std::uint8_t, 4> address, std::span<char> out) noexcept {
+  char* to = out.data();
+  for (const std::uint8_t byte : address) {
+    if (to != out.data()) *to++ = '.';
+    to = std::to_chars(to, out.data() + out.size(), byte).ptr;
+  }
+  return static_cast<std::size_t>(to - out.data());
+}
+
+}  // namespace
+
 std::size_t IpAddress::format(std::span<char> out) const noexcept {
   std::array<char, INET6_ADDRSTRLEN> text{};
-  const char* made = is_v4() ? ::inet_ntop(AF_INET, v4().data(), text.data(), text.size())
-                             : ::inet_ntop(AF_INET6, bytes.data(), text.data(), text.size());
-  const std::size_t size = made == nullptr ? 0 : std::strlen(made);
+  std::size_t size = 0;
+  if (is_v4())
+    size = format_v4(v4(), text);
+  else if (::inet_ntop(AF_INET6, bytes.data(), text.data(), text.size()) != nullptr)
+    size = std::strlen(text.data());
   if (size > out.size()) return 0;
   std::copy_n(text.begin(), size, out.begin());
   return size;

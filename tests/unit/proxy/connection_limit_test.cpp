@@ -2,7 +2,6 @@
 
 #include <cstdint>
 
-#include <boost/asio/io_context.hpp>
 #include <catch2/catch_test_macros.hpp>
 
 #include "proxy/transport/transport.h"
@@ -72,9 +71,8 @@ struct Idle {
 };
 
 TEST_CASE("IdleList: who has been idle for longest goes first", "[proxy]") {
-  boost::asio::io_context io{1};
-  EventLoop loop(io);
-  TimerWheel wheel(io);
+  EventLoop loop;
+  TimerWheel wheel(loop);
   IdleList list;
   CHECK_FALSE(list.shed_oldest());
   Idle a(loop, wheel);
@@ -95,9 +93,8 @@ TEST_CASE("IdleList: who has been idle for longest goes first", "[proxy]") {
 }
 
 TEST_CASE("IdleList: while room is wanted nobody becomes idle", "[proxy]") {
-  boost::asio::io_context io{1};
-  EventLoop loop(io);
-  TimerWheel wheel(io);
+  EventLoop loop;
+  TimerWheel wheel(loop);
   IdleList list;
   Idle a(loop, wheel);
   list.want_room(true);

@@ -9,8 +9,9 @@
 #include <string>
 #include <string_view>
 
-#include <boost/asio/io_context.hpp>
 #include <catch2/catch_test_macros.hpp>
+
+#include "tests/unit/proxy/turn_until.h"
 
 namespace cppx::proxy {
 namespace {
@@ -36,16 +37,12 @@ struct Pair {
 };
 
 struct Fixture {
-  boost::asio::io_context io{1};
-  EventLoop loop{io};
-  TimerWheel wheel{io};
+  EventLoop loop;
+  TimerWheel wheel{loop};
 
-  /// Runs the loop until `condition` holds.
   template <class Condition>
   bool run_until(Condition condition) {
-    const auto end = std::chrono::steady_clock::now() + 20s;
-    while (!condition() && std::chrono::steady_clock::now() < end) io.run_one_for(100ms);
-    return condition();
+    return test::turn_until(loop, condition);
   }
 };
 
@@ -121,7 +118,7 @@ TEST_CASE("Transport: a full socket is waited for until the peer reads", "[proxy
   }
   std::optional<IoStatus> ended;
   spawn(wait(*pair.transport, Direction::kWrite, ended), [] {});
-  test.io.poll();
+  test.loop.turn(0ms);
   CHECK_FALSE(ended);
   std::string sink(65536, ' ');
   while (::recv(pair.peer.get(), sink.data(), sink.size(), 0) > 0) {
@@ -181,7 +178,7 @@ TEST_CASE("EventLoop: what was told to a socket that is closed by now is nobody'
   first.send("x");
   second.send("x");
   REQUIRE(test.run_until([&] { return of_first.has_value() && of_second.has_value(); }));
-  test.io.poll();
+  test.loop.turn(0ms);
   CHECK_FALSE(ended);
   CHECK(test.loop.sockets() == 2);
   successor->send("y");

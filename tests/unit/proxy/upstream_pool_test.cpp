@@ -5,6 +5,8 @@
 #include <boost/asio.hpp>
 #include <catch2/catch_test_macros.hpp>
 
+#include "tests/unit/proxy/turn_until.h"
+
 namespace cppx::proxy {
 namespace {
 
@@ -12,8 +14,8 @@ using boost::asio::ip::tcp;
 
 struct Fixture {
   boost::asio::io_context io;
-  EventLoop loop{io};
-  TimerWheel wheel{io};
+  EventLoop loop;
+  TimerWheel wheel{loop};
   tcp::acceptor backend{io, {boost::asio::ip::address_v4::loopback(), 0}};
   UpstreamKey key{
       .address = *routing::EndpointAddress::parse("127.0.0.1", backend.local_endpoint().port())
@@ -34,7 +36,7 @@ struct Fixture {
     bool done = false;
     spawn(connect_into(*connection, status), [&done] { done = true; });
     tcp::socket peer = backend.accept();
-    while (!done) io.run_one();
+    REQUIRE(test::turn_until(loop, [&] { return done; }));
     REQUIRE(status == IoStatus::kOk);
     return {std::move(connection), std::move(peer)};
   }
@@ -76,8 +78,9 @@ TEST_CASE("UpstreamPool: what the backend closed or wrote to unasked is not give
   closed_peer.close();
   boost::asio::write(noisy_peer, boost::asio::buffer("x", 1));
   // The loop has to hear of it.
-  while (closed_before->transport().silent() || noisy_before->transport().silent())
-    test.io.run_one();
+  REQUIRE(test::turn_until(test.loop, [&] {
+    return !closed_before->transport().silent() && !noisy_before->transport().silent();
+  }));
   CHECK(pool.take(test.key).get() == good_before);
 }
 
@@ -112,10 +115,7 @@ TEST_CASE("UpstreamPool: idle time passes and the sweep notices what ended", "[p
   test.settings.upstream_keepalive_timeout = std::chrono::milliseconds(1);
   pool.give_back(std::move(b), test.settings);
   peer_a.close();
-  const auto end = UpstreamPool::Clock::now() + std::chrono::seconds(20);
-  while (pool.idle() != 0 && UpstreamPool::Clock::now() < end)
-    test.io.run_one_for(std::chrono::seconds(1));
-  CHECK(pool.idle() == 0);
+  REQUIRE(test::turn_until(test.loop, [&] { return pool.idle() == 0; }));
 }
 
 TEST_CASE("UpstreamConnection: knows whether the peer has received anything", "[proxy]") {

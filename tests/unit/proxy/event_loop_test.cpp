@@ -1,0 +1,140 @@
+#include "proxy/transport/event_loop.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <thread>
+#include <vector>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "base/descriptor.h"
+#include "tests/unit/proxy/turn_until.h"
+
+namespace cppx::proxy {
+namespace {
+
+using namespace std::chrono_literals;
+using test::turn_until;
+
+TEST_CASE("EventLoop: work of other threads is done on the loop's, in their order", "[proxy]") {
+  constexpr int kEach = 2'000;
+  EventLoop loop;
+  std::array<std::vector<int>, 2> done;
+  std::atomic<bool> elsewhere{false};
+  std::thread::id own;
+  int left = 2 * kEach;
+  std::thread runner([&] {
+    own = std::this_thread::get_id();
+    loop.run();
+  });
+  std::vector<std::thread> posters;
+  for (std::vector<int>& order : done)
+    posters.emplace_back([&loop, &order, &elsewhere, &own, &left] {
+      for (int i = 0; i < kEach; ++i)
+        loop.post([&loop, &order, &elsewhere, &own, &left, i] {
+          if (std::this_thread::get_id() != own) elsewhere = true;
+          order.push_back(i);
+          if (--left == 0) loop.stop();
+        });
+    });
+  for (std::thread& poster : posters) poster.join();
+  runner.join();
+  CHECK_FALSE(elsewhere);
+  for (const std::vector<int>& order : done) {
+    REQUIRE(order.size() == kEach);
+    CHECK(std::ranges::is_sorted(order));
+  }
+}
+
+TEST_CASE("EventLoop: what was posted before it stopped is done", "[proxy]") {
+  EventLoop loop;
+  int done = 0;
+  loop.post([&] { ++done; });
+  loop.post([&] { loop.stop(); });
+  loop.post([&] { ++done; });
+  loop.run();
+  CHECK(done == 2);
+}
+
+TEST_CASE("EventLoop: what posts itself again lets the sockets have their turn", "[proxy]") {
+  EventLoop loop;
+  int rounds = 0;
+  std::function<void()> again = [&] {
+    ++rounds;
+    loop.post(again);
+  };
+  loop.post(again);
+  loop.turn(20s);
+  loop.turn(20s);
+  CHECK(rounds == 2);
+}
+
+struct Told final : EventLoop::Readable {
+  void on_readable() override { ++times; }
+  int times = 0;
+};
+
+TEST_CASE("EventLoop: a listening socket is told of for as long as it is readable", "[proxy]") {
+  std::array<int, 2> ends{};
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()) == 0);
+  Descriptor watched(ends[0]);
+  const Descriptor peer(ends[1]);
+  EventLoop loop;
+  Told told;
+  REQUIRE(loop.add(watched.get(), told));
+  CHECK(loop.sockets() == 0);  // not one of a transport
+  loop.turn(1ms);
+  CHECK(told.times == 0);
+  REQUIRE(::send(peer.get(), "x", 1, MSG_NOSIGNAL) == 1);
+  loop.turn(20s);
+  loop.turn(20s);
+  CHECK(told.times == 2);
+
+  // Another process may go on with it.
+  const Descriptor shared(::dup(watched.get()));
+  loop.remove(watched.get());
+  watched.reset();
+  loop.turn(1ms);
+  CHECK(told.times == 2);
+}
+
+struct Clock final : EventLoop::Timer {
+  void on_time() override { passed.push_back(EventLoop::Clock::now()); }
+  std::vector<EventLoop::Clock::time_point> passed;
+};
+
+TEST_CASE("EventLoop: its timer is never early, and once for each time that was set", "[proxy]") {
+  EventLoop loop;
+  Clock clock;
+  const auto start = EventLoop::Clock::now();
+  loop.set_timer(clock, start + 1h);
+  loop.set_timer(clock, start + 30ms);
+  REQUIRE(turn_until(loop, [&] { return !clock.passed.empty(); }));
+  CHECK(clock.passed.front() >= start + 30ms);
+  loop.turn(1ms);
+  CHECK(clock.passed.size() == 1);
+
+  loop.set_timer(clock, start);
+  const std::uint64_t turns = loop.turns();
+  REQUIRE(turn_until(loop, [&] { return clock.passed.size() == 2; }));
+  CHECK(loop.turns() == turns + 1);
+}
+
+TEST_CASE("EventLoop: it sleeps until the time comes", "[proxy]") {
+  EventLoop loop;
+  Clock clock;
+  loop.set_timer(clock, EventLoop::Clock::now() + 200ms);
+  REQUIRE(turn_until(loop, [&] { return !clock.passed.empty(); }));
+  // Of at most 100 ms each; the coarse clock may ask for one more.
+  CHECK(loop.turns() <= 5);
+}
+
+}  // namespace
+}  // namespace cppx::proxy
