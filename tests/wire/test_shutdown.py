@@ -143,3 +143,23 @@ def test_within_the_grace_period_each_answer_is_the_last_of_its_connection(start
                 connection.expect_closed()
     cppx.terminate()  # who does not want to wait says it twice
     assert cppx.process.wait(scaled(10)) == 0
+
+
+def test_all_who_are_queued_when_it_ends_are_answered(start_cppx, make_backend):
+    cppx = start_cppx({"all.yaml": objects(make_backend())}, workers=1)
+    cppx.process.send_signal(signal.SIGSTOP)
+    queued = []
+    try:
+        # The kernel makes the connections; nobody takes them.
+        for _ in range(200):
+            queued.append(cppx.connect())
+            queued[-1].send(request())
+        cppx.terminate()
+        cppx.process.send_signal(signal.SIGCONT)
+        for connection in queued:
+            assert connection.read_response().status == 200
+    finally:
+        cppx.process.send_signal(signal.SIGCONT)
+        for connection in queued:
+            connection.close()
+    assert cppx.process.wait(scaled(10)) == 0

@@ -1,8 +1,13 @@
 #include "controller/translate/publish_loop.h"
 
+#include <fmt/format.h>
+
 #include <chrono>
+#include <cstddef>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
@@ -10,6 +15,7 @@
 
 #include "tests/unit/controller/file_support.h"
 #include "tests/unit/controller/translate_support.h"
+#include "tests/unit/support/allocation_count.h"
 
 namespace cppx::controller {
 namespace {
@@ -118,6 +124,69 @@ TEST_CASE("PublishLoop: diagnostics are those of the last translation", "[contro
   fixture.loop.request();
   REQUIRE(fixture.run_until_published(2));
   CHECK(fixture.loop.diagnostics()->empty());
+}
+
+namespace {
+
+std::string ingress(int number) {
+  return fmt::format(
+      R"(
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {{name: i{0}, annotations: {{kubernetes.io/ingress.class: cppx}}}}
+spec:
+  rules:
+  - host: host-{0}.test
+    http: {{paths: [{{path: /, pathType: Prefix, backend: {{service: {{name: web, port: {{number: 80}}}}}}}}]}}
+---)",
+      number
+  );
+}
+
+std::string service(std::string_view address) {
+  return fmt::format(
+      R"(
+{{apiVersion: v1, kind: Service, metadata: {{name: web}}, spec: {{ports: [{{port: 80}}]}}}}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {{name: web-1, labels: {{kubernetes.io/service-name: web}}}}
+addressType: IPv4
+ports: [{{port: 8080}}]
+endpoints: [{{addresses: ["{}"]}}]
+)",
+      address
+  );
+}
+
+/// What a change of endpoints asks the heap for, from the request to what was published.
+std::size_t bytes_of_a_change(int ingresses) {
+  Fixture fixture;
+  std::string yaml = service("192.0.2.1");
+  yaml += "---";
+  for (int i = 0; i < ingresses; ++i) yaml += ingress(i);
+  fixture.add(yaml);
+  REQUIRE(fixture.run_until_published(1));
+  REQUIRE(fixture.published[0]->listeners.front().routes->size() > std::size_t(ingresses));
+  std::vector<Object> changed = test::objects_of(service("192.0.2.2"));
+  const std::size_t before = cppx::test::allocated_bytes();
+  fixture.store.apply(std::move(changed.back()));
+  fixture.loop.request();
+  REQUIRE(fixture.run_until_published(2));
+  return cppx::test::allocated_bytes() - before;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "PublishLoop: a change of endpoints costs what it is, however many hosts there are",
+    "[controller]"
+) {
+  const std::size_t few = bytes_of_a_change(50);
+  const std::size_t many = bytes_of_a_change(1'050);
+  CAPTURE(few, many);
+  CHECK(few > 0);
+  CHECK(many < few + few / 2);
 }
 
 }  // namespace cppx::controller

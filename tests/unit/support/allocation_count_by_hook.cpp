@@ -9,18 +9,31 @@
 namespace {
 
 thread_local std::size_t allocations = 0;
+thread_local std::size_t bytes = 0;
 
-void on_malloc(const volatile void*, std::size_t) { ++allocations; }
+void on_malloc(const volatile void*, std::size_t size) {
+  ++allocations;
+  bytes += size;
+}
 void on_free(const volatile void*) {}
+
+void install() noexcept {
+  static const int installed = __sanitizer_install_malloc_and_free_hooks(on_malloc, on_free);
+  if (installed == 0) std::abort();
+}
 
 }  // namespace
 
 namespace cppx::test {
 
 std::size_t allocation_count() noexcept {
-  static const int installed = __sanitizer_install_malloc_and_free_hooks(on_malloc, on_free);
-  if (installed == 0) std::abort();
+  install();
   return allocations;
+}
+
+std::size_t allocated_bytes() noexcept {
+  install();
+  return bytes;
 }
 
 }  // namespace cppx::test

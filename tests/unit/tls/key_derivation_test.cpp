@@ -58,6 +58,16 @@ TEST_CASE("key derivation: TLS 1.3's key schedule of RFC 8448 3", "[tls]") {
   CHECK(key == from_hex("3fce516009c21727d0f2e4e86ee403bc"));
 }
 
+TEST_CASE(
+    "key derivation: SHA-256 of two parts is that of the whole (FIPS 180-4, \"abc\")", "[tls]"
+) {
+  const auto digest = sha256(bytes("a"), bytes("bc"));
+  CHECK(
+      Octets(digest.begin(), digest.end()) ==
+      from_hex("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+  );
+}
+
 TEST_CASE("key derivation: lengths that do not fit their octet are refused", "[tls]") {
   const Octets secret(32);
   Octets out(255 * 32 + 1);
