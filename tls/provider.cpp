@@ -164,26 +164,27 @@ extern "C" int cppx_provider_init(
 
 namespace {
 
-/// Kept until the process ends: sessions of any thread use it. OpenSSL goes on taking its default
-/// provider unasked, or those that its configuration file names.
-bool load() noexcept {
+/// OpenSSL goes on taking its default provider unasked, or those that its configuration file names.
+OSSL_PROVIDER* load() noexcept {
   constexpr int kRetainFallbacks = 1;
   const ErrorQueueScope errors;
-  if (OSSL_PROVIDER_add_builtin(nullptr, kName, cppx_provider_init) == 1 &&
-      OSSL_PROVIDER_try_load(nullptr, kName, kRetainFallbacks) != nullptr)
-    return true;
+  if (OSSL_PROVIDER_add_builtin(nullptr, kName, cppx_provider_init) == 1) {
+    if (OSSL_PROVIDER* loaded = OSSL_PROVIDER_try_load(nullptr, kName, kRetainFallbacks))
+      return loaded;
+  }
   log::warning(
       "TLS: cppx's own key derivation cannot be used, handshakes cost a tenth more: {}",
       last_error_text()
   );
-  return false;
+  return nullptr;
 }
 
 }  // namespace
 
 const char* property_query() noexcept {
-  static const bool loaded = load();
-  return loaded ? kQuery : "";
+  // Kept until the process ends: sessions of any thread use it.
+  static OSSL_PROVIDER* const loaded = load();
+  return loaded != nullptr ? kQuery : "";
 }
 
 }  // namespace cppx::tls

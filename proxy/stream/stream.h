@@ -7,7 +7,7 @@
 //     DownstreamRequest ⇄ Stream ⇄ UpstreamRequest: heads and body parts, whatever the protocols on
 //     the two sides; early answers through LocalReply
 //
-// Asio, llhttp, nghttp2 and OpenSSL live here. May include: tls, features, routing, base. Never:
+// llhttp, nghttp2 and OpenSSL live here. May include: tls, features, routing, base. Never:
 // controller.
 
 #include <cstddef>
