@@ -168,6 +168,8 @@ namespace {
 OSSL_PROVIDER* load() noexcept {
   constexpr int kRetainFallbacks = 1;
   const ErrorQueueScope errors;
+  // Whoever does not ask for a provider gets the first that has it: not ours.
+  EVP_KDF_free(EVP_KDF_fetch(nullptr, OSSL_KDF_NAME_TLS1_3_KDF, nullptr));
   if (OSSL_PROVIDER_add_builtin(nullptr, kName, cppx_provider_init) == 1) {
     if (OSSL_PROVIDER* loaded = OSSL_PROVIDER_try_load(nullptr, kName, kRetainFallbacks))
       return loaded;
