@@ -232,6 +232,10 @@ class Space:
             for address in endpoint["addresses"]
         }
 
+    def wait_for_endpoints(self, service, count):
+        """Waits until a Service has exactly `count` ready endpoints: they come some time after the pods."""
+        wait_for(lambda: _sized(self.endpoints(service), count), 60, f"{count} endpoints of {service}", every=0.1)
 
-def _sized(pods, count):
-    return [pods] if len(pods) == count else None
+
+def _sized(found, count):
+    return [found] if len(found) == count else None

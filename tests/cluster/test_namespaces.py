@@ -18,7 +18,7 @@ def other(cluster):
 
 def put_web(space, host, **options):
     space.apply(deployment("web", replicas=1), service("web"), ingress("web", {host: [path("web")]}, **options))
-    space.wait_for_pods("web", 1)
+    space.wait_for_endpoints("web", 1)
 
 
 def label(cluster, space, text):
