@@ -300,6 +300,8 @@ bool Certificate::covers(std::string_view host) const {
 
 bool Certificate::use_for(SSL* ssl) const {
   const ErrorQueueScope errors;
+  // One of an earlier ClientHello, which a HelloRetryRequest had repeated.
+  if (SSL_get_certificate(ssl) != nullptr) SSL_certs_clear(ssl);
   STACK_OF(X509)* chain = sk_X509_num(handles_->chain.get()) > 0 ? handles_->chain.get() : nullptr;
   return SSL_use_cert_and_key(ssl, handles_->leaf.get(), handles_->key.get(), chain, 1) == 1;
 }

@@ -54,8 +54,7 @@ class Certificate {
   /// As given to from_pem().
   [[nodiscard]] const std::string& origin() const noexcept { return origin_; }
 
-  /// Makes `ssl`, which has no certificate yet, present this one. False if OpenSSL refuses (key too
-  /// weak for its level).
+  /// Makes `ssl` present this certificate. False if OpenSSL refuses (key too weak for its level).
   bool use_for(SSL* ssl) const;
 
  private:

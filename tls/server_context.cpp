@@ -104,9 +104,7 @@ extern "C" int cppx_tls_on_certificate(SSL* ssl, void*) {
       static_cast<const Certificate*>(SSL_get_ex_data(ssl, certificate_index()));
   const HandshakeOptions* options = options_of(ssl);
   if (certificate == nullptr || options == nullptr) return 0;
-  if (certificate->use_for(ssl)) return 1;
-  SSL_certs_clear(ssl);
-  return options->certificates.fallback().use_for(ssl) ? 1 : 0;
+  return certificate->use_for(ssl) || options->certificates.fallback().use_for(ssl) ? 1 : 0;
 }
 
 // The certificate is chosen by now; what is left is whether to acknowledge the name.
