@@ -30,6 +30,14 @@ constexpr const char* kCiphers =
     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
     "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
 
+/// OpenSSL's own, in its order, without those that are too weak for kSecurityBits or that no
+/// certificate here can have: all pairs of the client's and ours are looked at in each handshake.
+constexpr const char* kSignatureAlgorithms =
+    "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ed25519:ed448:"
+    "rsa_pss_pss_sha256:rsa_pss_pss_sha384:rsa_pss_pss_sha512:"
+    "rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:"
+    "RSA+SHA256:RSA+SHA384:RSA+SHA512";
+
 /// OpenSSL's level for kSecurityBits.
 constexpr int kSecurityLevel = 2;
 constexpr std::chrono::seconds kSessionTimeout = std::chrono::minutes(10);
@@ -156,7 +164,8 @@ bool set_protocols(SSL_CTX* context) {
   );
   return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
          SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION) == 1 &&
-         SSL_CTX_set_cipher_list(context, kCiphers) == 1;
+         SSL_CTX_set_cipher_list(context, kCiphers) == 1 &&
+         SSL_CTX_set1_sigalgs_list(context, const_cast<char*>(kSignatureAlgorithms)) == 1;
 }
 
 void set_input_and_output(SSL_CTX* context) {
