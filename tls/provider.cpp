@@ -27,7 +27,8 @@ constexpr const char* kQuery = "?provider=cppx";
 
 /// What libssl gives along with each derivation.
 struct Arguments {
-  std::optional<SuiteHash> hash = std::nullopt;
+  SuiteHash hash = SuiteHash::kSha256;
+  bool hash_given = false;
   int mode = 0;
   std::optional<Bytes> key = std::nullopt;
   std::optional<Bytes> salt = std::nullopt;
@@ -50,8 +51,10 @@ bool take(const OSSL_PARAM& param, Arguments& into) noexcept {
   const std::string_view name = param.key;
   if (name == OSSL_KDF_PARAM_DIGEST) {
     if (param.data_type != OSSL_PARAM_UTF8_STRING) return false;
-    into.hash = suite_hash({static_cast<const char*>(param.data), param.data_size});
-    return into.hash.has_value();
+    const auto hash = suite_hash({static_cast<const char*>(param.data), param.data_size});
+    into.hash = hash.value_or(into.hash);
+    into.hash_given = hash.has_value();
+    return into.hash_given;
   }
   if (name == OSSL_KDF_PARAM_MODE) return OSSL_PARAM_get_int(&param, &into.mode) == 1;
   if (name == OSSL_KDF_PARAM_PROPERTIES) return true;
@@ -79,7 +82,7 @@ std::optional<Arguments> arguments(const OSSL_PARAM* params) noexcept {
   Arguments result;
   for (const OSSL_PARAM* param = params; param != nullptr && param->key != nullptr; ++param)
     if (!take(*param, result)) return std::nullopt;
-  if (!result.hash) return std::nullopt;
+  if (!result.hash_given) return std::nullopt;
   return result;
 }
 
@@ -106,11 +109,11 @@ extern "C" int cppx_tls13_kdf(
   bool derived = false;
   if (given->mode == EVP_KDF_HKDF_MODE_EXTRACT_ONLY)
     derived = hkdf_next_secret(
-        *given->hash, given->salt, given->key, given->prefix, given->label, {out, size}
+        given->hash, given->salt, given->key, given->prefix, given->label, {out, size}
     );
   else if (given->mode == EVP_KDF_HKDF_MODE_EXPAND_ONLY && given->key)
     derived = hkdf_expand_label(
-        *given->hash, *given->key, given->prefix, given->label, given->context, {out, size}
+        given->hash, *given->key, given->prefix, given->label, given->context, {out, size}
     );
   return derived ? 1 : 0;
 }
@@ -120,7 +123,7 @@ extern "C" int cppx_tls1_prf(
 ) {
   const std::optional<Arguments> given = arguments(params);
   if (!given || !given->secret || given->seed_count == 0 || size == 0) return 0;
-  prf(*given->hash, *given->secret, std::span(given->seeds).first(given->seed_count), {out, size});
+  prf(given->hash, *given->secret, std::span(given->seeds).first(given->seed_count), {out, size});
   return 1;
 }
 
