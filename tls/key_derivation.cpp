@@ -21,37 +21,30 @@
 namespace cppx::tls {
 namespace {
 
-class Sha256 {
+/// One of the SHA-2 functions (FIPS 180-4).
+template <
+    typename State, auto kInit, auto kUpdate, auto kFinal, std::size_t kSize,
+    std::size_t kBlockSize>
+class Sha2 {
  public:
-  static constexpr std::size_t kBytes = SHA256_DIGEST_LENGTH;
-  static constexpr std::size_t kBlock = SHA256_CBLOCK;
+  static constexpr std::size_t kBytes = kSize;
+  static constexpr std::size_t kBlock = kBlockSize;
 
-  Sha256() noexcept { SHA256_Init(&state_); }
-  Sha256(const Sha256&) = default;
-  Sha256& operator=(const Sha256&) = delete;
-  ~Sha256() { OPENSSL_cleanse(&state_, sizeof(state_)); }
-  void update(Bytes data) noexcept { SHA256_Update(&state_, data.data(), data.size()); }
-  void finish(unsigned char* out) noexcept { SHA256_Final(out, &state_); }
+  Sha2() noexcept { kInit(&state_); }
+  Sha2(const Sha2&) = default;
+  Sha2& operator=(const Sha2&) = delete;
+  ~Sha2() { OPENSSL_cleanse(&state_, sizeof(state_)); }
+  void update(Bytes data) noexcept { kUpdate(&state_, data.data(), data.size()); }
+  void finish(unsigned char* out) noexcept { kFinal(out, &state_); }
 
  private:
-  SHA256_CTX state_;
+  State state_;
 };
 
-class Sha384 {
- public:
-  static constexpr std::size_t kBytes = SHA384_DIGEST_LENGTH;
-  static constexpr std::size_t kBlock = SHA512_CBLOCK;
-
-  Sha384() noexcept { SHA384_Init(&state_); }
-  Sha384(const Sha384&) = default;
-  Sha384& operator=(const Sha384&) = delete;
-  ~Sha384() { OPENSSL_cleanse(&state_, sizeof(state_)); }
-  void update(Bytes data) noexcept { SHA384_Update(&state_, data.data(), data.size()); }
-  void finish(unsigned char* out) noexcept { SHA384_Final(out, &state_); }
-
- private:
-  SHA512_CTX state_;
-};
+using Sha256 =
+    Sha2<SHA256_CTX, SHA256_Init, SHA256_Update, SHA256_Final, SHA256_DIGEST_LENGTH, SHA256_CBLOCK>;
+using Sha384 =
+    Sha2<SHA512_CTX, SHA384_Init, SHA384_Update, SHA384_Final, SHA384_DIGEST_LENGTH, SHA512_CBLOCK>;
 
 /// Bytes that are wiped at the end of their scope.
 template <std::size_t Size>
@@ -162,10 +155,6 @@ void extract(Bytes salt, Bytes key, MutableBytes out) noexcept {
   std::copy(tag.begin(), tag.end(), out.begin());
 }
 
-Bytes bytes(std::string_view text) noexcept {
-  return {reinterpret_cast<const unsigned char*>(text.data()), text.size()};
-}
-
 /// Where each handshake that resumes nothing begins: no secret, the same for all.
 template <typename Hash>
 struct Beginning {
@@ -175,7 +164,7 @@ struct Beginning {
 
   Beginning() noexcept {
     extract<Hash>(kZeros, kZeros, early_secret);
-    derive_secret<Hash>(early_secret, bytes(kPrefix), bytes(kLabel), salt);
+    derive_secret<Hash>(early_secret, bytes_of(kPrefix), bytes_of(kLabel), salt);
   }
   static const Beginning& get() noexcept {
     static const Beginning made;
@@ -183,7 +172,8 @@ struct Beginning {
   }
   [[nodiscard]] bool leads_to(Bytes previous, Bytes prefix, Bytes label) const noexcept {
     return std::ranges::equal(previous, early_secret) &&
-           std::ranges::equal(prefix, bytes(kPrefix)) && std::ranges::equal(label, bytes(kLabel));
+           std::ranges::equal(prefix, bytes_of(kPrefix)) &&
+           std::ranges::equal(label, bytes_of(kLabel));
   }
 
   std::array<unsigned char, Hash::kBytes> early_secret;

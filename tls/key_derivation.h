@@ -15,6 +15,10 @@ namespace cppx::tls {
 using Bytes = std::span<const unsigned char>;
 using MutableBytes = std::span<unsigned char>;
 
+inline Bytes bytes_of(std::string_view text) noexcept {
+  return {reinterpret_cast<const unsigned char*>(text.data()), text.size()};
+}
+
 /// The hash of a cipher suite: each suite that OpenSSL has for TLS 1.3, and each of TLS 1.2 with
 /// authenticated encryption, has one of these.
 enum class SuiteHash : std::uint8_t { kSha256, kSha384 };

@@ -41,7 +41,7 @@ struct Arguments {
   std::size_t seed_count = 0;
 };
 
-Bytes bytes_of(const OSSL_PARAM& param) noexcept {
+Bytes octets_of(const OSSL_PARAM& param) noexcept {
   return {static_cast<const unsigned char*>(param.data), param.data_size};
 }
 
@@ -60,19 +60,19 @@ bool take(const OSSL_PARAM& param, Arguments& into) noexcept {
   if (name == OSSL_KDF_PARAM_PROPERTIES) return true;
   if (param.data_type != OSSL_PARAM_OCTET_STRING) return false;
   if (name == OSSL_KDF_PARAM_KEY)
-    into.key = bytes_of(param);
+    into.key = octets_of(param);
   else if (name == OSSL_KDF_PARAM_SALT)
-    into.salt = bytes_of(param);
+    into.salt = octets_of(param);
   else if (name == OSSL_KDF_PARAM_PREFIX)
-    into.prefix = bytes_of(param);
+    into.prefix = octets_of(param);
   else if (name == OSSL_KDF_PARAM_LABEL)
-    into.label = bytes_of(param);
+    into.label = octets_of(param);
   else if (name == OSSL_KDF_PARAM_DATA)
-    into.context = bytes_of(param);
+    into.context = octets_of(param);
   else if (name == OSSL_KDF_PARAM_SECRET)
-    into.secret = bytes_of(param);
+    into.secret = octets_of(param);
   else if (name == OSSL_KDF_PARAM_SEED && into.seed_count < into.seeds.size())
-    into.seeds[into.seed_count++] = bytes_of(param);
+    into.seeds[into.seed_count++] = octets_of(param);
   else
     return false;
   return true;
@@ -127,23 +127,27 @@ extern "C" int cppx_tls1_prf(
   return 1;
 }
 
+namespace {
+
+using Function = void (*)();
+using Functions = std::array<OSSL_DISPATCH, 5>;
+
+/// Of a derivation: all but `derive` is the same for each.
+Functions functions_of(OSSL_FUNC_kdf_derive_fn* derive) noexcept {
+  return {{
+      {OSSL_FUNC_KDF_NEWCTX, reinterpret_cast<Function>(&cppx_kdf_new)},
+      {OSSL_FUNC_KDF_FREECTX, reinterpret_cast<Function>(&cppx_kdf_free)},
+      {OSSL_FUNC_KDF_SET_CTX_PARAMS, reinterpret_cast<Function>(&cppx_kdf_set)},
+      {OSSL_FUNC_KDF_DERIVE, reinterpret_cast<Function>(derive)},
+      {0, nullptr},
+  }};
+}
+
+}  // namespace
+
 extern "C" const OSSL_ALGORITHM* cppx_provider_query(void*, int operation, int* no_cache) {
-  using Function = void (*)();
-  static const auto dispatch = [](auto* function) { return reinterpret_cast<Function>(function); };
-  static const std::array<OSSL_DISPATCH, 5> tls13 = {{
-      {OSSL_FUNC_KDF_NEWCTX, dispatch(&cppx_kdf_new)},
-      {OSSL_FUNC_KDF_FREECTX, dispatch(&cppx_kdf_free)},
-      {OSSL_FUNC_KDF_SET_CTX_PARAMS, dispatch(&cppx_kdf_set)},
-      {OSSL_FUNC_KDF_DERIVE, dispatch(&cppx_tls13_kdf)},
-      {0, nullptr},
-  }};
-  static const std::array<OSSL_DISPATCH, 5> tls1 = {{
-      {OSSL_FUNC_KDF_NEWCTX, dispatch(&cppx_kdf_new)},
-      {OSSL_FUNC_KDF_FREECTX, dispatch(&cppx_kdf_free)},
-      {OSSL_FUNC_KDF_SET_CTX_PARAMS, dispatch(&cppx_kdf_set)},
-      {OSSL_FUNC_KDF_DERIVE, dispatch(&cppx_tls1_prf)},
-      {0, nullptr},
-  }};
+  static const Functions tls13 = functions_of(cppx_tls13_kdf);
+  static const Functions tls1 = functions_of(cppx_tls1_prf);
   static const std::array<OSSL_ALGORITHM, 3> derivations = {{
       {OSSL_KDF_NAME_TLS1_3_KDF, kDefinition, tls13.data(), "RFC 8446 7.1"},
       {OSSL_KDF_NAME_TLS1_PRF, kDefinition, tls1.data(), "RFC 5246 5"},
@@ -157,7 +161,7 @@ extern "C" int cppx_provider_init(
     const OSSL_CORE_HANDLE* handle, const OSSL_DISPATCH*, const OSSL_DISPATCH** out, void** context
 ) {
   static const std::array<OSSL_DISPATCH, 2> functions = {{
-      {OSSL_FUNC_PROVIDER_QUERY_OPERATION, reinterpret_cast<void (*)()>(&cppx_provider_query)},
+      {OSSL_FUNC_PROVIDER_QUERY_OPERATION, reinterpret_cast<Function>(&cppx_provider_query)},
       {0, nullptr},
   }};
   *out = functions.data();

@@ -77,15 +77,11 @@ int certificate_index() noexcept {
   return index;
 }
 
-Bytes bytes(std::string_view text) noexcept {
-  return {reinterpret_cast<const unsigned char*>(text.data()), text.size()};
-}
-
 /// A session is resumed only under the server name and certificate that it was made for (RFC 6066
 /// 3): OpenSSL itself checks the name for TLS 1.3 early data only.
 bool bind_sessions(SSL* ssl, std::string_view server_name, const Certificate& certificate) {
   if (server_name.ends_with('.')) server_name.remove_suffix(1);
-  const auto digest = sha256(bytes(certificate.fingerprint()), bytes(to_lower(server_name)));
+  const auto digest = sha256(bytes_of(certificate.fingerprint()), bytes_of(to_lower(server_name)));
   static_assert(digest.size() <= SSL_MAX_SID_CTX_LENGTH);
   return SSL_set_session_id_context(ssl, digest.data(), digest.size()) == 1;
 }

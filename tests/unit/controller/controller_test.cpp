@@ -16,6 +16,7 @@
 
 #include "routing/dump.h"
 #include "tests/unit/controller/file_support.h"
+#include "tests/unit/controller/translate_support.h"
 
 namespace cppx::controller {
 namespace {
@@ -79,19 +80,6 @@ spec: {{ports: [{{port: 80}}]}}
   );
 }
 
-std::string endpoints_yaml(std::string_view address) {
-  return fmt::format(
-      R"(apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {{name: web-1, labels: {{kubernetes.io/service-name: web}}}}
-addressType: IPv4
-ports: [{{port: 8080}}]
-endpoints: [{{addresses: ["{}"]}}]
-)",
-      address
-  );
-}
-
 ControllerOptions options_of(const test::TempFolder& folder) {
   ControllerOptions options;
   options.manifests = {folder.path()};
@@ -113,7 +101,7 @@ bool eventually(Condition condition) {
 TEST_CASE("Controller: manifests become snapshots, changes included", "[controller]") {
   const test::TempFolder folder;
   folder.write("web.yaml", ingress_yaml("web", "www.example.com"));
-  folder.write("slice.yaml", endpoints_yaml("10.0.0.1"));
+  folder.write("slice.yaml", test::endpoints_yaml("10.0.0.1"));
   TestSink sink;
   Controller controller(options_of(folder), sink);
   REQUIRE(controller.start().has_value());
@@ -125,7 +113,7 @@ TEST_CASE("Controller: manifests become snapshots, changes included", "[controll
       std::string::npos
   );
 
-  folder.write("slice.yaml", endpoints_yaml("10.0.0.2"));
+  folder.write("slice.yaml", test::endpoints_yaml("10.0.0.2"));
   REQUIRE(sink.wait_for_text("pool default/web:80 ready 10.0.0.2:8080"));
   // An endpoint changed, so the table is the one there was.
   CHECK(sink.last()->listeners[0].routes == first->listeners[0].routes);

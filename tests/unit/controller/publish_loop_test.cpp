@@ -143,32 +143,20 @@ spec:
   );
 }
 
-std::string service(std::string_view address) {
-  return fmt::format(
-      R"(
-{{apiVersion: v1, kind: Service, metadata: {{name: web}}, spec: {{ports: [{{port: 80}}]}}}}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {{name: web-1, labels: {{kubernetes.io/service-name: web}}}}
-addressType: IPv4
-ports: [{{port: 8080}}]
-endpoints: [{{addresses: ["{}"]}}]
-)",
-      address
-  );
-}
+constexpr std::string_view kService =
+    "{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {ports: [{port: 80}]}}\n---\n";
 
 /// What a change of endpoints asks the heap for, from the request to what was published.
 std::size_t bytes_of_a_change(int ingresses) {
   Fixture fixture;
-  std::string yaml = service("192.0.2.1");
+  std::string yaml(kService);
+  yaml += test::endpoints_yaml("192.0.2.1");
   yaml += "---";
   for (int i = 0; i < ingresses; ++i) yaml += ingress(i);
   fixture.add(yaml);
   REQUIRE(fixture.run_until_published(1));
   REQUIRE(fixture.published[0]->listeners.front().routes->size() > std::size_t(ingresses));
-  std::vector<Object> changed = test::objects_of(service("192.0.2.2"));
+  std::vector<Object> changed = test::objects_of(test::endpoints_yaml("192.0.2.2"));
   const std::size_t before = cppx::test::allocated_bytes();
   fixture.store.apply(std::move(changed.back()));
   fixture.loop.request();

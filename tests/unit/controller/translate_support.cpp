@@ -87,6 +87,19 @@ std::string show(const Translation& translation) {
   return out;
 }
 
+std::string endpoints_yaml(std::string_view address) {
+  return fmt::format(
+      R"(apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {{name: web-1, labels: {{kubernetes.io/service-name: web}}}}
+addressType: IPv4
+ports: [{{port: 8080}}]
+endpoints: [{{addresses: ["{}"]}}]
+)",
+      address
+  );
+}
+
 std::string read_text(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   INFO(path);

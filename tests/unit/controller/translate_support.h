@@ -32,6 +32,9 @@ Translation translate(
 /// The dump of the snapshot, the names of the SNI table, and the diagnostics, as text.
 std::string show(const Translation& translation);
 
+/// An EndpointSlice of the Service "web" with one endpoint, port 8080.
+std::string endpoints_yaml(std::string_view address);
+
 /// Whole content of a file; fails the test when it cannot be read.
 std::string read_text(const std::string& path);
 

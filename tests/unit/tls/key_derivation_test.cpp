@@ -25,10 +25,6 @@ namespace {
 
 using Octets = std::vector<unsigned char>;
 
-Bytes bytes(std::string_view text) {
-  return {reinterpret_cast<const unsigned char*>(text.data()), text.size()};
-}
-
 Octets from_hex(std::string_view text) {
   Octets result;
   for (std::size_t i = 0; i + 1 < text.size(); i += 2)
@@ -41,27 +37,30 @@ Octets from_hex(std::string_view text) {
 TEST_CASE("key derivation: TLS 1.3's key schedule of RFC 8448 3", "[tls]") {
   Octets early(32);
   REQUIRE(hkdf_next_secret(
-      SuiteHash::kSha256, std::nullopt, std::nullopt, bytes("tls13 "), bytes("derived"), early
+      SuiteHash::kSha256, std::nullopt, std::nullopt, bytes_of("tls13 "), bytes_of("derived"), early
   ));
   CHECK(early == from_hex("33ad0a1c607ec03b09e6cd9893680ce210adf300aa1f2660e1b22e10f170f92a"));
   const Octets shared =
       from_hex("8bd4054fb55b9d63fdfbacf9f04b9f0d35e6d63f537563efd46272900f89492d");
   Octets handshake(32);
   REQUIRE(hkdf_next_secret(
-      SuiteHash::kSha256, Bytes(early), Bytes(shared), bytes("tls13 "), bytes("derived"), handshake
+      SuiteHash::kSha256, Bytes(early), Bytes(shared), bytes_of("tls13 "), bytes_of("derived"),
+      handshake
   ));
   CHECK(handshake == from_hex("1dc826e93606aa6fdc0aadc12f741b01046aa6b99f691ed221a9f0ca043fbeac"));
   Octets key(16);
   const Octets traffic =
       from_hex("b67b7d690cc16c4e75e54213cb2d37b4e9c912bcded9105d42befd59d391ad38");
-  REQUIRE(hkdf_expand_label(SuiteHash::kSha256, traffic, bytes("tls13 "), bytes("key"), {}, key));
+  REQUIRE(
+      hkdf_expand_label(SuiteHash::kSha256, traffic, bytes_of("tls13 "), bytes_of("key"), {}, key)
+  );
   CHECK(key == from_hex("3fce516009c21727d0f2e4e86ee403bc"));
 }
 
 TEST_CASE(
     "key derivation: SHA-256 of two parts is that of the whole (FIPS 180-4, \"abc\")", "[tls]"
 ) {
-  const auto digest = sha256(bytes("a"), bytes("bc"));
+  const auto digest = sha256(bytes_of("a"), bytes_of("bc"));
   CHECK(
       Octets(digest.begin(), digest.end()) ==
       from_hex("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
@@ -74,7 +73,7 @@ TEST_CASE("key derivation: lengths that do not fit their octet are refused", "[t
   const std::string long_label(250, 'l');
   const auto expand = [&](std::string_view label, Bytes context, std::size_t size) {
     return hkdf_expand_label(
-        SuiteHash::kSha256, secret, bytes("tls13 "), bytes(label), context,
+        SuiteHash::kSha256, secret, bytes_of("tls13 "), bytes_of(label), context,
         MutableBytes(out).first(size)
     );
   };
@@ -85,7 +84,7 @@ TEST_CASE("key derivation: lengths that do not fit their octet are refused", "[t
   CHECK(expand("key", MutableBytes(out).first(255), 16));
   CHECK_FALSE(expand("key", MutableBytes(out).first(256), 16));
   CHECK_FALSE(hkdf_next_secret(
-      SuiteHash::kSha384, std::nullopt, std::nullopt, bytes("tls13 "), bytes("derived"),
+      SuiteHash::kSha384, std::nullopt, std::nullopt, bytes_of("tls13 "), bytes_of("derived"),
       MutableBytes(out).first(32)
   ));
 }
