@@ -12,8 +12,6 @@ namespace {
 
 ByteStream& stream_of(BIO* bio) noexcept { return *static_cast<ByteStream*>(BIO_get_data(bio)); }
 
-bool would_block() noexcept { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
-
 /// Made once and never freed: sessions of any thread refer to it until the process ends.
 const BIO_METHOD* method() noexcept;
 
@@ -30,7 +28,7 @@ extern "C" int cppx_bio_read(BIO* bio, char* into, std::size_t size, std::size_t
 
 extern "C" int cppx_bio_write(BIO* bio, const char* data, std::size_t size, std::size_t* put) {
   BIO_clear_retry_flags(bio);
-  const ssize_t sent = stream_of(bio).send(data, size);
+  const ssize_t sent = stream_of(bio).send(data, size, false);
   *put = sent > 0 ? static_cast<std::size_t>(sent) : 0;
   if (sent < 0 && would_block()) BIO_set_retry_write(bio);
   return sent > 0 ? 1 : 0;
@@ -72,6 +70,8 @@ bool attach(SSL* ssl, ByteStream& stream) noexcept {
   SSL_set_bio(ssl, bio, bio);
   return true;
 }
+
+bool would_block() noexcept { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
 
 // To empty an empty queue costs as much as a full one, some tenths of a microsecond.
 void forget_errors() noexcept {

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "tls/key_derivation.h"
 #include "tls/openssl.h"
+#include "tls/traffic_secrets.h"
 
 namespace cppx::tls {
 namespace {
@@ -115,6 +116,7 @@ extern "C" int cppx_tls13_kdf(
     derived = hkdf_expand_label(
         given->hash, *given->key, given->prefix, given->label, given->context, {out, size}
     );
+  if (derived) note_secret(given->label, {out, size});
   return derived ? 1 : 0;
 }
 

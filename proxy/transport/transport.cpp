@@ -1,33 +1,29 @@
 #include "proxy/transport/transport.h"
 
-#include <openssl/ssl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 namespace cppx::proxy {
 namespace {
 
-// One TLS record: pieces are gathered into one, so that a head and a short body are not two
-// records.
-constexpr std::size_t kRecord = 16 * 1024;
-
-std::size_t total_bytes(std::span<const iovec> pieces) noexcept {
-  std::size_t total = 0;
-  for (const iovec& piece : pieces) total += piece.iov_len;
-  return total;
-}
-
-/// Whether all that is left for a server to send in its handshake are session tickets, which nobody
-/// waits for (RFC 8446 4.6.1): its Finished is out.
-bool only_tickets_left(SSL* ssl) noexcept {
-  unsigned char first = 0;
-  return SSL_is_server(ssl) == 1 && SSL_version(ssl) == TLS1_3_VERSION &&
-         SSL_get_finished(ssl, &first, sizeof(first)) != 0;
+IoResult from_tls(tls::StreamResult result) noexcept {
+  switch (result.status) {
+    case tls::StreamStatus::kOk:
+      return {IoStatus::kOk, result.bytes};
+    case tls::StreamStatus::kWantRead:
+      return {IoStatus::kWantRead, 0};
+    case tls::StreamStatus::kWantWrite:
+      return {IoStatus::kWantWrite, 0};
+    case tls::StreamStatus::kEof:
+      return {IoStatus::kEof, 0};
+    case tls::StreamStatus::kError:
+      break;
+  }
+  return {IoStatus::kError, 0};
 }
 
 IoResult from_errno() noexcept {
@@ -51,13 +47,13 @@ bool Transport::assign(Descriptor socket) {
 }
 
 bool Transport::start_tls(tls::SslPtr ssl) noexcept {
-  ssl_ = std::move(ssl);
-  return tls::attach(ssl_.get(), *this);
+  tls_ = tls::Stream::create(std::move(ssl), *this);
+  return tls_ != nullptr;
 }
 
 ssize_t Transport::receive(char* into, std::size_t size) noexcept {
   // TLS asks once more than there is.
-  if (ssl_ && !read_.ready) {
+  if (tls_ && !read_.ready) {
     errno = EAGAIN;
     return -1;
   }
@@ -67,97 +63,34 @@ ssize_t Transport::receive(char* into, std::size_t size) noexcept {
   return got;
 }
 
-ssize_t Transport::send(const char* data, std::size_t size) noexcept {
-  const ssize_t sent = ::send(socket_.get(), data, size, MSG_NOSIGNAL | (more_ ? MSG_MORE : 0));
+ssize_t Transport::send(const char* data, std::size_t size, bool more) noexcept {
+  const ssize_t sent = ::send(socket_.get(), data, size, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
   if (sent < static_cast<ssize_t>(size)) write_.ready = false;
   return sent;
 }
 
-IoResult Transport::tls_result(int returned) noexcept {
-  const int reason = SSL_get_error(ssl_.get(), returned);
-  switch (reason) {
-    case SSL_ERROR_WANT_READ:
-      return {IoStatus::kWantRead, 0};
-    case SSL_ERROR_WANT_WRITE:
-      return {IoStatus::kWantWrite, 0};
-    case SSL_ERROR_ZERO_RETURN:
-      return {IoStatus::kEof, 0};
-    default:
-      tls::forget_errors();
-      return {IoStatus::kError, 0};
-  }
-}
-
 std::string_view Transport::alpn() const noexcept {
-  if (!ssl_) return {};
-  const unsigned char* protocol = nullptr;
-  unsigned int size = 0;
-  SSL_get0_alpn_selected(ssl_.get(), &protocol, &size);
-  return {reinterpret_cast<const char*>(protocol), size};
+  return tls_ ? tls_->alpn() : std::string_view();
 }
 
-std::string_view Transport::tls_protocol() const noexcept { return SSL_get_version(ssl_.get()); }
+std::string_view Transport::tls_protocol() const noexcept { return tls_->protocol(); }
 
-std::string_view Transport::tls_cipher() const noexcept {
-  const char* name = SSL_get_cipher_name(ssl_.get());
-  return name == nullptr ? std::string_view() : name;
-}
+std::string_view Transport::tls_cipher() const noexcept { return tls_->cipher(); }
 
-std::string_view Transport::tls_server_name() const noexcept {
-  const char* name = SSL_get_servername(ssl_.get(), TLSEXT_NAMETYPE_host_name);
-  return name == nullptr ? std::string_view() : name;
-}
+std::string_view Transport::tls_server_name() const noexcept { return tls_->server_name(); }
 
-IoResult Transport::try_handshake() noexcept {
-  // The kernel may keep tickets back (for 200 ms at most) to send them with the first response.
-  more_ = only_tickets_left(ssl_.get());
-  tls::forget_errors();
-  const int returned = SSL_do_handshake(ssl_.get());
-  more_ = false;
-  if (returned == 1) return {};
-  return tls_result(returned);
-}
+IoResult Transport::try_handshake() noexcept { return from_tls(tls_->handshake()); }
 
 IoResult Transport::try_read(std::span<char> into) noexcept {
-  if (ssl_) {
-    tls::forget_errors();
-    std::size_t got = 0;
-    const int returned = SSL_read_ex(ssl_.get(), into.data(), into.size(), &got);
-    if (returned == 1) return {IoStatus::kOk, got};
-    return tls_result(returned);
-  }
+  if (tls_) return from_tls(tls_->read(into));
   const ssize_t got = receive(into.data(), into.size());
   if (got > 0) return {IoStatus::kOk, static_cast<std::size_t>(got)};
   if (got == 0) return {IoStatus::kEof, 0};
   return from_errno();
 }
 
-IoResult Transport::try_write_tls(std::span<const iovec> pieces) noexcept {
-  const void* data = pieces.front().iov_base;
-  std::size_t size = pieces.front().iov_len;
-  std::array<char, kRecord> record;  // not initialised: filled below as far as it is used
-  if (pieces.size() > 1 && size < kRecord) {
-    size = 0;
-    for (const iovec& piece : pieces) {
-      const std::size_t part = std::min(piece.iov_len, record.size() - size);
-      std::memcpy(record.data() + size, piece.iov_base, part);
-      size += part;
-      if (size == record.size()) break;
-    }
-    data = record.data();
-  }
-  // A record follows at once: the kernel is to send both together.
-  more_ = total_bytes(pieces) > std::min(size, kRecord);
-  tls::forget_errors();
-  std::size_t written = 0;
-  const int returned = SSL_write_ex(ssl_.get(), data, size, &written);
-  more_ = false;
-  if (returned == 1) return {IoStatus::kOk, written};
-  return tls_result(returned);
-}
-
 IoResult Transport::try_write(std::span<const iovec> pieces) noexcept {
-  if (ssl_) return try_write_tls(pieces);
+  if (tls_) return from_tls(tls_->write(pieces));
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(pieces.data());  // NOLINT: sendmsg does not write to it
   message.msg_iovlen = pieces.size();
@@ -252,9 +185,7 @@ void Transport::resume(Direction direction) noexcept {
   side(direction).timed_out = false;
 }
 
-bool Transport::has_buffered_input() const noexcept {
-  return ssl_ && SSL_has_pending(ssl_.get()) == 1;
-}
+bool Transport::has_buffered_input() const noexcept { return tls_ && tls_->has_buffered_input(); }
 
 IoResult Transport::peek() noexcept {
   unsigned char first = 0;
@@ -272,29 +203,20 @@ IoResult Transport::peek(unsigned char& first) noexcept {
 
 void Transport::shutdown_send() noexcept {
   if (!socket_.is_open()) return;
-  if (ssl_ && SSL_is_init_finished(ssl_.get()) == 1) {
-    tls::forget_errors();
-    SSL_shutdown(ssl_.get());
-    tls::forget_errors();
-  }
+  if (tls_) tls_->close_notify(false);
   ::shutdown(socket_.get(), SHUT_WR);
 }
 
 void Transport::finish() noexcept {
   if (!socket_.is_open()) return;
-  if (ssl_ && SSL_is_init_finished(ssl_.get()) == 1) {
-    more_ = true;  // what ends the connection goes with it
-    tls::forget_errors();
-    SSL_shutdown(ssl_.get());
-    tls::forget_errors();
-  }
+  if (tls_) tls_->close_notify(true);  // what ends the connection goes with it
   close();
 }
 
 void Transport::close() noexcept {
   read_deadline_.disarm();
   write_deadline_.disarm();
-  ssl_.reset();
+  tls_.reset();
   if (!socket_.is_open()) return;
   for (Side* side : {&read_, &write_})
     if (side->waiter) loop_.resume_soon(std::exchange(side->waiter, nullptr));

@@ -6,6 +6,7 @@
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string_view>
 
@@ -13,7 +14,7 @@
 #include "proxy/coro/task.h"
 #include "proxy/transport/event_loop.h"
 #include "proxy/worker/timer_wheel.h"
-#include "tls/byte_stream.h"
+#include "tls/stream.h"
 
 namespace cppx::proxy {
 
@@ -49,14 +50,13 @@ class Transport final : private tls::ByteStream {
   [[nodiscard]] bool assign(Descriptor socket);
   [[nodiscard]] int native_handle() const noexcept { return socket_.get(); }
   [[nodiscard]] bool is_open() const noexcept { return socket_.is_open(); }
-  [[nodiscard]] bool is_tls() const noexcept { return ssl_ != nullptr; }
+  [[nodiscard]] bool is_tls() const noexcept { return tls_ != nullptr; }
 
   /// From here on bytes go through `ssl`. False when out of memory.
   [[nodiscard]] bool start_tls(tls::SslPtr ssl) noexcept;
   /// The protocol that the handshake agreed on (RFC 7301); empty without one.
   [[nodiscard]] std::string_view alpn() const noexcept;
-  /// With TLS: its version, cipher suite and SNI host name, for logs. They live as long as the
-  /// connection.
+  /// With TLS: its version, cipher suite and SNI host name, for logs. They live as long as it.
   [[nodiscard]] std::string_view tls_protocol() const noexcept;
   [[nodiscard]] std::string_view tls_cipher() const noexcept;
   [[nodiscard]] std::string_view tls_server_name() const noexcept;
@@ -143,24 +143,21 @@ class Transport final : private tls::ByteStream {
     return direction == Direction::kRead ? read_ : write_;
   }
   ssize_t receive(char* into, std::size_t size) noexcept override;
-  ssize_t send(const char* data, std::size_t size) noexcept override;
+  ssize_t send(const char* data, std::size_t size, bool more) noexcept override;
   void on_deadline(Direction direction);
   void end_wait(Direction direction);
   [[nodiscard]] bool may_go_on(Direction direction) const noexcept {
     const Side& waiting = side(direction);
     return waiting.ready || waiting.cancelled || waiting.timed_out || !socket_.is_open();
   }
-  IoResult tls_result(int returned) noexcept;
-  IoResult try_write_tls(std::span<const iovec> pieces) noexcept;
 
   EventLoop& loop_;
   Descriptor socket_;
-  tls::SslPtr ssl_;
+  std::unique_ptr<tls::Stream> tls_;
   SideDeadline read_deadline_;
   SideDeadline write_deadline_;
   Side read_;
   Side write_;
-  bool more_ = false;   // while a record is written that is not the last
   bool ended_ = false;  // the peer's side, or all of it: reading does not block any more
 };
 

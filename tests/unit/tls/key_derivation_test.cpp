@@ -18,6 +18,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "tests/unit/tls/test_handshake.h"
+#include "tests/unit/tls/test_records.h"
 #include "tls/provider.h"
 
 namespace cppx::tls {
@@ -26,12 +27,8 @@ namespace {
 using Octets = std::vector<unsigned char>;
 
 Octets from_hex(std::string_view text) {
-  Octets result;
-  for (std::size_t i = 0; i + 1 < text.size(); i += 2)
-    result.push_back(
-        static_cast<unsigned char>(std::stoi(std::string(text.substr(i, 2)), nullptr, 16))
-    );
-  return result;
+  const std::string octets = test::from_hex(text);
+  return {octets.begin(), octets.end()};
 }
 
 TEST_CASE("key derivation: TLS 1.3's key schedule of RFC 8448 3", "[tls]") {
