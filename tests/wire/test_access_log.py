@@ -558,6 +558,7 @@ def test_a_full_disk_stops_nobody(logged):
     cppx, _ = logged({"access-log-path": "/dev/full"})
     assert [cppx.get().status for _ in range(5)] == [200] * 5
     wait_for(lambda: metric(cppx, "cppx_access_log_lines_dropped_total") == 5, what="the dropped lines to be counted")
+    cppx.wait_for_log("No space left on device")
     assert len([line for line in cppx.log_lines if "No space left on device" in line]) == 1
 
 
