@@ -44,6 +44,8 @@ constexpr std::uint64_t kRecordsPerKey = std::uint64_t{1} << 24U;
 /// A write to the socket is mostly the kernel's work for each call.
 constexpr std::size_t kRecordsAtOnce = 4;
 constexpr std::size_t kPartsMax = 16;
+/// A socket that was full has room for some records as soon as it is said to have room.
+constexpr std::uint8_t kCautiousWrites = 32;
 
 /// How long the first record is of which `received` is what came by now, as far as that is known:
 /// its header at first. One with a header that is refused ends there.
@@ -286,8 +288,8 @@ StreamResult RecordLayer::write(std::span<const iovec> pieces) noexcept {
   std::array<unsigned char, kRecordsAtOnce * kRoom + kSealedOverhead + kKeyUpdateBytes> memory;
   std::optional<std::size_t> size = seal_key_update(memory.data());
   Contents contents(pieces);
-  // Whoever reads slowly has no more kept for it than one record.
-  const std::size_t records = congested_ ? 1 : kRecordsAtOnce;
+  // Whoever reads slowly has no more kept for it than one record, but for the first time.
+  const std::size_t records = cautious_ == 0 ? kRecordsAtOnce : 1;
   for (std::size_t record = 0; size && record < records && !contents.at_end(); ++record) {
     const auto parts = contents.next();
     if (parts.empty()) break;
@@ -303,10 +305,10 @@ StreamResult RecordLayer::write(std::span<const iovec> pieces) noexcept {
   const ssize_t sent =
       below_.send(reinterpret_cast<const char*>(memory.data()), *size, !contents.at_end());
   if (sent == static_cast<ssize_t>(*size)) {
-    congested_ = false;
+    if (cautious_ != 0) --cautious_;
     return {StreamStatus::kOk, contents.taken()};
   }
-  congested_ = true;
+  cautious_ = kCautiousWrites;
   sealed_ = static_cast<std::uint32_t>(contents.taken());
   const std::size_t gone = sent > 0 ? static_cast<std::size_t>(sent) : 0;
   if ((sent < 0 && !would_block()) || !output_.assign(Bytes(memory).subspan(gone, *size - gone))) {

@@ -135,7 +135,7 @@ cppx_tls_on_alpn(SSL* ssl, const unsigned char** chosen, unsigned char* chosen_l
 }
 
 // OpenSSL drops the session of a connection that ends without close_notify, as SSL 3.0 asked for;
-// RFC 5246 7.2.1 no longer does. After a fatal alert it has dropped it already.
+// RFC 5246 7.2.1 no longer does. After a fatal alert of the handshake it has dropped it already.
 void SslDeleter::operator()(SSL* ssl) const noexcept {
   if (ssl != nullptr) SSL_set_shutdown(ssl, SSL_get_shutdown(ssl) | SSL_SENT_SHUTDOWN);
   SSL_free(ssl);

@@ -189,8 +189,11 @@ std::unique_ptr<RecordLayer> Stream::record_layer() noexcept {
   const SSL_CIPHER* const cipher = SSL_get_current_cipher(ssl_.get());
   if (SSL_version(ssl_.get()) != TLS1_3_VERSION || cipher == nullptr) return nullptr;
   const RecordSuite* const suite = record_suite(SSL_CIPHER_get_protocol_id(cipher));
-  // Without the secrets: another provider has derived them.
-  if (suite == nullptr || SSL_has_pending(ssl_.get()) == 1) return nullptr;
+  // Small devices ask for records as short as they can take (RFC 6066 4).
+  const bool short_records = SSL_SESSION_get_max_fragment_length(SSL_get_session(ssl_.get())) !=
+                             TLSEXT_max_fragment_length_DISABLED;
+  if (suite == nullptr || short_records || SSL_has_pending(ssl_.get()) == 1) return nullptr;
+  // Null without the secrets: another provider has derived them.
   return RecordLayer::create(
       {.suite = *suite,
        .secrets = handshake_->secrets,

@@ -116,6 +116,11 @@ Task<IoStatus> Stream::send_request() {
     sent = co_await up_->send_body(part);
   }
   if (sent != IoStatus::kOk || part.end()) co_return sent;
+  // Before anything else is written to the client, which may be slow to take even this.
+  if (state_.request.expect_continue && !co_await down_.write_continue()) {
+    upload_ = Upload::kClientFailed;
+    co_return IoStatus::kCancelled;
+  }
   // The rest of the body comes while the response is waited for. The client's reads now belong to
   // upload().
   down_.watch(nullptr);
@@ -127,7 +132,6 @@ Task<IoStatus> Stream::send_request() {
 }
 
 Task<void> Stream::upload() {
-  if (state_.request.expect_continue) co_await down_.write_continue();
   const Upload result = co_await move_body();
   upload_ = result;
   if (result == Upload::kDone) {

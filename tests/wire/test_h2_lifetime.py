@@ -1,13 +1,15 @@
 """How HTTP/2 connections end: limits of use and time, and the drain after SIGTERM. Streams in progress are finished."""
 
+import ssl
 import threading
 import time
 
 import pytest
-from hyperframe.frame import GoAwayFrame
+from hyperframe.frame import GoAwayFrame, PingFrame, SettingsFrame
 
-from support.client import refused
+from support.client import Connection, client_context, refused
 from support.h2 import Reset, exactly
+from support.h2_raw import PREFACE
 from support.manifests import ingress, rule, service_of
 from support.waiting import scaled, wait_for
 from support.wire import Truncated
@@ -95,6 +97,29 @@ def test_an_idle_connection_is_closed_after_keep_alive(limited, tls):
         client.expect_goaway()
         client.expect_closed()
     assert 0.1 < time.monotonic() - start < scaled(3)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("octets", [1, 10])
+def test_a_part_of_a_record_does_not_keep_an_idle_connection(limited, version, octets):
+    cppx, _ = limited(keep_alive="200ms")
+    context = client_context(alpn=["h2"], minimum=version, maximum=version)
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing, server_hostname="site.test")
+    with Connection(cppx.https_port) as connection:
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                connection.send(outgoing.read())
+                incoming.write(connection.sock.recv(65536))
+        tls.write(PREFACE + SettingsFrame(0).serialize())
+        connection.send(outgoing.read())
+        tls.write(PingFrame(0).serialize())
+        connection.send(outgoing.read()[:octets])
+        while connection.sock.recv(65536):
+            pass
 
 
 def test_a_stream_in_progress_is_not_idle(limited):

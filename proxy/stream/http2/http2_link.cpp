@@ -77,20 +77,23 @@ bool Http2Link::feed(std::span<const char> bytes) {
 Task<void> Http2Link::run(Early early) {
   flush();
   bool alive = true;
+  bool dry = false;
   if (early.begin != early.end)
     alive = feed({early.memory.data() + early.begin, early.end - early.begin});
   early.memory.reset();
   for (int turn = 1; alive && !failed_; ++turn) {
     // A peer that sends without a pause must not keep the others waiting.
     if (turn % kTurns == 0) co_await worker_.yield();
-    if (!transport_.has_buffered_input()) {
+    // A part of a record may lie in OpenSSL, which then says that there is something.
+    if (dry || !transport_.has_buffered_input()) {
       // Nothing is held while nothing comes.
       const auto ready = co_await transport_.wait(Direction::kRead);
       if (ready != IoStatus::kOk) break;
     }
     Buffer memory = worker_.buffers().take_small();
     const auto got = transport_.try_read({memory.data(), memory.size()});
-    if (got.status == IoStatus::kWantRead) continue;
+    dry = got.status == IoStatus::kWantRead;
+    if (dry) continue;
     if (!got.ok()) break;
     alive = feed({memory.data(), got.bytes});
   }

@@ -592,10 +592,11 @@ TEST_CASE("RecordLayer: for a slow reader one record is sealed at a time", "[tls
     CHECK(connection.sent().size() == 1);
     written += result.bytes;
   }
-  // It keeps up again.
-  written += write_rest().bytes;
-  CHECK(connection.sent().size() == 1);
-  CHECK(write_rest().bytes > kContentMax);
+  // It has kept up for a while.
+  int alone = 0;
+  while (write_rest().bytes == kContentMax && alone < 1000) ++alone;
+  CHECK(alone > 10);
+  CHECK(alone < 100);
 }
 
 TEST_CASE("RecordLayer: a socket that fails to send breaks the connection", "[tls]") {

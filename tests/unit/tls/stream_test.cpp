@@ -346,6 +346,20 @@ TEST_CASE("Stream: after a handshake of TLS 1.3 several records go out at once",
   }
 }
 
+TEST_CASE("Stream: a client that takes short records only gets no others", "[tls]") {
+  Server server;
+  for (const Suite& suite : kAllSuites) {
+    StreamConnection connection(server, {.suite = suite});
+    REQUIRE(
+        SSL_set_tlsext_max_fragment_length(connection.client(), TLSEXT_max_fragment_length_512) == 1
+    );
+    REQUIRE(connection.shake_hands() == StreamStatus::kOk);
+    const std::string text = long_text(100'000);
+    CHECK(connection.server_write(text) == text);
+    CHECK(connection.carry("heard").first == "heard");
+  }
+}
+
 TEST_CASE("Stream: the client's new keys, and ours if it asks for them", "[tls]") {
   Server server;
   for (const Suite& suite : kAllSuites) {
