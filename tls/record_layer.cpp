@@ -12,7 +12,9 @@
 #include <utility>
 
 #include "tls/byte_stream.h"
+#include "tls/key_derivation.h"
 #include "tls/record_protection.h"
+#include "tls/stream_result.h"
 
 namespace cppx::tls {
 

@@ -10,9 +10,11 @@
 #include <iterator>
 #include <optional>
 #include <span>
+#include <string_view>
 
 #include "tls/key_derivation.h"
 #include "tls/openssl.h"
+#include "tls/traffic_secrets.h"
 
 namespace cppx::tls {
 namespace {

@@ -25,7 +25,7 @@ enum class ContentType : std::uint8_t {
 constexpr std::size_t kRecordHeaderBytes = 5;
 /// The longest content of a record (RFC 8446 5.1), the longest protected one (5.2) and that with
 /// its header.
-constexpr std::size_t kRecordContentMax = 16 * 1024;
+constexpr std::size_t kRecordContentMax = std::size_t{16} * 1024;
 constexpr std::size_t kProtectedMax = kRecordContentMax + 256;
 constexpr std::size_t kRecordMax = kRecordHeaderBytes + kProtectedMax;
 /// What a record that cppx writes has besides its content: header, content type and tag; no

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -14,8 +15,12 @@
 #include <utility>
 
 #include "tls/byte_stream.h"
+#include "tls/kept_bytes.h"
+#include "tls/key_derivation.h"
 #include "tls/record_layer.h"
 #include "tls/record_protection.h"
+#include "tls/server_context.h"
+#include "tls/stream_result.h"
 #include "tls/traffic_secrets.h"
 
 namespace cppx::tls {

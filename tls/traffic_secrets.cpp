@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "tls/key_derivation.h"
+
 namespace cppx::tls {
 namespace {
 

@@ -117,9 +117,12 @@ Task<IoStatus> Stream::send_request() {
   }
   if (sent != IoStatus::kOk || part.end()) co_return sent;
   // Before anything else is written to the client, which may be slow to take even this.
-  if (state_.request.expect_continue && !co_await down_.write_continue()) {
-    upload_ = Upload::kClientFailed;
-    co_return IoStatus::kCancelled;
+  if (state_.request.expect_continue) {
+    const bool continued = co_await down_.write_continue();
+    if (!continued) {
+      upload_ = Upload::kClientFailed;
+      co_return IoStatus::kCancelled;
+    }
   }
   // The rest of the body comes while the response is waited for. The client's reads now belong to
   // upload().
