@@ -91,10 +91,16 @@ IoResult Transport::try_read(std::span<char> into) noexcept {
 
 IoResult Transport::try_write(std::span<const iovec> pieces) noexcept {
   if (tls_) return from_tls(tls_->write(pieces));
-  msghdr message{};
-  message.msg_iov = const_cast<iovec*>(pieces.data());  // NOLINT: sendmsg does not write to it
-  message.msg_iovlen = pieces.size();
-  const ssize_t sent = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
+  ssize_t sent = 0;
+  if (pieces.size() == 1) {
+    // The kernel has less to take in than with a message.
+    sent = ::send(socket_.get(), pieces.front().iov_base, pieces.front().iov_len, MSG_NOSIGNAL);
+  } else {
+    msghdr message{};
+    message.msg_iov = const_cast<iovec*>(pieces.data());  // NOLINT: sendmsg does not write to it
+    message.msg_iovlen = pieces.size();
+    sent = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
+  }
   if (sent >= 0) return {IoStatus::kOk, static_cast<std::size_t>(sent)};
   IoResult result = from_errno();
   if (result.status == IoStatus::kWantRead) {
