@@ -69,9 +69,7 @@ void check_steady_state(bool access_log, const std::string& request) {
   const std::size_t second = proxy.allocations();
   proxy.ask(600, request);  // a connection has 1000
   const std::size_t third = proxy.allocations();
-  // What publishing takes depends a little on how the threads meet; one for each request were 590.
-  constexpr std::size_t kMeeting = 10;
-  CHECK(third - second <= second - first + kMeeting);
+  CHECK(third - second == second - first);
 }
 
 TEST_CASE("A request over HTTP/1.1 keep-alive connections asks the heap for nothing", "[proxy]") {
