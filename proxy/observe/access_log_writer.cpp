@@ -107,6 +107,11 @@ void AccessLogWriter::take_orders() {
   try_open(true);
 }
 
+bool AccessLogWriter::has_orders() noexcept {
+  const std::lock_guard lock(orders_);
+  return wanted_ != path_ || reopen_.load();
+}
+
 void AccessLogWriter::try_open(bool report_again) {
   if (path_.empty()) return;
   if (report_again) failing_ = false;
@@ -138,10 +143,11 @@ bool AccessLogWriter::drain() {
   if (!pending()) return false;
   for (std::size_t i = std::exchange(first_ring_, 0); i < rings_.size(); ++i) {
     LogRing& ring = *rings_[i];
-    if (destination_ready())
+    if (destination_ready()) {
       drain(ring);
-    else
-      discard(ring);
+    } else if (const Pieces pieces = ring.pending(); !has_orders()) {
+      discard(ring, pieces);
+    }
     if (!destination_.within_line() || ring.empty()) continue;
     // There is an order to be seen to first; nothing else goes between the parts of a line.
     first_ring_ = i;
@@ -154,13 +160,13 @@ void AccessLogWriter::drain(LogRing& ring) {
   using Status = LogDestination::Status;
   for (;;) {
     const auto pieces = ring.pending();
-    if (pieces[0].empty()) return;
+    if (pieces[0].empty() || (!destination_.within_line() && has_orders())) return;
     const auto written = destination_.write(pieces);
     ring.consume(written.bytes);
     if (written.status == Status::kWouldBlock && !wait_for_reader()) return;
     if (written.status == Status::kFailed) {
       failed(fmt::format("cannot write to {}: {}", path_, std::strerror(written.error)));
-      discard(ring);
+      discard(ring, ring.pending());
       open_failed_ = true;
       destination_.close();
       return;
@@ -180,15 +186,14 @@ bool AccessLogWriter::wait_for_reader() {
     if (stop_until_ == Clock::time_point{}) stop_until_ = Clock::now() + kLastWords;
     longest = std::chrono::ceil<std::chrono::milliseconds>(stop_until_ - Clock::now());
     if (longest.count() <= 0) {
-      for (const auto& ring : rings_) discard(*ring);
+      for (const auto& ring : rings_) discard(*ring, ring->pending());
       return false;
     }
   }
   return !wait(destination_.descriptor(), longest);
 }
 
-void AccessLogWriter::discard(LogRing& ring) {
-  const auto pieces = ring.pending();
+void AccessLogWriter::discard(LogRing& ring, const Pieces& pieces) {
   std::uint64_t lines = 0;
   for (const std::string_view piece : pieces)
     lines += static_cast<std::uint64_t>(std::ranges::count(piece, '\n'));

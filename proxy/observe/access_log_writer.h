@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -56,12 +57,15 @@ class AccessLogWriter {
   /// (negative: for ever). Whether it was woken.
   bool wait(int descriptor, std::chrono::milliseconds longest) noexcept;
   void take_orders();
+  /// Asked after lines were taken from a ring: whether an order waits that may be older than they.
+  [[nodiscard]] bool has_orders() noexcept;
   void try_open(bool report_again);
   [[nodiscard]] bool pending() const noexcept;
   bool drain();
+  using Pieces = std::array<std::string_view, 2>;
   void drain(LogRing& ring);
   bool wait_for_reader();
-  void discard(LogRing& ring);
+  void discard(LogRing& ring, const Pieces& pieces);
   bool destination_ready();
   void failed(std::string_view what);
 

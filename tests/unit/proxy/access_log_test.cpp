@@ -200,6 +200,27 @@ TEST_CASE("AccessLogWriter: lines of all rings reach the file, those of the end 
   CHECK(writer.lines_dropped() == 0);
 }
 
+TEST_CASE("AccessLogWriter: no line goes to where lines went before it was written", "[proxy]") {
+  const Folder folder;
+  constexpr int kFiles = 1000;
+  AccessLogWriter writer;
+  LogRing& ring = writer.add_ring();
+  REQUIRE(writer.start().has_value());
+  for (int file = 0; file < kFiles; ++file) {
+    writer.set_destination(folder.file(std::to_string(file)));
+    put(writer, ring, std::to_string(file) + "\n");
+  }
+  writer.stop();
+  CHECK(writer.lines_dropped() == 0);
+  int lines = 0;
+  for (int file = 0; file < kFiles; ++file) {
+    std::istringstream text(content(folder.file(std::to_string(file))));
+    for (int line = 0; text >> line; ++lines)
+      if (line > file) FAIL_CHECK(line << " is in " << file);
+  }
+  CHECK(lines == kFiles);
+}
+
 TEST_CASE("AccessLogWriter: a renamed file is opened anew at once when told", "[proxy]") {
   const Folder folder;
   const std::string path = folder.file("access.log");
