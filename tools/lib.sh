@@ -68,13 +68,17 @@ choose_compiler() {
   return 1
 }
 
-# build PRESET [TARGET...]: configures when needed and builds, in build/PRESET.
-build() {
-  local preset=$1 arguments=()
-  shift
+check_build_tools() {
   command -v cmake >/dev/null || fail "cmake is missing, and so is apt-get to install it"
   command -v ninja >/dev/null || fail "ninja is missing, and so is apt-get to install it"
   choose_compiler || fail "no compiler: Clang 16 or later, or GCC 13 or later, is needed"
+}
+
+# configure PRESET [OPTION...]: makes build/PRESET, or changes it.
+configure() {
+  local preset=$1 arguments=()
+  shift
+  check_build_tools
   if [ "$CXX" != clang++-19 ]; then
     arguments=(-DCMAKE_C_COMPILER="$CC" -DCMAKE_CXX_COMPILER="$CXX")
     case $CXX in
@@ -82,8 +86,16 @@ build() {
       *) arguments+=(-DCMAKE_EXE_LINKER_FLAGS=) ;;
     esac
   fi
+  step "configure $preset" cmake --preset "$preset" "${arguments[@]}" "$@"
+}
+
+# build PRESET [TARGET...]: configures when needed and builds, in build/PRESET.
+build() {
+  local preset=$1
+  shift
+  check_build_tools
   if [ ! -f "build/$preset/build.ninja" ]; then
-    step "configure $preset" cmake --preset "$preset" "${arguments[@]}" || return
+    configure "$preset" || return
   fi
   step "build $preset" ninja -C "build/$preset" "$@"
 }

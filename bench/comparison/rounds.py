@@ -100,6 +100,11 @@ class Rounds:
                     self.results[workload.name][proxy.name].append(self._counted(proxy, workload, number))
             print(f"round {number + 1} of {rounds} done", file=sys.stderr, flush=True)
 
+    def uncounted(self):
+        """Names of workloads and proxies that should have come to a result, and did not."""
+        pairs = [(workload, proxy) for workload in self.workloads for proxy in self.proxies if workload.name not in proxy.unable]
+        return [f"{workload.name} by {proxy.name}" for workload, proxy in pairs if not any(self.results[workload.name].get(proxy.name, ()))]
+
     def _once(self, proxy, workload, seconds):
         if workload.idle:
             return measure_idle(self._bench, proxy, workload, self._open_files)

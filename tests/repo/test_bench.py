@@ -106,3 +106,16 @@ def test_every_proxy_writes_its_configuration(kind, tmp_path):
         assert "1001" in written and "1005" in written
     known = {one.name for one in workloads.ALL}
     assert set(kind.unable) <= known
+
+
+def test_what_has_no_result_is_said():
+    able, unable = proxies.Cppx(), proxies.Floor()
+    chosen = [one for one in workloads.ALL if one.name in ("h1-1k", "tls-1k", "grpc")]
+    round_of = rounds.Rounds(None, [able, unable], chosen, seconds=1, open_files=100)
+    round_of.results = {"h1-1k": {"cppx": [None, result(10)], "floor": [None]}, "tls-1k": {"cppx": [None]}, "grpc": {}}
+    assert round_of.uncounted() == ["h1-1k by floor", "tls-1k by cppx", "grpc by cppx"]
+
+
+def test_a_program_that_is_not_there():
+    shown = subprocess.run([ROOT / "bench" / "compare", "--cppx=/nonexistent/cppx"], capture_output=True, text=True, timeout=60)
+    assert shown.returncode != 0 and shown.stdout == "" and "no such program: /nonexistent/cppx" in shown.stderr

@@ -55,10 +55,10 @@ class Cppx(Proxy):
     package = "cmake --preset release && ninja -C build/release cppx"
     version_flag = "--version"
     grpc_port = "https"
+    path = RELEASE / "app" / "cppx"
 
     def program(self):
-        path = RELEASE / "app" / "cppx"
-        return path if path.exists() else None
+        return self.path if self.path.exists() else None
 
     def command(self, place):
         encoded = {"tls.crt": place.certificate, "tls.key": place.key}
