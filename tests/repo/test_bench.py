@@ -116,6 +116,7 @@ def test_what_has_no_result_is_said():
     assert round_of.uncounted() == ["h1-1k by floor", "tls-1k by cppx", "grpc by cppx"]
 
 
-def test_a_program_that_is_not_there():
-    shown = subprocess.run([ROOT / "bench" / "compare", "--cppx=/nonexistent/cppx"], capture_output=True, text=True, timeout=60)
+@pytest.mark.parametrize("option", ["--cppx", "--before"])
+def test_a_program_that_is_not_there(option):
+    shown = subprocess.run([ROOT / "bench" / "compare", f"{option}=/nonexistent/cppx"], capture_output=True, text=True, timeout=60)
     assert shown.returncode != 0 and shown.stdout == "" and "no such program: /nonexistent/cppx" in shown.stderr

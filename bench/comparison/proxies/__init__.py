@@ -1,6 +1,6 @@
 """The proxies that are compared: one module each, which knows its configuration and nothing of measuring."""
 
-from comparison.proxies.cppx import Cppx
+from comparison.proxies.cppx import Before, Cppx
 from comparison.proxies.envoy import Envoy
 from comparison.proxies.floor import Floor
 from comparison.proxies.h2o import H2o

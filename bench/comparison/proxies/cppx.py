@@ -84,3 +84,12 @@ class Cppx(Proxy):
         command += [f"--http-port={place.http}", f"--https-port={place.https}", "--healthz-port=0"]
         command += [f"--configmap={NAMESPACE}/cppx", f"--default-ssl-certificate={NAMESPACE}/tls"]
         return [*command, "--log-level=error"]
+
+
+class Before(Cppx):
+    """Another program of cppx beside the first: what a change gives."""
+
+    name = "before"
+
+    def __init__(self, path):
+        self.path = path

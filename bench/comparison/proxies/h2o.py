@@ -10,7 +10,7 @@ class H2o(Proxy):
     name = "h2o"
     package = "apt-get install h2o"
     executable = "h2o"
-    unable = {"grpc": "speaks only HTTP/1.1 to backends"}
+    unable = {"grpc": "speaks only HTTP/1.1 to backends", "tls13-resumed": "makes a full handshake instead of a resumed one"}
     less_work = "sets X-Forwarded-For, X-Forwarded-Proto and Via only, no request id"
 
     def command(self, place):
