@@ -13,6 +13,7 @@
 #include <boost/asio.hpp>
 #include <boost/beast.hpp>
 
+#include "app/await.h"
 #include "base/error.h"
 
 namespace cppx::app {
@@ -23,7 +24,6 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using asio::ip::tcp;
 
-constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::seconds kIdle{30};
 constexpr std::size_t kMaxBody = 1024;
 

@@ -25,7 +25,6 @@ using nlohmann::json;
 
 constexpr int kServed = 0;
 constexpr int kNotServed = 1;
-constexpr int kErrorOfUse = 2;
 constexpr std::chrono::seconds kPatience{30};
 
 int fail(const Error& error) {

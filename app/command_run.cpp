@@ -30,7 +30,6 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr int kErrorOfUse = 2;
 constexpr std::chrono::milliseconds kDrainPoll{50};
 constexpr std::chrono::milliseconds kServingPoll{5};
 /// For a health check that is connected and has not asked yet, when all else has ended.

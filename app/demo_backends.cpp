@@ -10,6 +10,7 @@
 #include <boost/asio.hpp>
 #include <boost/beast.hpp>
 
+#include "app/await.h"
 #include "base/log.h"
 
 namespace cppx::app {
@@ -22,8 +23,7 @@ using asio::ip::tcp;
 
 using ReusePort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
 
-constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
-constexpr std::chrono::seconds kIdle{75};
+constexpr std::chrono::seconds kBackendIdle{75};
 
 std::string describe(const std::string& name, const http::request<http::string_body>& request) {
   std::string text = fmt::format(
@@ -43,7 +43,7 @@ asio::awaitable<void> session(tcp::socket socket, std::string name) {
   beast::flat_buffer buffer;
   for (bool keep_alive = true; keep_alive;) {
     http::request<http::string_body> request;
-    stream.expires_after(kIdle);
+    stream.expires_after(kBackendIdle);
     const auto [read_error, read] = co_await http::async_read(stream, buffer, request, kAwait);
     if (read_error) break;
     http::response<http::string_body> response(http::status::ok, request.version());

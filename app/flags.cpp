@@ -15,8 +15,6 @@
 namespace cppx::app {
 namespace {
 
-constexpr int kErrorOfUse = 2;
-
 /// What CLI11 fills in before it is checked and put into Flags.
 struct RawFlags {
   std::vector<std::string> manifests;

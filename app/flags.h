@@ -17,6 +17,9 @@
 
 namespace cppx::app {
 
+/// Exit code when the command line is what is wrong.
+inline constexpr int kErrorOfUse = 2;
+
 enum class Command : std::uint8_t { kRun, kDemo, kCheck, kExplain, kRoutes };
 
 /// Of `cppx explain` and `cppx routes`.

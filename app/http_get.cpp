@@ -11,6 +11,7 @@
 #include <boost/asio.hpp>
 #include <boost/beast.hpp>
 
+#include "app/await.h"
 #include "base/error.h"
 #include "controller/kube/url.h"
 
@@ -22,7 +23,6 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using asio::ip::tcp;
 
-constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 constexpr std::uint64_t kMostBytes = std::uint64_t{256} * 1024 * 1024;
 
 struct Exchange {

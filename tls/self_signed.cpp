@@ -22,7 +22,7 @@
 namespace cppx::tls {
 namespace {
 
-constexpr std::size_t kLongestText = std::numeric_limits<int>::max();
+constexpr std::size_t kLongestKeyText = std::numeric_limits<int>::max();
 /// Clients whose clock is behind by less accept a new certificate.
 constexpr std::chrono::hours kClockTolerance(1);
 /// A serial number has at most 20 octets and is positive (RFC 5280 4.1.2.2).
@@ -32,7 +32,7 @@ bool add_subject(X509* certificate, const SelfSignedOptions& options) {
   X509_NAME* subject = X509_get_subject_name(certificate);
   const auto add = [subject](int field, const std::string& text) {
     return text.empty() ||
-           (text.size() <= kLongestText &&
+           (text.size() <= kLongestKeyText &&
             X509_NAME_add_entry_by_NID(
                 subject, field, MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(text.data()),
                 static_cast<int>(text.size()), -1, 0
@@ -66,7 +66,7 @@ bool add_alternative_names(X509* certificate, const std::vector<std::string>& na
   for (const std::string& name : names) {
     GENERAL_NAME* entry = GENERAL_NAME_new();
     ASN1_IA5STRING* text = ASN1_IA5STRING_new();
-    if (entry == nullptr || text == nullptr || name.size() > kLongestText ||
+    if (entry == nullptr || text == nullptr || name.size() > kLongestKeyText ||
         ASN1_STRING_set(text, name.data(), static_cast<int>(name.size())) == 0 ||
         sk_GENERAL_NAME_push(list.get(), entry) == 0) {
       GENERAL_NAME_free(entry);

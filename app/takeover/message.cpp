@@ -16,7 +16,7 @@
 namespace cppx::app {
 namespace {
 
-constexpr std::size_t kLongest = 4096;
+constexpr std::size_t kLongestMessage = 4096;
 constexpr int kBacklog = 4;
 
 Error socket_error(const char* what) {
@@ -67,7 +67,7 @@ Result<void> send_message(int socket, const nlohmann::json& body, int descriptor
 
 Result<TakeoverMessage> receive_message(int socket) {
   TakeoverMessage received;
-  received.text.resize(kLongest);
+  received.text.resize(kLongestMessage);
   iovec piece{.iov_base = received.text.data(), .iov_len = received.text.size()};
   msghdr message{};
   message.msg_iov = &piece;

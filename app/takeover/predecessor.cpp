@@ -15,7 +15,7 @@
 namespace cppx::app {
 namespace {
 
-constexpr int kPatienceSeconds = 10;
+constexpr int kAnswerPatienceSeconds = 10;
 
 Error takeover_error(const Error& reason) {
   return config_error(
@@ -39,7 +39,7 @@ Result<std::optional<Predecessor>> Predecessor::find(const std::string& path) {
   Descriptor socket = inherited_socket();
   if (!socket.is_open() && !path.empty()) socket = connect_unix(path);
   if (!socket.is_open()) return std::optional<Predecessor>();
-  set_timeout(socket.get(), kPatienceSeconds);
+  set_timeout(socket.get(), kAnswerPatienceSeconds);
   if (!is_same_user(socket.get()))
     return config_error(
         Errc::kUnauthorized, fmt::format("--takeover={}: another user listens there", path)

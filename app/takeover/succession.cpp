@@ -28,7 +28,7 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr int kPatienceSeconds = 2;
+constexpr int kRequestPatienceSeconds = 2;
 // The socket to us in a process that is started; it has nothing else of ours but what is standard.
 constexpr int kGiven = 3;
 
@@ -145,7 +145,7 @@ void Succession::Impl::accept() {
 
 void Succession::Impl::serve(std::shared_ptr<Candidate> candidate) {
   // It has a process of its own to lose; this loop also answers health checks.
-  set_timeout(candidate->socket.native_handle(), kPatienceSeconds);
+  set_timeout(candidate->socket.native_handle(), kRequestPatienceSeconds);
   Socket& socket = candidate->socket;
   socket.async_wait(
       Socket::wait_read,

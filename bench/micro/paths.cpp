@@ -11,13 +11,13 @@
 namespace cppx::bench {
 
 void bench_paths() {
-  constexpr std::size_t kSteps = 1'000'000;
+  constexpr std::size_t kRepeats = 1'000'000;
   const std::string long_path = "/" + std::string(1023, 'x');
   std::string scratch;
   for (const std::string_view path :
        {std::string_view("/"), std::string_view("/api/v1/users/17/orders"),
         std::string_view(long_path), std::string_view("/api//v1/./users/%31%37/../orders")}) {
-    const double ns = nanoseconds_per_step(kSteps, [&](std::size_t i, std::size_t end) {
+    const double ns = nanoseconds_per_step(kRepeats, [&](std::size_t i, std::size_t end) {
       for (; i < end; ++i) {
         keep(path);
         keep(routing::normalize_path(path, scratch));
@@ -26,7 +26,7 @@ void bench_paths() {
     fmt::print("normalize_path of {:.40} ({} bytes): {:.1f} ns\n", path, path.size(), ns);
   }
   const std::string_view authority = "svc-123456.team-42.apps.example.com:8080";
-  const double ns = nanoseconds_per_step(kSteps, [&](std::size_t i, std::size_t end) {
+  const double ns = nanoseconds_per_step(kRepeats, [&](std::size_t i, std::size_t end) {
     for (; i < end; ++i) {
       keep(authority);
       keep(routing::host_without_port(authority));

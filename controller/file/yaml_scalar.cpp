@@ -12,12 +12,12 @@
 #include <string_view>
 #include <utility>
 
+#include "base/text.h"
+
 namespace cppx::controller {
 namespace {
 
 using namespace std::string_view_literals;
-
-bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 
 template <std::size_t N>
 bool is_one_of(std::string_view text, const std::array<std::string_view, N>& words) noexcept {

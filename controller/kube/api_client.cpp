@@ -47,7 +47,7 @@ ApiRequest with_body(http::verb method, std::string target, const json& body) {
 }  // namespace
 
 Result<json> to_json(const ApiResponse& response) {
-  json body = parse_json(response.body);
+  json body = parse_api_json(response.body);
   if (response.ok()) {
     if (body.is_discarded())
       return Error{Errc::kParse, ErrorSource::kUpstream, true, "the response body is not JSON"};

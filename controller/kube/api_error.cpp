@@ -11,7 +11,7 @@
 namespace cppx::controller {
 namespace {
 
-constexpr std::size_t kLongestMessage = 400;
+constexpr std::size_t kLongestReason = 400;
 
 Errc code_of_status(unsigned status) noexcept {
   switch (status) {
@@ -36,7 +36,7 @@ Errc code_of_status(unsigned status) noexcept {
 }  // namespace
 
 std::string one_line(std::string_view text) {
-  std::string line(trim(text).substr(0, kLongestMessage));
+  std::string line(trim(text).substr(0, kLongestReason));
   for (char& c : line)
     if (c == '\n' || c == '\r' || c == '\t') c = ' ';
   return line;

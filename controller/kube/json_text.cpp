@@ -92,7 +92,7 @@ std::string_view valid_utf8(std::string_view text, std::string& storage) {
   return storage;
 }
 
-json parse_json(std::string_view text) {
+json parse_api_json(std::string_view text) {
   std::string storage;
   return json::parse(valid_utf8(text, storage), nullptr, false);
 }

@@ -22,7 +22,7 @@ std::string_view valid_utf8(std::string_view text, std::string& storage);
 
 /// JSON of the API server: discarded when it is none. Bytes that are no UTF-8 spoil only the string
 /// they are in.
-nlohmann::json parse_json(std::string_view text);
+nlohmann::json parse_api_json(std::string_view text);
 
 /// Hands the items of a list to `item` one by one, so that never more than one of them exists as a
 /// tree. kParse when it is not a list; items may have been handed over by then.

@@ -26,7 +26,7 @@ Error broken(std::string detail) {
 }  // namespace
 
 Result<WatchEvent> parse_watch_event(std::string_view line) {
-  json event = parse_json(line);
+  json event = parse_api_json(line);
   if (!event.is_object()) return broken("not a JSON object");
   const auto type = event.find("type");
   const auto object = event.find("object");

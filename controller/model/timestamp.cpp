@@ -9,10 +9,10 @@
 #include <string>
 #include <string_view>
 
+#include "base/text.h"
+
 namespace cppx::controller {
 namespace {
-
-bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 
 // Takes `count` digits and the separator after them (none when 0) off the front.
 std::optional<int> take(std::string_view& text, std::size_t count, char separator) noexcept {

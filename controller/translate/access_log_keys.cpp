@@ -62,7 +62,7 @@ bool skip_urls(GlobalSettings& out, std::string_view text) {
   return true;
 }
 
-constexpr std::array kReaders{
+constexpr std::array kAccessLogReaders{
     SettingsReader{"access-log-path", path<&AccessLogKeys::path>},
     SettingsReader{"disable-access-log", boolean<&AccessLogKeys::disabled>},
     SettingsReader{"disable-http-access-log", boolean<&AccessLogKeys::http_disabled>},
@@ -97,6 +97,6 @@ void AccessLogKeys::apply(
     );
 }
 
-std::span<const SettingsReader> access_log_settings_readers() noexcept { return kReaders; }
+std::span<const SettingsReader> access_log_settings_readers() noexcept { return kAccessLogReaders; }
 
 }  // namespace cppx::controller

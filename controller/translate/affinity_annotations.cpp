@@ -79,7 +79,7 @@ std::string_view same_site(IngressAnnotations& out, std::string_view text) {
 
 using A = AffinityAnnotations;
 
-constexpr std::array kReaders{
+constexpr std::array kAffinityAnnotations{
     AnnotationReader{"affinity", affinity},
     AnnotationReader{"affinity-mode", mode},
     AnnotationReader{"affinity-canary-behavior", canary_behavior},
@@ -116,6 +116,8 @@ std::optional<SessionAffinity> AffinityAnnotations::affinity(std::string_view ro
   };
 }
 
-std::span<const AnnotationReader> affinity_annotation_readers() noexcept { return kReaders; }
+std::span<const AnnotationReader> affinity_annotation_readers() noexcept {
+  return kAffinityAnnotations;
+}
 
 }  // namespace cppx::controller

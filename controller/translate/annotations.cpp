@@ -36,7 +36,7 @@ std::string_view backend_protocol(IngressAnnotations& out, std::string_view text
   return assign_or(out.backend_protocol, found, "is none of HTTP, HTTPS, AUTO_HTTP, GRPC, GRPCS");
 }
 
-constexpr std::array kReaders{
+constexpr std::array kOwnAnnotations{
     AnnotationReader{"backend-protocol", backend_protocol},
     AnnotationReader{"enable-access-log", boolean<&IngressAnnotations::enable_access_log>},
     AnnotationReader{"ssl-redirect", boolean<&IngressAnnotations::ssl_redirect>},
@@ -44,9 +44,9 @@ constexpr std::array kReaders{
     AnnotationReader{"preserve-trailing-slash", boolean<&IngressAnnotations::preserve_trailing_slash>},
 };
 
-const AnnotationReader* find_reader(std::string_view name) {
+const AnnotationReader* find_annotation(std::string_view name) {
   const std::array<std::span<const AnnotationReader>, 4> all{
-      kReaders, upstream_annotation_readers(), affinity_annotation_readers(),
+      kOwnAnnotations, upstream_annotation_readers(), affinity_annotation_readers(),
       limit_annotation_readers()
   };
   for (const auto& readers : all)
@@ -93,7 +93,7 @@ IngressAnnotations read_annotations(
   for (auto it = all.lower_bound(start); it != all.end() && it->first.starts_with(start); ++it) {
     const std::string_view name = std::string_view(it->first).substr(start.size());
     const std::string_view value = trim(it->second);
-    const AnnotationReader* reader = find_reader(name);
+    const AnnotationReader* reader = find_annotation(name);
     const std::string field = fmt::format("metadata.annotations[\"{}\"]", it->first);
     if (reader == nullptr) {
       diagnostics.warn(

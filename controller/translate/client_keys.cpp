@@ -23,12 +23,6 @@ namespace {
 using routing::ClientTrust;
 using routing::ProxySettings;
 
-template <class T>
-bool assign(T& to, const std::optional<T>& value) {
-  if (value) to = *value;
-  return value.has_value();
-}
-
 template <bool ClientTrust::* kMember>
 bool boolean(GlobalSettings& out, std::string_view text) {
   return assign(out.proxy.client_trust.*kMember, parse_go_bool(text));
@@ -66,7 +60,7 @@ bool forwarded_for_header(GlobalSettings& out, std::string_view text) {
 }
 
 template <std::uint32_t ProxySettings::* kMember>
-bool count(GlobalSettings& out, std::string_view text) {
+bool process_limit(GlobalSettings& out, std::string_view text) {
   return assign(out.proxy.*kMember, parse_int<std::uint32_t>(text));
 }
 
@@ -76,14 +70,14 @@ bool error_status(GlobalSettings& out, std::string_view text) {
   return status && *status >= 400 && *status <= 599 && assign(out.*kMember, status);
 }
 
-constexpr std::array kReaders{
+constexpr std::array kClientKeys{
     SettingsReader{"compute-full-forwarded-for", boolean<&ClientTrust::compute_full_forwarded_for>},
     SettingsReader{"enable-real-ip", boolean<&ClientTrust::enable_real_ip>},
     SettingsReader{"forwarded-for-header", forwarded_for_header},
     SettingsReader{"limit-conn-status-code", error_status<&GlobalSettings::limit_conn_status_code>},
     SettingsReader{"limit-req-status-code", error_status<&GlobalSettings::limit_req_status_code>},
-    SettingsReader{"max-worker-connections", count<&ProxySettings::max_worker_connections>},
-    SettingsReader{"max-worker-open-files", count<&ProxySettings::max_worker_open_files>},
+    SettingsReader{"max-worker-connections", process_limit<&ProxySettings::max_worker_connections>},
+    SettingsReader{"max-worker-open-files", process_limit<&ProxySettings::max_worker_open_files>},
     SettingsReader{"proxy-protocol-header-timeout", header_timeout},
     SettingsReader{
         "proxy-real-ip-cidr", trusted_ranges, "only those of its items that are ranges are trusted"
@@ -94,6 +88,6 @@ constexpr std::array kReaders{
 
 }  // namespace
 
-std::span<const SettingsReader> client_settings_readers() noexcept { return kReaders; }
+std::span<const SettingsReader> client_settings_readers() noexcept { return kClientKeys; }
 
 }  // namespace cppx::controller

@@ -19,8 +19,6 @@ namespace {
 
 using routing::PathType;
 
-constexpr std::string_view kCatchAll = "_";
-
 PathKey root_prefix() { return {"/", false}; }
 
 std::string_view host_for_people(std::string_view host) {

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -25,6 +26,9 @@ struct PlannedRoute {
   /// False where an Ingress that has a default backend and no rules only lends its backend.
   bool has_annotations = true;
 };
+
+/// Name of the host that serves what no other one does.
+inline constexpr std::string_view kCatchAll = "_";
 
 /// Path and whether it is Exact: two routes of a host with an equal one conflict.
 using PathKey = std::pair<std::string, bool>;

@@ -53,7 +53,7 @@ std::string_view ranges(IngressAnnotations& out, std::string_view text) {
 
 constexpr std::string_view kBadRanges = "they exempt nobody";
 
-constexpr std::array kReaders{
+constexpr std::array kLimitAnnotations{
     AnnotationReader{"limit-allowlist", ranges<&LimitAnnotations::allowlist>, kBadRanges},
     AnnotationReader{"limit-burst-multiplier", multiplier},
     AnnotationReader{"limit-connections", requests<&LimitAnnotations::connections>},
@@ -64,6 +64,6 @@ constexpr std::array kReaders{
 
 }  // namespace
 
-std::span<const AnnotationReader> limit_annotation_readers() noexcept { return kReaders; }
+std::span<const AnnotationReader> limit_annotation_readers() noexcept { return kLimitAnnotations; }
 
 }  // namespace cppx::controller

@@ -25,12 +25,6 @@ namespace {
 
 using routing::ProxySettings;
 
-template <class T>
-bool assign(T& to, const std::optional<T>& value) {
-  if (value) to = *value;
-  return value.has_value();
-}
-
 template <ProxySettings::Duration ProxySettings::* kMember>
 bool duration(GlobalSettings& out, std::string_view text) {
   return assign(out.proxy.*kMember, parse_duration(text));
@@ -96,7 +90,7 @@ bool no_tls_redirect_locations(GlobalSettings& out, std::string_view text) {
   return true;
 }
 
-constexpr std::array kKeys{
+constexpr std::array kOwnKeys{
     SettingsReader{"client-body-timeout", positive_duration<&ProxySettings::client_body_timeout>},
     SettingsReader{"client-header-timeout", positive_duration<&ProxySettings::client_header_timeout>},
     SettingsReader{"force-ssl-redirect", boolean<&GlobalSettings::force_ssl_redirect>},
@@ -120,9 +114,10 @@ constexpr std::array kKeys{
     SettingsReader{"use-http2", use_http2},
 };
 
-const SettingsReader* find_reader(std::string_view name) {
+const SettingsReader* find_key(std::string_view name) {
   const std::array<std::span<const SettingsReader>, 4> all{
-      kKeys, access_log_settings_readers(), client_settings_readers(), upstream_settings_readers()
+      kOwnKeys, access_log_settings_readers(), client_settings_readers(),
+      upstream_settings_readers()
   };
   for (const auto& readers : all)
     for (const SettingsReader& reader : readers)
@@ -143,7 +138,7 @@ GlobalSettings read_global_settings(const ConfigMap& config_map, DiagnosticList&
   GlobalSettings out;
   for (const auto& [name, value] : config_map.data) {
     const std::string field = "data." + name;
-    const SettingsReader* key = find_reader(name);
+    const SettingsReader* key = find_key(name);
     if (key == nullptr) {
       diagnostics.warn(
           config_map, field, "UnsupportedKey",

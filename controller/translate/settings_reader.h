@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 namespace cppx::controller {
@@ -13,5 +14,12 @@ struct SettingsReader {
   bool (*read)(GlobalSettings&, std::string_view);
   std::string_view otherwise = "the default is used";
 };
+
+/// Sets `to` if there is a value, and says whether there is one.
+template <class T>
+bool assign(T& to, const std::optional<T>& value) {
+  if (value) to = *value;
+  return value.has_value();
+}
 
 }  // namespace cppx::controller

@@ -46,7 +46,6 @@ GlobalSettings settings_of(
   return {};
 }
 
-constexpr std::string_view kCatchAll = "_";
 /// Who uses the pool of --default-backend-service; no host has this name.
 constexpr std::string_view kNoHost;
 

@@ -76,7 +76,7 @@ std::string_view hash_by_subset_size(IngressAnnotations& out, std::string_view t
   );
 }
 
-constexpr std::array kReaders{
+constexpr std::array kUpstreamReaders{
     AnnotationReader{"proxy-connect-timeout", positive_duration<&UpstreamAnnotations::connect_timeout>},
     AnnotationReader{"proxy-send-timeout", positive_duration<&UpstreamAnnotations::send_timeout>},
     AnnotationReader{"proxy-read-timeout", positive_duration<&UpstreamAnnotations::read_timeout>},
@@ -91,6 +91,8 @@ constexpr std::array kReaders{
 
 }  // namespace
 
-std::span<const AnnotationReader> upstream_annotation_readers() noexcept { return kReaders; }
+std::span<const AnnotationReader> upstream_annotation_readers() noexcept {
+  return kUpstreamReaders;
+}
 
 }  // namespace cppx::controller

@@ -24,12 +24,6 @@ namespace {
 using routing::ProxySettings;
 using std::chrono::milliseconds;
 
-template <class T>
-bool assign(T& to, const std::optional<T>& value) {
-  if (value) to = *value;
-  return value.has_value();
-}
-
 // Of a part of ProxySettings, its member.
 template <auto kPart, auto kMember>
 bool duration(GlobalSettings& out, std::string_view text) {
@@ -71,7 +65,7 @@ constexpr auto kBudget = &ProxySettings::retry_budget;
 constexpr auto kEjection = &ProxySettings::ejection;
 constexpr auto kLimits = &ProxySettings::endpoint_limits;
 
-constexpr std::array kReaders{
+constexpr std::array kUpstreamKeys{
     SettingsReader{"load-balance", load_balance},
     SettingsReader{"proxy-connect-timeout", positive_duration<kTimeouts, &UpstreamTimeouts::connect>},
     SettingsReader{"proxy-next-upstream", next_upstream},
@@ -92,6 +86,6 @@ constexpr std::array kReaders{
 
 }  // namespace
 
-std::span<const SettingsReader> upstream_settings_readers() noexcept { return kReaders; }
+std::span<const SettingsReader> upstream_settings_readers() noexcept { return kUpstreamKeys; }
 
 }  // namespace cppx::controller

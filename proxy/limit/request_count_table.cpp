@@ -14,26 +14,28 @@ namespace {
 // A word is the key's tag above the count; zero when the count is.
 constexpr unsigned kCountBits = 24;
 constexpr std::uint64_t kCountMask = (1ULL << kCountBits) - 1;
-constexpr std::size_t kWays = 8;
+constexpr std::size_t kCountWays = 8;
 
-std::uint64_t tag_of(std::uint64_t key) noexcept {
+std::uint64_t count_tag_of(std::uint64_t key) noexcept {
   return std::max<std::uint64_t>(key >> kCountBits, 1) << kCountBits;
 }
 
-std::size_t set_of(std::uint64_t key) noexcept { return (key % RequestCountTable::kSets) * kWays; }
+std::size_t count_set_of(std::uint64_t key) noexcept {
+  return (key % RequestCountTable::kSets) * kCountWays;
+}
 
-struct Place {
+struct CountPlace {
   std::size_t index = 0;
   std::uint64_t word = 0;
 };
 
 /// The word of the key, else an empty one, else nothing.
-std::optional<Place> find(const ZeroedWords& words, std::uint64_t key) noexcept {
-  std::optional<Place> empty;
-  for (std::size_t i = set_of(key); i < set_of(key) + kWays; ++i) {
+std::optional<CountPlace> find_count(const ZeroedWords& words, std::uint64_t key) noexcept {
+  std::optional<CountPlace> empty;
+  for (std::size_t i = count_set_of(key); i < count_set_of(key) + kCountWays; ++i) {
     const std::uint64_t word = words.at(i).load(std::memory_order_relaxed);
-    if (word == 0 && !empty) empty = Place{.index = i, .word = 0};
-    if ((word & ~kCountMask) == tag_of(key)) return Place{.index = i, .word = word};
+    if (word == 0 && !empty) empty = CountPlace{.index = i, .word = 0};
+    if ((word & ~kCountMask) == count_tag_of(key)) return CountPlace{.index = i, .word = word};
   }
   return empty;
 }
@@ -48,13 +50,13 @@ CountedRequest RequestCountTable::add(std::uint64_t key, std::uint32_t limit) no
   if (!words_.ok()) return {};
   const std::uint64_t most = std::min<std::uint64_t>(limit, kCountMask - 1);
   for (;;) {
-    auto place = find(words_, key);
+    auto place = find_count(words_, key);
     if (!place) return {};
     const std::uint64_t count = place->word & kCountMask;
     if (count >= most) return {};
     if (words_.at(place->index)
             .compare_exchange_weak(
-                place->word, tag_of(key) | (count + 1), std::memory_order_relaxed,
+                place->word, count_tag_of(key) | (count + 1), std::memory_order_relaxed,
                 std::memory_order_relaxed
             ))
       return {*this, place->index};

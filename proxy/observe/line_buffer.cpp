@@ -41,7 +41,7 @@ bool may_need_escape(const char* bytes) noexcept {
   return ((word | below | equal) & kHighs) != 0;
 }
 
-constexpr std::array<Plain, 3> kPlain{
+constexpr std::array<Plain, 3> kPlainBytes{
     plain_of(LogEscape::kDefault), plain_of(LogEscape::kJson), plain_of(LogEscape::kNone)
 };
 
@@ -49,7 +49,7 @@ constexpr std::array<Plain, 3> kPlain{
 
 LineBuffer::LineBuffer(std::span<char> memory, LogEscape escape) noexcept
     : escape_(escape),
-      plain_(kPlain[static_cast<std::size_t>(escape)].data()),
+      plain_(kPlainBytes[static_cast<std::size_t>(escape)].data()),
       begin_(memory.data()),
       at_(begin_),
       end_(begin_ + memory.size() - 1) {}

@@ -17,7 +17,7 @@ namespace cppx::proxy {
 namespace {
 
 // Keys drawn for a new session until one belongs to an endpoint that is fit.
-constexpr int kDraws = 16;
+constexpr int kSessionDraws = 16;
 
 }  // namespace
 
@@ -65,7 +65,7 @@ std::optional<Choice> SessionSelector::choose_balanced(Balancer& balancer, Balan
     if (const auto index = index_of(*hash_); stays(balancer, request, index))
       return balancer.take(request, index);
   from_client_ = false;
-  for (int draw = 0; draw < kDraws; ++draw) {
+  for (int draw = 0; draw < kSessionDraws; ++draw) {
     new_key_ = balancer.random().next();
     hash_ = features::session_hash(features::SessionKeyText(*new_key_).view());
     const std::uint32_t index = index_of(*hash_);

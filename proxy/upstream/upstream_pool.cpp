@@ -8,7 +8,7 @@
 namespace cppx::proxy {
 namespace {
 
-constexpr std::chrono::seconds kSweepInterval{1};
+constexpr std::chrono::seconds kIdleSweepInterval{1};
 
 /// Silent is healthy: an end or bytes nobody asked for mean that the connection is of no more use.
 bool alive(UpstreamConnection& connection) noexcept {
@@ -52,7 +52,7 @@ void UpstreamPool::give_back(UpstreamPtr connection, const routing::ProxySetting
   idle->connection = std::move(connection);
   idle->expires = coarse_steady_now() + settings.upstream_keepalive_timeout;
   by_key_[key].push_back(idle);
-  if (!sweep_.armed()) sweep_.arm(kSweepInterval);
+  if (!sweep_.armed()) sweep_.arm(kIdleSweepInterval);
 }
 
 void UpstreamPool::remove(AgeList::iterator idle) {
@@ -72,7 +72,7 @@ void UpstreamPool::sweep() {
   }
   std::erase_if(by_key_, [](const auto& entry) { return entry.second.empty(); });
   spare_.clear();
-  if (!by_age_.empty()) sweep_.arm(kSweepInterval);
+  if (!by_age_.empty()) sweep_.arm(kIdleSweepInterval);
 }
 
 void UpstreamPool::close_all() {

@@ -15,7 +15,8 @@
 namespace cppx::routing {
 namespace {
 
-constexpr std::array<std::uint8_t, 12> kMappedPrefix = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+constexpr std::array<std::uint8_t, 12> kIpv4MappedPrefix = {0, 0, 0, 0, 0,    0,
+                                                            0, 0, 0, 0, 0xff, 0xff};
 
 }  // namespace
 
@@ -33,13 +34,13 @@ std::optional<IpAddress> IpAddress::parse(std::string_view literal) noexcept {
 
 IpAddress IpAddress::from_v4(std::span<const std::uint8_t, 4> address) noexcept {
   IpAddress out;
-  const auto rest = std::ranges::copy(kMappedPrefix, out.bytes.begin()).out;
+  const auto rest = std::ranges::copy(kIpv4MappedPrefix, out.bytes.begin()).out;
   std::ranges::copy(address, rest);
   return out;
 }
 
 bool IpAddress::is_v4() const noexcept {
-  return std::equal(kMappedPrefix.begin(), kMappedPrefix.end(), bytes.begin());
+  return std::equal(kIpv4MappedPrefix.begin(), kIpv4MappedPrefix.end(), bytes.begin());
 }
 
 namespace {

@@ -20,7 +20,7 @@ struct Known {
   LogVariable variable;
 };
 
-constexpr std::array kKnown{
+constexpr std::array kVariables{
     Known{"body_bytes_sent", LogVariable::kBodyBytesSent},
     Known{"bytes_sent", LogVariable::kBytesSent},
     Known{"connection", LogVariable::kConnection},
@@ -74,8 +74,8 @@ constexpr std::string_view kUsual =
 std::optional<LogFormat::Part> variable_of(std::string_view given) {
   // Names of variables have no case.
   const std::string name = to_lower(given);
-  const auto known = std::ranges::lower_bound(kKnown, name, {}, &Known::name);
-  if (known != kKnown.end() && known->name == name)
+  const auto known = std::ranges::lower_bound(kVariables, name, {}, &Known::name);
+  if (known != kVariables.end() && known->name == name)
     return LogFormat::Part{.variable = known->variable};
   std::optional<RequestVariable> request = RequestVariable::parse(name);
   if (name == "content_length" || name == "content_type")
@@ -99,7 +99,7 @@ void LogFormat::add_literal(std::string_view text) {
 }
 
 LogFormat LogFormat::compile(std::string_view text, std::vector<std::string>& unknown) {
-  static_assert(std::ranges::is_sorted(kKnown, {}, &Known::name));
+  static_assert(std::ranges::is_sorted(kVariables, {}, &Known::name));
   LogFormat out;
   while (const auto piece = take_piece(text)) {
     if (piece->kind == TemplatePiece::Kind::kLiteral) {

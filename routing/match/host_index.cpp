@@ -20,7 +20,7 @@ constexpr std::size_t slots_for(std::size_t names) noexcept {
 }
 
 /// Never zero, which is the tag of an empty slot.
-constexpr std::uint32_t tag_of(std::uint64_t hash) noexcept {
+constexpr std::uint32_t slot_tag_of(std::uint64_t hash) noexcept {
   return static_cast<std::uint32_t>(hash >> 32) | 1;
 }
 
@@ -49,7 +49,7 @@ std::uint32_t HostIndex::find_name(std::string_view name, std::uint64_t hash, bo
   if (slots_.empty()) return kNone;
   for (std::size_t i = first_slot(hash); slots_[i].tag != 0; i = next_slot(i)) {
     const Slot& slot = slots_[i];
-    if (slot.tag == tag_of(hash) && (slot.kind != Kind::kExact) == wildcard &&
+    if (slot.tag == slot_tag_of(hash) && (slot.kind != Kind::kExact) == wildcard &&
         equals_lowered(name, name_of(slot)))
       return static_cast<std::uint32_t>(i);
   }
@@ -84,7 +84,7 @@ bool HostIndex::add(std::string_view name, std::uint32_t value, WildcardLabels l
 
   if (slots_for(count_ + 1) > slots_.size()) rehash(slots_for(count_ * 2));
   Slot slot;
-  slot.tag = tag_of(hashed);
+  slot.tag = slot_tag_of(hashed);
   slot.value = value;
   slot.length = static_cast<std::uint8_t>(name.size());
   if (name.size() > Slot::kLongestInside) {

@@ -55,7 +55,7 @@ class ElementReader {
   std::uint64_t hash_ = 0;
 };
 
-constexpr std::uint32_t tag_of(std::uint64_t hash) noexcept {
+constexpr std::uint32_t edge_tag_of(std::uint64_t hash) noexcept {
   return static_cast<std::uint32_t>(hash >> 32);
 }
 
@@ -71,7 +71,7 @@ PathTrie::NodeIndex PathTrie::find_child(
   if (slots_.empty()) return kRoot;
   const std::size_t mask = slots_.size() - 1;
   for (std::size_t i = hash & mask; slots_[i].node != kRoot; i = (i + 1) & mask) {
-    if (slots_[i].tag != tag_of(hash)) continue;
+    if (slots_[i].tag != edge_tag_of(hash)) continue;
     const Place& place = places_[slots_[i].node - 1];
     if (place.parent == parent && place.element == element) return slots_[i].node;
   }
@@ -83,7 +83,7 @@ void PathTrie::insert(NodeIndex node) noexcept {
   const std::size_t mask = slots_.size() - 1;
   std::size_t i = hash & mask;
   while (slots_[i].node != kRoot) i = (i + 1) & mask;
-  slots_[i] = {.tag = tag_of(hash), .node = node};
+  slots_[i] = {.tag = edge_tag_of(hash), .node = node};
 }
 
 PathTrie::NodeIndex PathTrie::make_child(

@@ -1,4 +1,4 @@
-"""Fixtures: one cluster and one cppx for the whole run, a Kubernetes namespace for each test."""
+"""Fixtures: one cluster and one cppx for the whole run (of each process of it), a Kubernetes namespace for each test."""
 
 import itertools
 import os
@@ -25,7 +25,6 @@ def pytest_collection_modifyitems(items):
         if "tests/cluster/" in item.nodeid and item.get_closest_marker("timeout") is None:
             # A fixture may start a cluster: only the test itself is timed.
             item.add_marker(pytest.mark.timeout(TEST_SECONDS * SLOW, func_only=True))
-            item.add_marker(pytest.mark.xdist_group("cluster"))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -34,9 +34,13 @@ def _remove_leftovers():
     for line in _ip("netns", "list").splitlines():
         name = line.split()[0]
         owner = re.fullmatch(r"cppx-(\d+)(-\w+)?", name)
-        if owner and not pathlib.Path("/proc", owner.group(1)).exists() and not _ip("netns", "pids", name).split():
-            _ip("netns", "delete", name)
-            shutil.rmtree(_SETTINGS / name, ignore_errors=True)
+        if not owner or pathlib.Path("/proc", owner.group(1)).exists():
+            continue
+        # Another run may do the same at the same time.
+        with contextlib.suppress(OSError):
+            if not _ip("netns", "pids", name).split():
+                _ip("netns", "delete", name)
+                shutil.rmtree(_SETTINGS / name, ignore_errors=True)
 
 
 class Network:

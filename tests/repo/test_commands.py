@@ -93,7 +93,7 @@ def test_everything_there_needs_neither_root_nor_network(bare):
     bare("apt-cache", "exit 1")
     bare("apt-get", "exit 1")
     bare("id", "echo 1000")
-    for what in ("run", "test", "lint"):
+    for what in ("run", "test", "lint", "profile"):
         done = call(bare, "tools/install", what)
         assert done.returncode == 0 and "all there" in done.stdout, done
 

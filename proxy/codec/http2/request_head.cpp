@@ -19,7 +19,7 @@ constexpr std::uint16_t kBadRequest = 400;
 constexpr std::uint16_t kNotAllowed = 405;
 
 /// What the fields say beside those that are passed on.
-struct Gathered {
+struct RequestFacts {
   std::string_view method;
   std::string_view scheme;
   std::string_view authority;
@@ -53,7 +53,7 @@ bool is_token(std::string_view text) noexcept {
   return !text.empty();
 }
 
-void gather_pseudo(const StoredField& field, Gathered& found) noexcept {
+void gather_pseudo(const StoredField& field, RequestFacts& found) noexcept {
   switch (field.pseudo) {
     case Pseudo::kMethod:
       found.method = field.value;
@@ -76,7 +76,7 @@ void gather_pseudo(const StoredField& field, Gathered& found) noexcept {
 }
 
 /// False: the field may not be there.
-bool gather(const StoredField& field, Gathered& found) noexcept {
+bool gather_request_field(const StoredField& field, RequestFacts& found) noexcept {
   switch (field.id) {
     case HeaderId::kConnection:
     case HeaderId::kKeepAlive:
@@ -104,12 +104,12 @@ bool gather(const StoredField& field, Gathered& found) noexcept {
   }
 }
 
-std::string_view host_of(const Gathered& found) noexcept {
+std::string_view host_of(const RequestFacts& found) noexcept {
   return found.authority.empty() ? found.host.value_or("") : found.authority;
 }
 
 /// 0 or the status to refuse with.
-std::uint16_t judge(const Gathered& found, bool ended) noexcept {
+std::uint16_t judge(const RequestFacts& found, bool ended) noexcept {
   if (!is_method(found.method)) return kBadRequest;
   if (found.method == "TRACE") return kNotAllowed;
   const bool connect = found.method == "CONNECT";
@@ -128,20 +128,22 @@ std::uint16_t judge(const Gathered& found, bool ended) noexcept {
 }
 
 /// False: a field is there that may not be. `passed`: takes the fields that are not pseudo fields.
-bool gather_all(const FieldStore& fields, Gathered& found, routing::HeaderFields* passed) noexcept {
+bool gather_request(
+    const FieldStore& fields, RequestFacts& found, routing::HeaderFields* passed
+) noexcept {
   StoredField field;
   for (FieldCursor all = fields.fields(); all.next(field);) {
     if (field.pseudo != Pseudo::kNone) {
       gather_pseudo(field, found);
       continue;
     }
-    if (!gather(field, found)) return false;
+    if (!gather_request_field(field, found)) return false;
     if (passed != nullptr) passed->push({.name = field.name, .value = field.value, .id = field.id});
   }
   return true;
 }
 
-void set_framing(const Gathered& found, bool ended, routing::RequestHead& head) noexcept {
+void set_framing(const RequestFacts& found, bool ended, routing::RequestHead& head) noexcept {
   head.has_content_length = found.content_length.has_value();
   head.content_length = found.content_length.value_or(0);
   if (ended || head.upgrade) return;
@@ -155,8 +157,8 @@ void set_framing(const Gathered& found, bool ended, routing::RequestHead& head) 
 
 std::uint16_t read_request(const FieldStore& fields, bool ended, routing::RequestHead& head) {
   head.clear();
-  Gathered found;
-  if (!gather_all(fields, found, &head.fields)) return kBadRequest;
+  RequestFacts found;
+  if (!gather_request(fields, found, &head.fields)) return kBadRequest;
   if (const std::uint16_t refused = judge(found, ended); refused != 0) return refused;
   head.target = found.path;
   head.path = found.path.substr(0, found.path.find('?'));
@@ -172,8 +174,8 @@ std::uint16_t read_request(const FieldStore& fields, bool ended, routing::Reques
 }
 
 std::uint16_t judge_request(const FieldStore& fields, bool ended, bool& tunnel) {
-  Gathered found;
-  if (!gather_all(fields, found, nullptr)) return kBadRequest;
+  RequestFacts found;
+  if (!gather_request(fields, found, nullptr)) return kBadRequest;
   tunnel = !found.protocol.empty();
   return judge(found, ended);
 }

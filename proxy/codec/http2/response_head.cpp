@@ -15,13 +15,13 @@ using routing::HeaderId;
 
 namespace {
 
-struct Gathered {
+struct ResponseFacts {
   std::uint16_t status = 0;
   std::optional<std::uint64_t> content_length;
 };
 
 /// False: the field may not be there.
-bool gather(const StoredField& field, Gathered& found) noexcept {
+bool gather_response_field(const StoredField& field, ResponseFacts& found) noexcept {
   switch (field.id) {
     case HeaderId::kConnection:
     case HeaderId::kKeepAlive:
@@ -40,13 +40,15 @@ bool gather(const StoredField& field, Gathered& found) noexcept {
   }
 }
 
-bool gather_all(const FieldStore& fields, Gathered& found, routing::HeaderFields* passed) noexcept {
+bool gather_response(
+    const FieldStore& fields, ResponseFacts& found, routing::HeaderFields* passed
+) noexcept {
   StoredField field;
   for (FieldCursor all = fields.fields(); all.next(field);) {
     if (field.pseudo == Pseudo::kStatus)
       found.status = parse_int<std::uint16_t>(field.value).value_or(0);
     if (field.pseudo != Pseudo::kNone) continue;
-    if (!gather(field, found)) return false;
+    if (!gather_response_field(field, found)) return false;
     if (passed != nullptr) passed->push({.name = field.name, .value = field.value, .id = field.id});
   }
   return found.status >= 100 && found.status <= 599 && found.status != 101;  // RFC 9113 8.6
@@ -55,16 +57,16 @@ bool gather_all(const FieldStore& fields, Gathered& found, routing::HeaderFields
 }  // namespace
 
 std::uint16_t judge_response(const FieldStore& fields) {
-  Gathered found;
-  return gather_all(fields, found, nullptr) ? found.status : 0;
+  ResponseFacts found;
+  return gather_response(fields, found, nullptr) ? found.status : 0;
 }
 
 bool read_response(
     const FieldStore& fields, bool ended, bool to_head, routing::ResponseHead& head
 ) {
   head.clear();
-  Gathered found;
-  if (!gather_all(fields, found, &head.fields)) return false;
+  ResponseFacts found;
+  if (!gather_response(fields, found, &head.fields)) return false;
   head.status = found.status;
   head.has_content_length = found.content_length.has_value();
   head.content_length = found.content_length.value_or(0);

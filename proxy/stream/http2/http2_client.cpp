@@ -7,7 +7,7 @@
 namespace cppx::proxy {
 namespace {
 
-http2::SessionOptions options_of(const routing::ProxySettings& settings) noexcept {
+http2::SessionOptions client_options(const routing::ProxySettings& settings) noexcept {
   return {
       .stream_window_bytes = Http2Stream::kWindow,
       .max_head_bytes = settings.proxy_header_bytes,
@@ -25,7 +25,7 @@ Http2Client::Http2Client(
       settings_(settings),
       connect_timeout_(timeouts.connect),
       connection_(worker.loop(), worker.wheel(), key),
-      session_(http2::Role::kClient, options_of(settings), *this),
+      session_(http2::Role::kClient, client_options(settings), *this),
       link_(worker, connection_.transport(), session_, *this, timeouts.send) {}
 
 Task<void> Http2Client::run() {

@@ -17,7 +17,7 @@ constexpr std::chrono::milliseconds kGoAwayDelay{500};
 // What can be written again for a backend, with what we add, in a large buffer.
 constexpr std::uint32_t kLongestHead = 32 * 1024;
 
-http2::SessionOptions options_of(const routing::ProxySettings& settings) noexcept {
+http2::SessionOptions server_options(const routing::ProxySettings& settings) noexcept {
   return {
       .max_concurrent_streams = settings.http2_max_concurrent_streams,
       .stream_window_bytes = Http2Stream::kWindow,
@@ -53,7 +53,7 @@ Http2Server::Http2Server(
       downstream_(downstream),
       keep_settings_(std::move(settings)),
       settings_(*keep_settings_),
-      session_(http2::Role::kServer, options_of(settings_), *this),
+      session_(http2::Role::kServer, server_options(settings_), *this),
       link_(worker, downstream.transport, session_, *this, settings_.client_send_timeout),
       goaway_(worker.wheel(), *this) {
   all_ended_.set();

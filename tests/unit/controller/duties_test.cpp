@@ -21,11 +21,8 @@ namespace {
 using namespace std::chrono_literals;
 using nlohmann::json;
 
-constexpr const char* kIngresses = "/apis/networking.k8s.io/v1/ingresses";
-constexpr const char* kLeases = "/apis/coordination.k8s.io/v1/leases";
 constexpr const char* kPods = "/api/v1/pods";
 constexpr const char* kNodes = "/api/v1/nodes";
-constexpr const char* kServices = "/api/v1/services";
 
 json pod(const std::string& name, const std::string& node, bool ready = true) {
   return {
@@ -51,8 +48,8 @@ json load_balancer(const std::string& ip) {
   };
 }
 
-struct Setup {
-  Setup() {
+struct DutiesSetup {
+  DutiesSetup() {
     options.election_ttl = 400ms;
     IngressClass ours;
     ours.meta.key = {"", "cppx"};
@@ -62,13 +59,13 @@ struct Setup {
     api.put(kNodes, node("node-1", "10.0.0.1", "192.0.2.1"));
     api.put(kNodes, node("node-2", "10.0.0.2", ""));
   }
-  ~Setup() {
+  ~DutiesSetup() {
     if (duties == nullptr) return;
     duties->stop();
     CHECK(until([this] { return duties->stopped(); }));
   }
-  Setup(const Setup&) = delete;
-  Setup& operator=(const Setup&) = delete;
+  DutiesSetup(const DutiesSetup&) = delete;
+  DutiesSetup& operator=(const DutiesSetup&) = delete;
 
   void start() {
     const Environment environment = [this](const char* name) -> std::optional<std::string> {
@@ -123,7 +120,7 @@ Addresses ips(std::initializer_list<const char*> list) {
 }  // namespace
 
 TEST_CASE("Duties: the status has the addresses of the nodes that run our pods", "[controller]") {
-  Setup test;
+  DutiesSetup test;
   test.api.put(kPods, pod("cppx-2", "node-2"));
   test.api.put(kPods, pod("cppx-3", "node-3", false));
   test.start();
@@ -135,7 +132,7 @@ TEST_CASE("Duties: the status has the addresses of the nodes that run our pods",
 }
 
 TEST_CASE("Duties: the internal address of nodes if that is asked for", "[controller]") {
-  Setup test;
+  DutiesSetup test;
   test.options.report_node_internal_ip_address = true;
   test.start();
   test.add("web");
@@ -143,7 +140,7 @@ TEST_CASE("Duties: the internal address of nodes if that is asked for", "[contro
 }
 
 TEST_CASE("Duties: the status follows the Service of --publish-service", "[controller]") {
-  Setup test;
+  DutiesSetup test;
   test.options.publish_service = ObjectKey{"ops", "front"};
   test.start();
   test.add("web");
@@ -161,7 +158,7 @@ TEST_CASE("Duties: the status follows the Service of --publish-service", "[contr
 TEST_CASE(
     "Duties: the addresses of --publish-status-address are taken as they are", "[controller]"
 ) {
-  Setup test;
+  DutiesSetup test;
   test.options.publish_status_address = {"edge.test", "192.0.2.3", "2001:db8::1"};
   test.start();
   test.add("web");
@@ -171,7 +168,7 @@ TEST_CASE(
 }
 
 TEST_CASE("Duties: at the end the status goes, unless others run", "[controller]") {
-  Setup test;
+  DutiesSetup test;
   test.start();
   test.add("web");
   REQUIRE(test.has_status("web", ips({"192.0.2.1"})));
@@ -209,7 +206,7 @@ TEST_CASE("Duties: at the end the status goes, unless others run", "[controller]
 }
 
 TEST_CASE("Duties: --update-status-on-shutdown=false leaves the status", "[controller]") {
-  Setup test;
+  DutiesSetup test;
   test.options.update_status_on_shutdown = false;
   test.start();
   test.add("web");
@@ -219,7 +216,7 @@ TEST_CASE("Duties: --update-status-on-shutdown=false leaves the status", "[contr
 }
 
 TEST_CASE("Duties: an API server that hangs does not keep us from ending", "[controller]") {
-  Setup test;
+  DutiesSetup test;
   test.start();
   REQUIRE(test.leads_soon());
   test.api.overrides["/"] = FakeReply{200, {}, {}, FakeReply::End::kSilent};
@@ -229,7 +226,7 @@ TEST_CASE("Duties: an API server that hangs does not keep us from ending", "[con
 TEST_CASE(
     "Duties: --update-status=false and --disable-leader-election write no status", "[controller]"
 ) {
-  Setup test;
+  DutiesSetup test;
   SECTION("status off") { test.options.update_status = false; }
   SECTION("no election") { test.options.disable_leader_election = true; }
   test.start();
@@ -245,7 +242,7 @@ TEST_CASE(
 }
 
 TEST_CASE("Duties: Events for changed Ingresses and for new diagnostics", "[controller]") {
-  Setup test;
+  DutiesSetup test;
   test.start();
   const Diagnostic problem{
       .kind = Kind::kIngress,
@@ -282,7 +279,7 @@ TEST_CASE("Duties: Events for changed Ingresses and for new diagnostics", "[cont
 }
 
 TEST_CASE("Duties: without a pod the Lease is in the namespace of the kubeconfig", "[controller]") {
-  Setup test;
+  DutiesSetup test;
   test.variables.clear();
   test.options.election_id = "other";
   test.start();

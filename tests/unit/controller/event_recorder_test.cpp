@@ -34,8 +34,8 @@ EventNote note(const std::string& name, const std::string& message = "no endpoin
   return made;
 }
 
-struct Setup {
-  explicit Setup(EventOptions given = {}) {
+struct RecorderSetup {
+  explicit RecorderSetup(EventOptions given = {}) {
     given.least_delay = 1ms;
     given.most_delay = 4ms;
     given.origin.instance = "pod-1";
@@ -43,12 +43,12 @@ struct Setup {
     recorder = std::make_unique<EventRecorder>(*client, [this] { return leads; }, given);
     tasks.spawn(recorder->run());
   }
-  ~Setup() {
+  ~RecorderSetup() {
     tasks.cancel();
     CHECK(until([this] { return tasks.empty(); }));
   }
-  Setup(const Setup&) = delete;
-  Setup& operator=(const Setup&) = delete;
+  RecorderSetup(const RecorderSetup&) = delete;
+  RecorderSetup& operator=(const RecorderSetup&) = delete;
 
   bool until(const std::function<bool()>& condition) { return run_until(io, condition); }
   bool sent(std::uint64_t count) {
@@ -71,7 +71,7 @@ struct Setup {
 TEST_CASE(
     "EventRecorder: an Event says what, about which object, and who says it", "[controller]"
 ) {
-  Setup test;
+  RecorderSetup test;
   test.recorder->record(note("web"));
   REQUIRE(test.sent(1));
   const json event = test.event(note("web"));
@@ -99,7 +99,7 @@ TEST_CASE(
 TEST_CASE(
     "EventRecorder: the same again counts up, something else is another Event", "[controller]"
 ) {
-  Setup test;
+  RecorderSetup test;
   for (int i = 0; i < 3; ++i) test.recorder->record(note("web"));
   test.recorder->record(note("web", "something else"));
   test.recorder->record(note("api"));
@@ -112,7 +112,7 @@ TEST_CASE(
 }
 
 TEST_CASE("EventRecorder: goes on counting what the leader before began", "[controller]") {
-  Setup test;
+  RecorderSetup test;
   test.recorder->record(note("web"));
   REQUIRE(test.sent(1));
   EventRecorder next(*test.client, [] { return true; }, {});
@@ -128,7 +128,7 @@ TEST_CASE("EventRecorder: goes on counting what the leader before began", "[cont
 }
 
 TEST_CASE("EventRecorder: an Event that has expired is made anew", "[controller]") {
-  Setup test;
+  RecorderSetup test;
   test.recorder->record(note("web"));
   REQUIRE(test.sent(1));
   test.api.remove(kEvents, "shop", event_name(note("web")));
@@ -138,7 +138,7 @@ TEST_CASE("EventRecorder: an Event that has expired is made anew", "[controller]
 }
 
 TEST_CASE("EventRecorder: one object may not say everything", "[controller]") {
-  Setup test;
+  RecorderSetup test;
   for (int i = 0; i < 40; ++i) test.recorder->record(note("loud", fmt::format("number {}", i)));
   test.recorder->record(note("quiet"));
   REQUIRE(test.sent(26));
@@ -150,7 +150,7 @@ TEST_CASE("EventRecorder: all together may not either, and wait for their turn",
   EventOptions options;
   options.of_all = {5, 1ms};
   options.longest_queue = 20;
-  Setup test(options);
+  RecorderSetup test(options);
   for (int i = 0; i < 30; ++i) test.recorder->record(note(fmt::format("web-{}", i)));
   CHECK(test.recorder->queued() == 20);
   CHECK(test.recorder->counters().dropped == 10);
@@ -159,7 +159,7 @@ TEST_CASE("EventRecorder: all together may not either, and wait for their turn",
 }
 
 TEST_CASE("EventRecorder: what cannot be sent is dropped, and the next goes out", "[controller]") {
-  Setup test;
+  RecorderSetup test;
   const FakeReply away{503, {}, FakeKubeApi::status(503, "away").dump()};
   const FakeReply refused{403, {}, FakeKubeApi::status(403, "no").dump()};
   test.api.overrides["/events"] = away;
@@ -176,7 +176,7 @@ TEST_CASE("EventRecorder: what cannot be sent is dropped, and the next goes out"
 }
 
 TEST_CASE("EventRecorder: who does not lead says nothing", "[controller]") {
-  Setup test;
+  RecorderSetup test;
   test.leads = false;
   test.recorder->record(note("web"));
   CHECK(test.recorder->queued() == 0);

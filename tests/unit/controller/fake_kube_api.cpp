@@ -32,13 +32,13 @@ struct Target {
 };
 
 Target target_of(std::string path) {
-  static constexpr std::string_view kNamespaces = "/namespaces/";
+  static constexpr std::string_view kInNamespace = "/namespaces/";
   Target target;
   const std::size_t group_end = path.starts_with("/api/v1") ? 7 : path.find("/v1") + 3;
   std::string rest = path.substr(group_end);
-  if (rest.starts_with(kNamespaces)) {
-    const auto slash = rest.find('/', kNamespaces.size());
-    target.ns = rest.substr(kNamespaces.size(), slash - kNamespaces.size());
+  if (rest.starts_with(kInNamespace)) {
+    const auto slash = rest.find('/', kInNamespace.size());
+    target.ns = rest.substr(kInNamespace.size(), slash - kInNamespace.size());
     rest = rest.substr(slash);
   }
   const auto slash = rest.find('/', 1);

@@ -12,6 +12,14 @@
 
 namespace cppx::controller::test {
 
+/// Paths of collections.
+inline constexpr const char* kConfigMaps = "/api/v1/configmaps";
+inline constexpr const char* kIngresses = "/apis/networking.k8s.io/v1/ingresses";
+inline constexpr const char* kLeases = "/apis/coordination.k8s.io/v1/leases";
+inline constexpr const char* kNamespaces = "/api/v1/namespaces";
+inline constexpr const char* kSecrets = "/api/v1/secrets";
+inline constexpr const char* kServices = "/api/v1/services";
+
 /// Collections with the rules of a Kubernetes API server: one revision for all, lists in pages,
 /// watches from a revision on, 410 for what was compacted away; POST, PUT and PATCH that give 409
 /// as it does, and a status that only its subresource changes.

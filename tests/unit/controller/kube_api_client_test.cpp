@@ -1,4 +1,3 @@
-#include <zlib.h>
 
 #include <filesystem>
 #include <memory>
@@ -45,8 +44,8 @@ ApiClientOptions quick() {
 }
 
 /// A server that answers by `reply`, and a client of it.
-struct Setup {
-  explicit Setup(
+struct ClientSetup {
+  explicit ClientSetup(
       std::shared_ptr<boost::asio::ssl::context> tls = nullptr, ApiClientOptions given = {}
   )
       : server(
@@ -77,7 +76,7 @@ struct Setup {
 };
 
 TEST_CASE("ApiClient: a request has everything a server needs", "[controller]") {
-  Setup test;
+  ClientSetup test;
   test.config.token = "abc";
   test.config.server.path = "/prefix";
   const auto result = test.get("/api/v1/nodes?limit=5");
@@ -94,7 +93,7 @@ TEST_CASE("ApiClient: a request has everything a server needs", "[controller]") 
 }
 
 TEST_CASE("ApiClient: every method with its body", "[controller]") {
-  Setup test;
+  ClientSetup test;
   REQUIRE(run_task(test.io, test.client().post("/p", {{"k", 1}})));
   REQUIRE(run_task(test.io, test.client().put("/p", {{"k", 2}})));
   REQUIRE(run_task(test.io, test.client().patch("/p", {{"k", 3}}, PatchType::kMerge)));
@@ -120,7 +119,7 @@ TEST_CASE("ApiClient: every method with its body", "[controller]") {
 }
 
 TEST_CASE("ApiClient: a reused connection that the server closed is no error", "[controller]") {
-  Setup test;
+  ClientSetup test;
   REQUIRE(test.get());
   test.server.break_connections();
   test.io.run_for(5ms);
@@ -135,7 +134,7 @@ TEST_CASE("ApiClient: a reused connection that the server closed is no error", "
 }
 
 TEST_CASE("ApiClient: Connection: close is kept to", "[controller]") {
-  Setup test;
+  ClientSetup test;
   test.reply = [](const FakeRequest&) {
     return FakeReply{200, {{"Connection", "close"}}, "{}", End::kClose};
   };
@@ -145,7 +144,7 @@ TEST_CASE("ApiClient: Connection: close is kept to", "[controller]") {
 }
 
 TEST_CASE("ApiClient: statuses become errors with the server's message", "[controller]") {
-  Setup test;
+  ClientSetup test;
   test.reply = [](const FakeRequest&) {
     return FakeReply{409, {}, R"({"kind":"Status","message":"the object has been modified"})"};
   };
@@ -161,7 +160,7 @@ TEST_CASE("ApiClient: statuses become errors with the server's message", "[contr
 }
 
 TEST_CASE("ApiClient: Retry-After is passed on", "[controller]") {
-  Setup test;
+  ClientSetup test;
   ApiRequest request;
   request.target = "/x";
   test.reply = [](const FakeRequest&) { return FakeReply{429, {{"Retry-After", "7"}}, "{}"}; };
@@ -177,22 +176,8 @@ TEST_CASE("ApiClient: Retry-After is passed on", "[controller]") {
   CHECK_FALSE(response->retry_after);
 }
 
-std::string gzip(std::string text) {
-  z_stream z{};
-  deflateInit2(&z, 9, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY);
-  std::string out(deflateBound(&z, text.size()) + 64, '\0');
-  z.next_in = reinterpret_cast<Bytef*>(text.data());
-  z.avail_in = static_cast<uInt>(text.size());
-  z.next_out = reinterpret_cast<Bytef*>(out.data());
-  z.avail_out = static_cast<uInt>(out.size());
-  deflate(&z, Z_FINISH);
-  out.resize(z.total_out);
-  deflateEnd(&z);
-  return out;
-}
-
 TEST_CASE("ApiClient: gzip bodies, whole or in chunks", "[controller]") {
-  Setup test;
+  ClientSetup test;
   const std::string text = json{{"big", std::string(50'000, 'x')}}.dump();
   for (const bool chunked : {false, true}) {
     test.reply = [&](const FakeRequest&) {
@@ -209,7 +194,7 @@ TEST_CASE("ApiClient: gzip bodies, whole or in chunks", "[controller]") {
 }
 
 TEST_CASE("ApiClient: bodies are limited", "[controller]") {
-  Setup test(nullptr, quick());
+  ClientSetup test(nullptr, quick());
   const std::string text = json{{"big", std::string(200'000, 'x')}}.dump();
   test.reply = [&](const FakeRequest&) { return json_reply(text); };
   CHECK(test.get().error().code == Errc::kTooLarge);
@@ -220,7 +205,7 @@ TEST_CASE("ApiClient: bodies are limited", "[controller]") {
 }
 
 TEST_CASE("ApiClient: a server that does not answer is given up", "[controller]") {
-  Setup test(nullptr, quick());
+  ClientSetup test(nullptr, quick());
   test.reply = [](const FakeRequest&) { return FakeReply{200, {}, "", End::kSilent}; };
   auto result = test.get();
   REQUIRE_FALSE(result);
@@ -234,7 +219,7 @@ TEST_CASE("ApiClient: a server that does not answer is given up", "[controller]"
 }
 
 TEST_CASE("ApiClient: answers that are cut or no HTTP are told", "[controller]") {
-  Setup test(nullptr, quick());
+  ClientSetup test(nullptr, quick());
   test.reply = [](const FakeRequest&) {
     return FakeReply{200, {{"Content-Length", "50"}}, "{}", End::kClose};
   };
@@ -247,7 +232,7 @@ TEST_CASE("ApiClient: answers that are cut or no HTTP are told", "[controller]")
 
 TEST_CASE("ApiClient: a refused token is read again, and the request repeated", "[controller]") {
   const TemporaryFolder folder;
-  Setup test;
+  ClientSetup test;
   test.config.token_file = folder.write("token", "old");
   std::string good = "new";
   test.reply = [&](const FakeRequest& request) {
@@ -273,7 +258,7 @@ TEST_CASE("ApiClient: a refused token is read again, and the request repeated", 
 
 TEST_CASE("ApiClient: a rotated token is used by the next request", "[controller]") {
   const TemporaryFolder folder;
-  Setup test;
+  ClientSetup test;
   test.config.token_file = folder.write("token", "first");
   REQUIRE(test.get());
   std::filesystem::rename(folder.write("next", "second"), test.config.token_file);
@@ -283,7 +268,7 @@ TEST_CASE("ApiClient: a rotated token is used by the next request", "[controller
 }
 
 TEST_CASE("ApiClient: a slow answer is not a dead one", "[controller]") {
-  Setup test(nullptr, quick());
+  ClientSetup test(nullptr, quick());
   test.reply = [](const FakeRequest&) { return FakeReply{200, {}, "{\"a\":", End::kHold}; };
   std::optional<Result<json>> result;
   boost::asio::co_spawn(
@@ -302,7 +287,7 @@ TEST_CASE("ApiClient: a slow answer is not a dead one", "[controller]") {
 }
 
 TEST_CASE("ApiClient: lines of a compressed watch", "[controller]") {
-  Setup test;
+  ClientSetup test;
   const std::string packed = gzip("{\"n\":1}\n{\"n\":2}\n");
   test.reply = [&](const FakeRequest&) {
     return FakeReply{200, {{"Content-Encoding", "gzip"}}, packed.substr(0, 12), End::kHold};
@@ -321,14 +306,14 @@ TEST_CASE("ApiClient: lines of a compressed watch", "[controller]") {
 }
 
 TEST_CASE("ApiClient: TLS with the right authority and name", "[controller]") {
-  Setup test(server_tls());
+  ClientSetup test(server_tls());
   REQUIRE(test.get());
   REQUIRE(test.get());
   CHECK(test.server.connections == 1);
 }
 
 TEST_CASE("ApiClient: TLS refuses what it cannot verify", "[controller]") {
-  Setup test(server_tls());
+  ClientSetup test(server_tls());
   SECTION("another name") {
     test.config.tls_server_name = "kubernetes";
     const auto result = test.get();
@@ -356,7 +341,7 @@ TEST_CASE("ApiClient: TLS refuses what it cannot verify", "[controller]") {
 }
 
 TEST_CASE("ApiClient: a client certificate is shown", "[controller]") {
-  Setup test(server_tls(true));
+  ClientSetup test(server_tls(true));
   SECTION("with") {
     test.config.client_certificate = {test_pki().client_certificate, {}, "CERT"};
     test.config.client_key = {test_pki().client_key, {}, "KEY"};
@@ -366,7 +351,7 @@ TEST_CASE("ApiClient: a client certificate is shown", "[controller]") {
 }
 
 TEST_CASE("ApiClient: TLS against a server that speaks plain HTTP fails", "[controller]") {
-  Setup test(nullptr, quick());
+  ClientSetup test(nullptr, quick());
   test.config.server.tls = true;
   const auto result = test.get();
   REQUIRE_FALSE(result);
@@ -374,13 +359,13 @@ TEST_CASE("ApiClient: TLS against a server that speaks plain HTTP fails", "[cont
 }
 
 TEST_CASE("ApiClient: host names are resolved", "[controller]") {
-  Setup test;
+  ClientSetup test;
   test.config.server.host = "localhost";
   CHECK(test.get());
 }
 
 TEST_CASE("ApiClient: lines of a watch", "[controller]") {
-  Setup test;
+  ClientSetup test;
   test.reply = [](const FakeRequest&) {
     return FakeReply{200, {}, "{\"n\":1}\n{\"n\"", End::kHold};
   };
@@ -404,7 +389,7 @@ TEST_CASE("ApiClient: lines of a watch", "[controller]") {
 }
 
 TEST_CASE("ApiClient: the end of a watch, regular or not", "[controller]") {
-  Setup test;
+  ClientSetup test;
   test.reply = [](const FakeRequest&) { return FakeReply{200, {}, "a\nhalf", End::kHold}; };
   auto opening = run_task(test.io, test.client().watch("/w"));
   REQUIRE(opening);
@@ -425,7 +410,7 @@ TEST_CASE("ApiClient: the end of a watch, regular or not", "[controller]") {
 }
 
 TEST_CASE("ApiClient: a refused watch gives the server's answer", "[controller]") {
-  Setup test;
+  ClientSetup test;
   test.reply = [](const FakeRequest&) {
     return FakeReply{410, {{"Retry-After", "1"}}, R"({"message":"too old"})"};
   };

@@ -14,8 +14,6 @@
 namespace cppx::controller::test {
 namespace {
 
-constexpr const char* kServices = "/api/v1/services";
-
 using Setup = ReflectorSetup;
 
 TEST_CASE("ListWatch: a list in pages arrives as one replacement", "[controller]") {

@@ -19,8 +19,8 @@ using Answer = NameRecord::Answer;
 using Addresses = std::vector<std::string>;
 
 /// A resolver that asks a fake name server.
-struct Setup {
-  explicit Setup(
+struct ResolverSetup {
+  explicit ResolverSetup(
       std::chrono::milliseconds least_age = 20ms, std::chrono::milliseconds most_age = 40ms,
       std::chrono::milliseconds patience = 2s
   ) {
@@ -51,7 +51,7 @@ struct Setup {
 };
 
 TEST_CASE("NameResolver: both families, sorted, told once they change", "[controller]") {
-  Setup test;
+  ResolverSetup test;
   test.server.records["web.example"] = {.ipv4 = {"10.0.0.2", "10.0.0.1"}, .ipv6 = {"fd00::1"}};
   test.resolver->set_names({"web.example"});
   CHECK(test.changes == 0);
@@ -67,7 +67,7 @@ TEST_CASE("NameResolver: both families, sorted, told once they change", "[contro
 }
 
 TEST_CASE("NameResolver: the last good addresses stay while the server fails", "[controller]") {
-  Setup test(20ms, 40ms, 50ms);
+  ResolverSetup test(20ms, 40ms, 50ms);
   test.server.records["web.example"] = {.ipv4 = {"10.0.0.1"}};
   test.resolver->set_names({"web.example"});
   REQUIRE(test.until([&] { return test.resolved("web.example", {"10.0.0.1"}); }));
@@ -82,7 +82,7 @@ TEST_CASE("NameResolver: the last good addresses stay while the server fails", "
 }
 
 TEST_CASE("NameResolver: a name that does not exist any more has no addresses", "[controller]") {
-  Setup test;
+  ResolverSetup test;
   test.server.records["web.example"] = {.ipv4 = {"10.0.0.1"}, .ipv6 = {"fd00::1"}};
   test.resolver->set_names({"web.example"});
   REQUIRE(test.until([&] { return test.resolved("web.example", {"10.0.0.1", "fd00::1"}); }));
@@ -95,7 +95,7 @@ TEST_CASE("NameResolver: a name that does not exist any more has no addresses", 
 TEST_CASE(
     "NameResolver: an unknown name is empty, one that fails is not resolved yet", "[controller]"
 ) {
-  Setup test;
+  ResolverSetup test;
   test.server.records["fails.example"] = {.answer = Answer::kServerFailure};
   test.resolver->set_names({"no.example", "fails.example"});
   REQUIRE(test.until([&] { return test.resolved("no.example", {}); }));
@@ -104,7 +104,7 @@ TEST_CASE(
 }
 
 TEST_CASE("NameResolver: one family suffices when the other fails", "[controller]") {
-  Setup test;
+  ResolverSetup test;
   test.server.records["web.example"] = {.ipv4 = {"10.0.0.1"}, .ipv6_fails = true};
   test.server.records["mute.example"] = {.ipv4 = {"10.0.0.2"}, .silent_ipv6 = true};
   test.resolver->set_names({"web.example", "mute.example"});
@@ -113,7 +113,7 @@ TEST_CASE("NameResolver: one family suffices when the other fails", "[controller
 }
 
 TEST_CASE("NameResolver: the set of names can change at any time", "[controller]") {
-  Setup test;
+  ResolverSetup test;
   test.server.records["a.example"] = {.ipv4 = {"10.0.0.1"}};
   test.server.records["b.example"] = {.ipv4 = {"10.0.0.2"}};
   test.resolver->set_names({"a.example"});
@@ -131,13 +131,13 @@ TEST_CASE(
     "NameResolver: an answer is used no longer than its TTL and the bounds say", "[controller]"
 ) {
   SECTION("a long TTL is cut") {
-    Setup test(10ms, 30ms);
+    ResolverSetup test(10ms, 30ms);
     test.server.records["web.example"] = {.ipv4 = {"10.0.0.1"}, .ttl_seconds = 3600};
     test.resolver->set_names({"web.example"});
     REQUIRE(test.asked_again("web.example", 6));
   }
   SECTION("a TTL of zero does not make it ask all the time") {
-    Setup test(10s, 30s);
+    ResolverSetup test(10s, 30s);
     test.server.records["web.example"] = {.ipv4 = {"10.0.0.1"}, .ttl_seconds = 0};
     test.resolver->set_names({"web.example"});
     REQUIRE(test.until([&] { return test.resolved("web.example", {"10.0.0.1"}); }));
@@ -145,7 +145,7 @@ TEST_CASE(
     CHECK(test.server.queries["web.example"] == 2);
   }
   SECTION("between the bounds it decides") {
-    Setup test(10ms, 30s);
+    ResolverSetup test(10ms, 30s);
     test.server.records["web.example"] = {.ipv4 = {"10.0.0.1"}, .ttl_seconds = 1};
     const auto begin = std::chrono::steady_clock::now();
     test.resolver->set_names({"web.example"});
@@ -155,7 +155,7 @@ TEST_CASE(
 }
 
 TEST_CASE("NameResolver: literals and names of this machine need no server", "[controller]") {
-  Setup test;
+  ResolverSetup test;
   test.resolver->set_names({"192.0.2.7", "localhost", "a.localhost"});
   REQUIRE(test.until([&] { return test.resolved("192.0.2.7", {"192.0.2.7"}); }));
   REQUIRE(test.until([&] { return test.resolved("localhost", {"127.0.0.1", "::1"}); }));
@@ -168,7 +168,7 @@ TEST_CASE("NameResolver: the hosts file comes first", "[controller]") {
   const auto hosts =
       folder.write("hosts", "192.0.2.9 web.example other.example\nfd00::9 web.example\n");
   setenv("CARES_HOSTS", hosts.c_str(), 1);
-  Setup test;
+  ResolverSetup test;
   test.server.records["web.example"] = {.ipv4 = {"10.0.0.1"}};
   test.resolver->set_names({"web.example"});
   CHECK(test.until([&] { return test.resolved("web.example", {"192.0.2.9", "fd00::9"}); }));
@@ -177,7 +177,7 @@ TEST_CASE("NameResolver: the hosts file comes first", "[controller]") {
 }
 
 TEST_CASE("NameResolver: may be destroyed while it waits for answers", "[controller]") {
-  Setup test;
+  ResolverSetup test;
   test.server.records["mute.example"] = {.answer = Answer::kSilence};
   test.resolver->set_names({"mute.example", "other.example"});
   REQUIRE(test.until([&] { return test.server.queries["mute.example"] > 0; }));
@@ -187,7 +187,7 @@ TEST_CASE("NameResolver: may be destroyed while it waits for answers", "[control
 }
 
 TEST_CASE("NameResolver: hundreds of names at once", "[controller]") {
-  Setup test(10s, 30s);
+  ResolverSetup test(10s, 30s);
   std::set<std::string> names;
   for (int i = 0; i < 400; ++i) {
     const std::string name = "host-" + std::to_string(i) + ".example";
@@ -206,7 +206,7 @@ TEST_CASE("NameResolver: hundreds of names at once", "[controller]") {
 }
 
 TEST_CASE("resolve_host: addresses, no such host, failure and deadline", "[controller]") {
-  Setup test;
+  ResolverSetup test;
   dns::AresOptions options;
   options.servers = test.server.address();
   options.timeout = 100ms;

@@ -18,17 +18,12 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kServices = "/api/v1/services";
-constexpr const char* kSecrets = "/api/v1/secrets";
-constexpr const char* kNamespaces = "/api/v1/namespaces";
-constexpr const char* kIngresses = "/apis/networking.k8s.io/v1/ingresses";
-
 json ingress_json(const std::string& ns, const std::string& name) {
   return {{"metadata", {{"name", name}, {"namespace", ns}}}, {"spec", json::object()}};
 }
 
-struct Setup : KubeSourceSetup {
-  explicit Setup(KubeSourceOptions given) : KubeSourceSetup(std::move(given)) {
+struct NamespacesSetup : KubeSourceSetup {
+  explicit NamespacesSetup(KubeSourceOptions given) : KubeSourceSetup(std::move(given)) {
     for (const char* ns : {"bank", "shop"}) {
       api.put(kServices, service_json(ns, "web"));
       api.put(kIngresses, ingress_json(ns, "web"));
@@ -63,7 +58,7 @@ FakeReply forbidden() { return {403, {}, FakeKubeApi::status(403, "no").dump()};
 }  // namespace
 
 TEST_CASE("KubeSource: namespaces of a selector are followed and dropped", "[controller]") {
-  Setup test(by_selector());
+  NamespacesSetup test(by_selector());
   test.put_namespace("shop");
   REQUIRE(test.start_and_sync());
   CHECK(test.asked_for("/api/v1/namespaces?limit=3&labelSelector=team%20in%20%28a%2C%20b%29"));
@@ -89,13 +84,13 @@ TEST_CASE("KubeSource: namespaces of a selector are followed and dropped", "[con
 }
 
 TEST_CASE("KubeSource: a selector that nothing matches is synced all the same", "[controller]") {
-  Setup test(by_selector());
+  NamespacesSetup test(by_selector());
   REQUIRE(test.start_and_sync());
   CHECK(test.sink.count(Kind::kIngress) == 0);
 }
 
 TEST_CASE("KubeSource: a namespace that went during an outage is dropped", "[controller]") {
-  Setup test(by_selector());
+  NamespacesSetup test(by_selector());
   test.put_namespace("shop");
   test.put_namespace("bank");
   REQUIRE(test.start_and_sync());
@@ -109,7 +104,7 @@ TEST_CASE("KubeSource: a namespace that went during an outage is dropped", "[con
 }
 
 TEST_CASE("KubeSource: without the right to list namespaces it never is synced", "[controller]") {
-  Setup test(by_selector());
+  NamespacesSetup test(by_selector());
   test.api.overrides["/api/v1/namespaces?"] = forbidden();
   test.start();
   REQUIRE(test.until([&] {
@@ -119,7 +114,7 @@ TEST_CASE("KubeSource: without the right to list namespaces it never is synced",
 }
 
 TEST_CASE("KubeSource: Ingresses of a namespace come after what they lead to", "[controller]") {
-  Setup test(two_namespaces());
+  NamespacesSetup test(two_namespaces());
   test.api.overrides["/namespaces/shop/services"] = forbidden();
   test.start();
   REQUIRE(test.until([&] { return test.has(Kind::kIngress, "bank"); }));
@@ -131,7 +126,7 @@ TEST_CASE("KubeSource: Ingresses of a namespace come after what they lead to", "
 }
 
 TEST_CASE("KubeSource: a namespace without rights does not keep another waiting", "[controller]") {
-  Setup test(two_namespaces());
+  NamespacesSetup test(two_namespaces());
   test.api.overrides["/namespaces/shop/"] = forbidden();
   REQUIRE(test.start_and_sync());
   CHECK(test.has(Kind::kIngress, "bank"));
@@ -144,7 +139,7 @@ TEST_CASE("KubeSource: a namespace without rights does not keep another waiting"
 }
 
 TEST_CASE("KubeSource: without rights in any namespace it never is synced", "[controller]") {
-  Setup test(two_namespaces());
+  NamespacesSetup test(two_namespaces());
   test.api.overrides["/namespaces/"] = forbidden();
   test.start();
   REQUIRE(test.until([&] {
@@ -155,7 +150,7 @@ TEST_CASE("KubeSource: without rights in any namespace it never is synced", "[co
 }
 
 TEST_CASE("KubeSource: a wanted Secret of a dropped namespace is given up", "[controller]") {
-  Setup test(by_selector());
+  NamespacesSetup test(by_selector());
   test.put_namespace("shop");
   test.api.put(kSecrets, secret_json("shop", "auth", "Opaque"));
   REQUIRE(test.start_and_sync());

@@ -1,4 +1,3 @@
-#include <zlib.h>
 
 #include <chrono>
 #include <string>
@@ -55,21 +54,6 @@ TEST_CASE("LineSplitter: a line over the limit is left out, and not held", "[con
     CHECK(lines == std::vector<std::string>{"12345678", "ok", "end"});
     CHECK(splitter.dropped() == 2);
   }
-}
-
-std::string gzip(const std::string& text) {
-  z_stream z{};
-  REQUIRE(deflateInit2(&z, 9, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY) == Z_OK);
-  std::string input = text;
-  std::string out(deflateBound(&z, text.size()) + 64, '\0');
-  z.next_in = reinterpret_cast<Bytef*>(input.data());
-  z.avail_in = static_cast<uInt>(input.size());
-  z.next_out = reinterpret_cast<Bytef*>(out.data());
-  z.avail_out = static_cast<uInt>(out.size());
-  REQUIRE(deflate(&z, Z_FINISH) == Z_STREAM_END);
-  out.resize(z.total_out);
-  deflateEnd(&z);
-  return out;
 }
 
 TEST_CASE("Inflater: gives back what was compressed, in any pieces", "[controller]") {

@@ -14,12 +14,9 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kSecrets = "/api/v1/secrets";
-constexpr const char* kConfigMaps = "/api/v1/configmaps";
-constexpr const char* kServices = "/api/v1/services";
 constexpr const char* kTls = "kubernetes.io/tls";
 
-struct Setup : KubeSourceSetup {
+struct SourceSetup : KubeSourceSetup {
   using KubeSourceSetup::KubeSourceSetup;
 
   void put_secret(const std::string& name, const std::string& type) {
@@ -33,7 +30,7 @@ struct Setup : KubeSourceSetup {
 };
 
 TEST_CASE("KubeSource: follows every kind and says when all are known", "[controller]") {
-  Setup test;
+  SourceSetup test;
   test.api.put(kServices, service_json("shop", "web"));
   test.put_secret("cert", kTls);
   test.start();
@@ -50,7 +47,7 @@ TEST_CASE("KubeSource: follows every kind and says when all are known", "[contro
 }
 
 TEST_CASE("KubeSource: what it waits for is said, and synced stays", "[controller]") {
-  Setup test;
+  SourceSetup test;
   test.api.overrides["/endpointslices"] = FakeReply{500, {}, FakeKubeApi::status(500, "oh").dump()};
   test.start();
   const std::string expected = "list of EndpointSlices: 500 Internal Server Error: oh";
@@ -63,7 +60,7 @@ TEST_CASE("KubeSource: what it waits for is said, and synced stays", "[controlle
 }
 
 TEST_CASE("KubeSource: a refused kind never blocks the others", "[controller]") {
-  Setup test;
+  SourceSetup test;
   test.api.put(kServices, service_json("shop", "web"));
   const FakeReply forbidden{403, {}, FakeKubeApi::status(403, "no").dump()};
   SECTION("one that can be done without") {
@@ -84,7 +81,7 @@ TEST_CASE("KubeSource: a refused kind never blocks the others", "[controller]") 
 }
 
 TEST_CASE("KubeSource: not all kinds are listed at the same moment", "[controller]") {
-  Setup test;
+  SourceSetup test;
   test.options.list_watch.streaming_lists = true;
   test.api.ends_initial_events = false;
   test.start();
@@ -101,7 +98,7 @@ TEST_CASE("KubeSource: not all kinds are listed at the same moment", "[controlle
 TEST_CASE("KubeSource: namespaces are followed one by one", "[controller]") {
   KubeSourceOptions options;
   options.namespaces = {"bank", "shop"};
-  Setup test(options);
+  SourceSetup test(options);
   test.api.put(kServices, service_json("bank", "a"));
   test.api.put(kServices, service_json("shop", "b"));
   test.api.put(kServices, service_json("other", "c"));
@@ -118,7 +115,7 @@ TEST_CASE("KubeSource: ConfigMaps may come from one more namespace", "[controlle
   KubeSourceOptions options;
   options.namespaces = {"shop"};
   options.config_map_namespaces = {"ingress", "shop"};
-  Setup test(options);
+  SourceSetup test(options);
   const json config_map = {{"metadata", {{"name", "settings"}, {"namespace", "ingress"}}}};
   test.api.put(kConfigMaps, config_map);
   test.api.put(kServices, service_json("ingress", "web"));
@@ -129,7 +126,7 @@ TEST_CASE("KubeSource: ConfigMaps may come from one more namespace", "[controlle
 }
 
 TEST_CASE("KubeSource: of the Secrets only TLS and wanted ones are kept", "[controller]") {
-  Setup test;
+  SourceSetup test;
   test.put_secret("cert", kTls);
   test.put_secret("auth", "Opaque");
   test.put_secret("other", "Opaque");
@@ -172,7 +169,7 @@ TEST_CASE("KubeSource: of the Secrets only TLS and wanted ones are kept", "[cont
 }
 
 TEST_CASE("KubeSource: a wanted Secret is tried for until the server gives it", "[controller]") {
-  Setup test;
+  SourceSetup test;
   test.put_secret("auth", "Opaque");
   REQUIRE(test.start_and_sync());
   REQUIRE(test.watches_are_open(6));
@@ -190,7 +187,7 @@ TEST_CASE("KubeSource: a wanted Secret is tried for until the server gives it", 
 }
 
 TEST_CASE("KubeSource: a Secret wanted while a list is under way is not lost", "[controller]") {
-  Setup test;
+  SourceSetup test;
   for (const char* name : {"a", "b", "c", "d", "e", "f", "g"}) test.put_secret(name, "Opaque");
   test.start();
   bool once = true;
@@ -210,7 +207,7 @@ TEST_CASE("KubeSource: a Secret wanted while a list is under way is not lost", "
 }
 
 TEST_CASE("KubeSource: ConfigMaps are all kept until it is told which are wanted", "[controller]") {
-  Setup test;
+  SourceSetup test;
   const auto config_map = [](const std::string& name) {
     return json{{"metadata", {{"name", name}, {"namespace", "shop"}}}, {"data", {{"a", "b"}}}};
   };
@@ -234,7 +231,7 @@ TEST_CASE("KubeSource: ConfigMaps are all kept until it is told which are wanted
 }
 
 TEST_CASE("KubeSource: nothing reaches the sink after it was stopped", "[controller]") {
-  Setup test;
+  SourceSetup test;
   test.api.put(kServices, service_json("shop", "web"));
   bool synced_first = false;
   SECTION("when synced") {
@@ -254,7 +251,7 @@ TEST_CASE("KubeSource: nothing reaches the sink after it was stopped", "[control
 }
 
 TEST_CASE("KubeSource: credentials that cannot be read are an error at once", "[controller]") {
-  Setup test;
+  SourceSetup test;
   KubeConfig config = plain_config("https://127.0.0.1:1");
   config.certificate_authority = {{}, "/nonexistent/ca.crt", "CA"};
   const auto source = KubeSource::create(test.io, config, test.options, test.sink);

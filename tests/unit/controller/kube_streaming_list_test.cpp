@@ -14,7 +14,6 @@
 namespace cppx::controller::test {
 namespace {
 
-constexpr const char* kServices = "/api/v1/services";
 constexpr const char* kStream = "sendInitialEvents=true";
 
 ListWatchOptions streaming() {
@@ -24,8 +23,10 @@ ListWatchOptions streaming() {
 }
 
 /// Asks for streamed lists.
-struct Setup : ReflectorSetup {
-  explicit Setup(ListWatchOptions options = streaming(), ApiClientOptions client_options = {})
+struct StreamingSetup : ReflectorSetup {
+  explicit StreamingSetup(
+      ListWatchOptions options = streaming(), ApiClientOptions client_options = {}
+  )
       : ReflectorSetup(options, {}, client_options) {}
 
   std::size_t streams() const {
@@ -39,7 +40,7 @@ struct Setup : ReflectorSetup {
 }  // namespace
 
 TEST_CASE("ListWatch: a streamed list is one replacement and goes on as a watch", "[controller]") {
-  Setup test;
+  StreamingSetup test;
   for (int i = 0; i < 8; ++i) test.put("web-" + std::to_string(i));
   test.start();
   REQUIRE(test.until([&] { return test.reflector.state().listed; }));
@@ -58,7 +59,7 @@ TEST_CASE("ListWatch: a streamed list is one replacement and goes on as a watch"
 }
 
 TEST_CASE("ListWatch: nothing of a streamed list counts before its end", "[controller]") {
-  Setup test;
+  StreamingSetup test;
   test.api.ends_initial_events = false;
   test.put("one");
   test.start();
@@ -75,7 +76,7 @@ TEST_CASE("ListWatch: nothing of a streamed list counts before its end", "[contr
 }
 
 TEST_CASE("ListWatch: a broken watch that began as a streamed list is resumed", "[controller]") {
-  Setup test;
+  StreamingSetup test;
   test.put("one");
   test.start();
   REQUIRE(test.until([&] { return test.reflector.state().listed; }));
@@ -92,7 +93,7 @@ TEST_CASE("ListWatch: a broken watch that began as a streamed list is resumed", 
 }
 
 TEST_CASE("ListWatch: a server without streaming lists is asked once", "[controller]") {
-  Setup test;
+  StreamingSetup test;
   test.put("one");
   SECTION("422") { test.api.streams = false; }
   SECTION("400") {
@@ -124,7 +125,7 @@ TEST_CASE("ListWatch: a server without streaming lists is asked once", "[control
 TEST_CASE("ListWatch: streams that never become complete give way to pages", "[controller]") {
   auto options = streaming();
   options.list_progress = std::chrono::milliseconds(50);
-  Setup test(options);
+  StreamingSetup test(options);
   test.api.ends_initial_events = false;
   test.put("one");
   test.start();
@@ -136,7 +137,7 @@ TEST_CASE("ListWatch: streams that never become complete give way to pages", "[c
 TEST_CASE("ListWatch: a server that does not answer may stream lists later", "[controller]") {
   ApiClientOptions impatient;
   impatient.request_timeout = std::chrono::milliseconds(20);
-  Setup test(streaming(), impatient);
+  StreamingSetup test(streaming(), impatient);
   test.put("one");
   test.api.overrides[kStream] = FakeReply{200, {}, "", FakeReply::End::kSilent, false};
   test.start();
@@ -147,7 +148,7 @@ TEST_CASE("ListWatch: a server that does not answer may stream lists later", "[c
 }
 
 TEST_CASE("ListWatch: an outage says nothing about streaming lists", "[controller]") {
-  Setup test;
+  StreamingSetup test;
   test.put("one");
   test.api.overrides[kStream] = FakeReply{500, {}, FakeKubeApi::status(500, "no").dump()};
   test.start();
@@ -164,7 +165,7 @@ TEST_CASE("ListWatch: an outage says nothing about streaming lists", "[controlle
 TEST_CASE(
     "ListWatch: a right that is withdrawn later changes nothing but the state", "[controller]"
 ) {
-  Setup test;
+  StreamingSetup test;
   test.put("one");
   test.start();
   REQUIRE(test.until([&] { return test.reflector.state().listed; }));

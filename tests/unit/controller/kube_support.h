@@ -34,6 +34,9 @@ namespace cppx::controller::test {
 /// Runs the io_context until the condition holds; false when it still does not after ten seconds.
 bool run_until(boost::asio::io_context& io, const std::function<bool()>& condition);
 
+/// Compressed (RFC 1952).
+std::string gzip(const std::string& text);
+
 /// Runs a coroutine to its end and gives its result.
 template <class T>
 T run_task(boost::asio::io_context& io, Task<T> task) {

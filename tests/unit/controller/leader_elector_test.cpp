@@ -20,7 +20,6 @@ namespace {
 using namespace std::chrono_literals;
 using nlohmann::json;
 
-constexpr const char* kLeases = "/apis/coordination.k8s.io/v1/leases";
 constexpr const char* kPath = "/apis/coordination.k8s.io/v1/namespaces/ops/leases";
 
 /// One API server and a clock that all candidates share.

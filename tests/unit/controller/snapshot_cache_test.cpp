@@ -44,8 +44,8 @@ std::string read(const std::filesystem::path& file) {
 }
 
 /// A cache in a folder of its own, of a Store with a Service and a Secret.
-struct Setup {
-  Setup() {
+struct CacheSetup {
+  CacheSetup() {
     store.apply(service("web"));
     store.apply(secret("cert"));
   }
@@ -76,7 +76,7 @@ const std::string kKey(32, 'k');
 }  // namespace
 
 TEST_CASE("SnapshotCache: keeps all but Secrets, for the owner only", "[controller]") {
-  Setup test;
+  CacheSetup test;
   CHECK(test.load().empty());
   const auto file = test.save();
   CHECK(test.load() == std::vector<Object>{service("web")});
@@ -89,7 +89,7 @@ TEST_CASE("SnapshotCache: keeps all but Secrets, for the owner only", "[controll
 }
 
 TEST_CASE("SnapshotCache: with a key Secrets are kept, encrypted", "[controller]") {
-  Setup test;
+  CacheSetup test;
   const auto file = test.save(kKey);
   const std::string text = read(file);
   CHECK(text.find("very secret") == std::string::npos);
@@ -112,7 +112,7 @@ TEST_CASE("SnapshotCache: with a key Secrets are kept, encrypted", "[controller]
 }
 
 TEST_CASE("SnapshotCache: a broken or foreign file is not used", "[controller]") {
-  Setup test;
+  CacheSetup test;
   const auto file = test.save();
   const std::string good = read(file);
   REQUIRE(test.load().size() == 1);
@@ -160,7 +160,7 @@ TEST_CASE("CacheKey: what was changed or sealed for something else does not open
 }
 
 TEST_CASE("SnapshotCache: many changes are few writes, and the last one counts", "[controller]") {
-  Setup test;
+  CacheSetup test;
   const auto cache = test.open();
   for (int i = 0; i < 200; ++i) {
     test.store.apply(service("web-" + std::to_string(i)));
@@ -173,7 +173,7 @@ TEST_CASE("SnapshotCache: many changes are few writes, and the last one counts",
 }
 
 TEST_CASE("SnapshotCache: a folder that cannot be used is an error", "[controller]") {
-  Setup test;
+  CacheSetup test;
   SnapshotCacheOptions options;
   options.folder = test.folder.path() / "none";
   const auto opened = SnapshotCache::open(test.io, options, test.store);
@@ -185,7 +185,7 @@ TEST_CASE("SnapshotCache: a folder that cannot be used is an error", "[controlle
 }
 
 TEST_CASE("SnapshotCache: a write that fails leaves the file as it was", "[controller]") {
-  Setup test;
+  CacheSetup test;
   const auto file = test.save();
   const std::string good = read(file);
   const auto cache = test.open();

@@ -22,8 +22,6 @@ namespace {
 using namespace std::chrono_literals;
 using nlohmann::json;
 
-constexpr const char* kIngresses = "/apis/networking.k8s.io/v1/ingresses";
-
 json ingress_json(const std::string& name, const std::string& class_name = "cppx") {
   return {
       {"apiVersion", "networking.k8s.io/v1"},
@@ -34,8 +32,8 @@ json ingress_json(const std::string& name, const std::string& class_name = "cppx
 }
 
 /// A store, an API server with the same Ingresses, and the writer between them.
-struct Setup {
-  explicit Setup(StatusOptions given = {}) {
+struct StatusSetup {
+  explicit StatusSetup(StatusOptions given = {}) {
     given.least_delay = 1ms;
     given.most_delay = 4ms;
     client = ApiClient::create(io, plain_config(api.server.url())).value();
@@ -51,12 +49,12 @@ struct Setup {
     foreign.controller = "example.test/other";
     store.apply(foreign);
   }
-  ~Setup() {
+  ~StatusSetup() {
     tasks.cancel();
     CHECK(until([this] { return tasks.empty(); }));
   }
-  Setup(const Setup&) = delete;
-  Setup& operator=(const Setup&) = delete;
+  StatusSetup(const StatusSetup&) = delete;
+  StatusSetup& operator=(const StatusSetup&) = delete;
 
   bool until(const std::function<bool()>& condition) { return run_until(io, condition); }
   bool settled() {
@@ -97,7 +95,7 @@ struct Setup {
 }  // namespace
 
 TEST_CASE("StatusWriter: writes where the Ingresses of our classes are served", "[controller]") {
-  Setup test;
+  StatusSetup test;
   test.add("web");
   test.add("other", "foreign");
   test.add("lost", "no-such-class");
@@ -126,7 +124,7 @@ TEST_CASE("StatusWriter: writes where the Ingresses of our classes are served", 
 TEST_CASE(
     "StatusWriter: what is told on the control thread comes before the store has it", "[controller]"
 ) {
-  Setup test;
+  StatusSetup test;
   test.writer->set_addresses(test.here);
   boost::asio::post(test.io, [&test] {
     test.add("other", "foreign");
@@ -138,7 +136,7 @@ TEST_CASE(
 }
 
 TEST_CASE("StatusWriter: what is right already is not written", "[controller]") {
-  Setup test;
+  StatusSetup test;
   test.api.put(kIngresses, ingress_json("web"));
   // In another order, and one of them twice.
   test.set_status("web", {test.there[1], test.there[0], test.there[1]});
@@ -151,7 +149,7 @@ TEST_CASE("StatusWriter: what is right already is not written", "[controller]") 
 }
 
 TEST_CASE("StatusWriter: puts back what somebody else has changed", "[controller]") {
-  Setup test;
+  StatusSetup test;
   test.add("web");
   test.writer->set_addresses(test.here);
   REQUIRE(test.settled());
@@ -185,7 +183,7 @@ TEST_CASE("StatusWriter: puts back what somebody else has changed", "[controller
 }
 
 TEST_CASE("StatusWriter: who does not lead writes nothing", "[controller]") {
-  Setup test;
+  StatusSetup test;
   test.leads = false;
   test.add("web");
   test.writer->set_addresses(test.here);
@@ -198,7 +196,7 @@ TEST_CASE("StatusWriter: who does not lead writes nothing", "[controller]") {
 }
 
 TEST_CASE("StatusWriter: who leads no more stops between reading and writing", "[controller]") {
-  Setup test;
+  StatusSetup test;
   test.add("web");
   // The answer to the GET is on its way when the time is over.
   test.api.before_read = [&](const FakeRequest&) { test.leads = false; };
@@ -210,7 +208,7 @@ TEST_CASE("StatusWriter: who leads no more stops between reading and writing", "
 }
 
 TEST_CASE("StatusWriter: a conflict is read again and written again", "[controller]") {
-  Setup test;
+  StatusSetup test;
   test.add("web");
   test.api.before_write = [&](const FakeRequest&) {
     test.api.before_write = nullptr;
@@ -226,7 +224,7 @@ TEST_CASE("StatusWriter: a conflict is read again and written again", "[controll
 }
 
 TEST_CASE("StatusWriter: failures are tried again, each for itself", "[controller]") {
-  Setup test;
+  StatusSetup test;
   test.add("bad");
   test.add("web");
   test.api.overrides["/ingresses/bad"] = FakeReply{500, {}, FakeKubeApi::status(500, "oh").dump()};
@@ -242,7 +240,7 @@ TEST_CASE("StatusWriter: failures are tried again, each for itself", "[controlle
 }
 
 TEST_CASE("StatusWriter: one that was deleted or has left our classes is let go", "[controller]") {
-  Setup test;
+  StatusSetup test;
   test.add("gone");
   test.add("left");
   test.api.remove(kIngresses, "shop", "gone");
@@ -261,7 +259,7 @@ TEST_CASE("StatusWriter: one that was deleted or has left our classes is let go"
 }
 
 TEST_CASE("StatusWriter: many are written a few at a time", "[controller]") {
-  Setup test;
+  StatusSetup test;
   constexpr int kCount = 40;
   for (int i = 0; i < kCount; ++i) test.add(fmt::format("web-{}", i));
   test.writer->set_addresses(test.here);
@@ -271,7 +269,7 @@ TEST_CASE("StatusWriter: many are written a few at a time", "[controller]") {
 }
 
 TEST_CASE("StatusWriter: an empty status takes away what was there", "[controller]") {
-  Setup test;
+  StatusSetup test;
   test.add("web");
   test.writer->set_addresses(test.here);
   REQUIRE(test.settled());

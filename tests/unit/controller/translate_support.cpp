@@ -87,6 +87,15 @@ std::string show(const Translation& translation) {
   return out;
 }
 
+GlobalSettings settings_of(const StringMap& data, std::size_t diagnostics) {
+  ConfigMap map;
+  map.data = data;
+  DiagnosticList list;
+  GlobalSettings settings = read_global_settings(map, list);
+  CHECK(list.take().size() == diagnostics);
+  return settings;
+}
+
 std::string endpoints_yaml(std::string_view address) {
   return fmt::format(
       R"(apiVersion: discovery.k8s.io/v1

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "controller/cache/store.h"
+#include "controller/translate/proxy_settings.h"
 #include "controller/translate/translate.h"
 #include "tls/certificate.h"
 
@@ -17,6 +19,10 @@ std::vector<Object> objects_of(std::string_view yaml);
 
 /// A store with the objects of a YAML text.
 Store store_of(std::string_view yaml);
+
+/// What a ConfigMap with this data says; fails the test when it gives another number of
+/// diagnostics.
+GlobalSettings settings_of(const StringMap& data, std::size_t diagnostics = 0);
 
 /// The certificate of last resort all tests share.
 std::shared_ptr<const tls::Certificate> self_made_certificate();

@@ -18,6 +18,7 @@ namespace cppx::controller {
 namespace {
 
 using namespace std::chrono_literals;
+using test::settings_of;
 
 constexpr std::string_view kTutorial = R"(
 apiVersion: networking.k8s.io/v1
@@ -71,15 +72,6 @@ const routing::VirtualHost* host_of(const Translation& translation, std::string_
   for (const auto& host : translation.snapshot->listeners.front().routes->hosts())
     if (host->name == name) return host.get();
   return nullptr;
-}
-
-GlobalSettings settings_of(const StringMap& data, std::size_t diagnostics = 0) {
-  ConfigMap map;
-  map.data = data;
-  DiagnosticList list;
-  GlobalSettings settings = read_global_settings(map, list);
-  CHECK(list.take().size() == diagnostics);
-  return settings;
 }
 
 }  // namespace

@@ -17,15 +17,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using routing::BalanceAlgorithm;
-
-GlobalSettings settings_of(const StringMap& data, std::size_t diagnostics = 0) {
-  ConfigMap map;
-  map.data = data;
-  DiagnosticList list;
-  GlobalSettings settings = read_global_settings(map, list);
-  CHECK(list.take().size() == diagnostics);
-  return settings;
-}
+using test::settings_of;
 
 IngressAnnotations annotations_of(const StringMap& data, std::size_t diagnostics = 0) {
   Ingress ingress;

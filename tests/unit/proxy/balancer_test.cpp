@@ -36,7 +36,7 @@ Pool pool_of(std::uint32_t size, bool hashes = false, std::uint16_t first_port =
   return pool;
 }
 
-struct Fixture {
+struct BalancerFixture {
   HealthRegistry registry;
   routing::ProxySettings settings;
   Balancer balancer{0, 1, registry, 1, fake_now};
@@ -84,7 +84,7 @@ TEST_CASE("Balancer: each worker goes round, from its own start", "[proxy]") {
 }
 
 TEST_CASE("Balancer: round robin passes over what is ejected, fairly", "[proxy]") {
-  Fixture test;
+  BalancerFixture test;
   const Pool pool = pool_of(4);
   CHECK(test.counts(pool, 40) == Counts{10, 10, 10, 10});
   test.eject(pool, 1);
@@ -94,7 +94,7 @@ TEST_CASE("Balancer: round robin passes over what is ejected, fairly", "[proxy]"
 }
 
 TEST_CASE("Balancer: with fewer than half fit, all are used", "[proxy]") {
-  Fixture test;
+  BalancerFixture test;
   const Pool pool = pool_of(4);
   for (const std::uint32_t index : {0U, 1U, 2U}) test.eject(pool, index);
   CHECK(test.counts(pool, 40) == Counts{10, 10, 10, 10});
@@ -103,7 +103,7 @@ TEST_CASE("Balancer: with fewer than half fit, all are used", "[proxy]") {
 }
 
 TEST_CASE("Balancer: an ejected endpoint gets one probe, and a rising share after it", "[proxy]") {
-  Fixture test;
+  BalancerFixture test;
   const Pool pool = pool_of(2);
   test.eject(pool, 0);
   CHECK(test.counts(pool, 10) == Counts{0, 10});
@@ -125,7 +125,7 @@ TEST_CASE("Balancer: an ejected endpoint gets one probe, and a rising share afte
 }
 
 TEST_CASE("Balancer: a probe that fails is not followed by a second one at once", "[proxy]") {
-  Fixture test;
+  BalancerFixture test;
   const Pool pool = pool_of(2);
   test.eject(pool, 0);
   g_now += 1s;
@@ -138,7 +138,7 @@ TEST_CASE("Balancer: a probe that fails is not followed by a second one at once"
 }
 
 TEST_CASE("Balancer: one record for all pools and workers", "[proxy]") {
-  Fixture test;
+  BalancerFixture test;
   const Pool pool = pool_of(2);
   auto other = std::make_shared<routing::EndpointPool>(*pool);
   other->identity = 8;
@@ -155,7 +155,7 @@ TEST_CASE("Balancer: one record for all pools and workers", "[proxy]") {
 }
 
 TEST_CASE("Balancer: what was tried comes last", "[proxy]") {
-  Fixture test;
+  BalancerFixture test;
   const Pool pool = pool_of(3, true);
   for (const auto algorithm :
        {BalanceAlgorithm::kRoundRobin, BalanceAlgorithm::kLeastRequest, BalanceAlgorithm::kEwma}) {
@@ -177,7 +177,7 @@ TEST_CASE("Balancer: what was tried comes last", "[proxy]") {
 }
 
 TEST_CASE("Balancer: an untried endpoint is asked even if it is ejected", "[proxy]") {
-  Fixture test;
+  BalancerFixture test;
   const Pool pool = pool_of(2);
   test.eject(pool, 0);
   BalanceRequest request{.pool = pool, .settings = test.settings};
@@ -187,7 +187,7 @@ TEST_CASE("Balancer: an untried endpoint is asked even if it is ejected", "[prox
 }
 
 TEST_CASE("Balancer: least request evens out requests in progress", "[proxy]") {
-  Fixture test;
+  BalancerFixture test;
   const Pool pool = pool_of(5);
   const BalanceRequest request{
       .pool = pool, .settings = test.settings, .algorithm = BalanceAlgorithm::kLeastRequest
@@ -204,7 +204,7 @@ TEST_CASE("Balancer: least request evens out requests in progress", "[proxy]") {
 }
 
 TEST_CASE("Balancer: EWMA prefers who answers faster, and forgets", "[proxy]") {
-  Fixture test;
+  BalancerFixture test;
   const Pool pool = pool_of(3);
   const BalanceRequest request{
       .pool = pool, .settings = test.settings, .algorithm = BalanceAlgorithm::kEwma
@@ -244,7 +244,7 @@ TEST_CASE("LocalEndpoint: peaks count at once, the way down takes time", "[proxy
 }
 
 TEST_CASE("Balancer: a hash always leads to the same endpoint", "[proxy]") {
-  Fixture test;
+  BalancerFixture test;
   const Pool pool = pool_of(5, true);
   std::map<int, std::uint32_t> where;
   Counts hits(5);
@@ -273,7 +273,7 @@ TEST_CASE("Balancer: a hash always leads to the same endpoint", "[proxy]") {
 }
 
 TEST_CASE("Balancer: only a key's own requests probe for it", "[proxy]") {
-  Fixture test;
+  BalancerFixture test;
   const Pool pool = pool_of(3, true);
   test.eject(pool, 1);
   g_now += 1s;
@@ -289,7 +289,7 @@ TEST_CASE("Balancer: only a key's own requests probe for it", "[proxy]") {
 }
 
 TEST_CASE("Balancer: a subset is the key's, and any of it serves", "[proxy]") {
-  Fixture test;
+  BalancerFixture test;
   const Pool pool = pool_of(10, true);
   for (int number = 0; number < 20; ++number) {
     BalanceRequest request{.pool = pool, .settings = test.settings, .hash = key(number)};
@@ -307,7 +307,7 @@ TEST_CASE("Balancer: a subset is the key's, and any of it serves", "[proxy]") {
 }
 
 TEST_CASE("Balancer: without hashes of the pool the algorithm decides", "[proxy]") {
-  Fixture test;
+  BalancerFixture test;
   const Pool pool = pool_of(2);
   Counts hits(2);
   for (int i = 0; i < 10; ++i)
@@ -316,7 +316,7 @@ TEST_CASE("Balancer: without hashes of the pool the algorithm decides", "[proxy]
 }
 
 TEST_CASE("Balancer: limits of an endpoint", "[proxy]") {
-  Fixture test;
+  BalancerFixture test;
   test.settings.endpoint_limits = {.connections = 2, .pending = 1};
   const Pool pool = pool_of(2, true);
   const BalanceRequest request{.pool = pool, .settings = test.settings};
@@ -347,7 +347,7 @@ TEST_CASE("Balancer: limits of an endpoint", "[proxy]") {
 }
 
 TEST_CASE("Balancer: slow start of what is added to others, where it is wanted", "[proxy]") {
-  Fixture test;
+  BalancerFixture test;
   test.settings.upstream_slow_start = 30s;
   CHECK(test.counts(pool_of(2), 10) == Counts{5, 5});
   const Pool more = pool_of(3);
@@ -359,7 +359,7 @@ TEST_CASE("Balancer: slow start of what is added to others, where it is wanted",
 }
 
 TEST_CASE("Balancer: pools and endpoints that are gone are forgotten", "[proxy]") {
-  Fixture test;
+  BalancerFixture test;
   for (std::uint32_t i = 0; i < 5'000; ++i)
     test.next(pool_of(2, false, static_cast<std::uint16_t>(1 + 2 * i)));
   CHECK(test.balancer.known_endpoints() < 200);

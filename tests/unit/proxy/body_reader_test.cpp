@@ -12,12 +12,12 @@ namespace cppx::proxy::http1 {
 namespace {
 
 using routing::BodyFraming;
-using Status = BodyReader::Status;
+using BodyStatus = BodyReader::Status;
 
 struct Read {
   std::string data;
   std::string rest;  // of the input
-  Status status = Status::kNeedMore;
+  BodyStatus status = BodyStatus::kNeedMore;
 };
 
 /// Feeds `input` in pieces of `step` bytes (0: at once), as a connection would.
@@ -34,9 +34,9 @@ Read read_all(BodyReader& reader, std::string_view input, std::size_t step) {
       read.data.append(step_result.data);
       pending.erase(0, step_result.consumed);
       read.status = step_result.status;
-      if (read.status != Status::kData) break;
+      if (read.status != BodyStatus::kData) break;
     }
-    if (read.status != Status::kNeedMore) break;
+    if (read.status != BodyStatus::kNeedMore) break;
   } while (fed < input.size());
   read.rest = pending + std::string(input.substr(fed));
   return read;
@@ -54,7 +54,7 @@ TEST_CASE("BodyReader: chunks, extensions and trailers", "[proxy]") {
       "9\r\n\r\nGET",
       step
   );
-  CHECK(read.status == Status::kEnd);
+  CHECK(read.status == BodyStatus::kEnd);
   CHECK(read.data == "hello, it's me. ");
   CHECK(read.rest == "GET");
   // A field that frames the message has no place behind it.
@@ -73,38 +73,38 @@ TEST_CASE("BodyReader: what is not exactly a chunk is refused", "[proxy]") {
   INFO(input);
   BodyReader reader;
   reader.start(BodyFraming::kChunked, 0);
-  CHECK(read_all(reader, input, step).status == Status::kBad);
+  CHECK(read_all(reader, input, step).status == BodyStatus::kBad);
 }
 
 TEST_CASE("BodyReader: bounded extensions and trailers", "[proxy]") {
   BodyReader reader;
   reader.start(BodyFraming::kChunked, 0);
-  CHECK(read_all(reader, "1;" + std::string(300, 'a') + "\r\na\r\n", 0).status == Status::kBad);
+  CHECK(read_all(reader, "1;" + std::string(300, 'a') + "\r\na\r\n", 0).status == BodyStatus::kBad);
   reader.start(BodyFraming::kChunked, 0);
   std::string many = "0\r\n";
   for (int i = 0; i < 1000; ++i) many += "X: 0123456789\r\n";
-  CHECK(read_all(reader, many, 0).status == Status::kBad);
+  CHECK(read_all(reader, many, 0).status == BodyStatus::kBad);
 }
 
 TEST_CASE("BodyReader: by length and until close", "[proxy]") {
   BodyReader reader;
   reader.start(BodyFraming::kLength, 5);
   const auto exact = read_all(reader, "helloGET", GENERATE(0U, 1U));
-  CHECK(exact.status == Status::kEnd);
+  CHECK(exact.status == BodyStatus::kEnd);
   CHECK(exact.data == "hello");
   CHECK(exact.rest == "GET");
 
   reader.start(BodyFraming::kLength, 5);
-  CHECK(read_all(reader, "hell", 0).status == Status::kNeedMore);
-  CHECK(reader.at_close() == Status::kBad);
+  CHECK(read_all(reader, "hell", 0).status == BodyStatus::kNeedMore);
+  CHECK(reader.at_close() == BodyStatus::kBad);
 
   reader.start(BodyFraming::kUntilClose, 0);
   CHECK(read_all(reader, "anything", 0).data == "anything");
-  CHECK(reader.at_close() == Status::kEnd);
+  CHECK(reader.at_close() == BodyStatus::kEnd);
 
   reader.start(BodyFraming::kNone, 0);
   const auto none = read_all(reader, "GET", 0);
-  CHECK(none.status == Status::kEnd);
+  CHECK(none.status == BodyStatus::kEnd);
   CHECK(none.rest == "GET");
 }
 
@@ -115,12 +115,12 @@ std::string frame_anew(
   BodyGather gather;
   BodyFramer framer;
   std::string output;
-  for (auto status = Status::kData; status == Status::kData; head = {}) {
+  for (auto status = BodyStatus::kData; status == BodyStatus::kData; head = {}) {
     const auto part = gather.gather(reader, input);
     const BodyFramer::Body body{
         .pieces = part.pieces,
         .bytes = part.body_bytes,
-        .end = part.status == Status::kEnd,
+        .end = part.status == BodyStatus::kEnd,
         .trailers = reader.trailers()
     };
     for (const iovec& piece : framer.frame(head, body, chunked))
@@ -172,7 +172,7 @@ TEST_CASE("BodyGather: very many small chunks come out whole", "[proxy]") {
   second.start(BodyFraming::kChunked, 0);
   const std::string framed = frame_anew(reader, input, {}, true);
   const auto read = read_all(second, framed, 0);
-  CHECK(read.status == Status::kEnd);
+  CHECK(read.status == BodyStatus::kEnd);
   CHECK(read.data == body);
 }
 

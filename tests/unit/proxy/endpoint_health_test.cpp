@@ -13,64 +13,64 @@ namespace {
 
 using namespace std::chrono_literals;
 using Phase = EndpointHealth::Phase;
-using Time = EndpointHealth::Time;
+using HealthTime = EndpointHealth::Time;
 
-constexpr Time kStart{1h};
+constexpr HealthTime kHealthStart{1h};
 constexpr double kNoJitter = 0.5;
 const routing::EjectionSettings kSettings{
     .failures = 3, .first = 1s, .longest = 4s, .return_time = 10s
 };
 
-struct Fixture {
+struct HealthFixture {
   std::atomic<std::uint64_t> changes{0};
   EndpointHealth health{changes};
 
-  void fail(int times, Time now) {
+  void fail(int times, HealthTime now) {
     for (int i = 0; i < times; ++i) health.on_failure(kSettings, now, kNoJitter);
   }
-  void succeed(Time now) { health.on_success(kSettings.return_time, now); }
+  void succeed(HealthTime now) { health.on_success(kSettings.return_time, now); }
   [[nodiscard]] Phase phase() const { return health.state().phase; }
 };
 
 }  // namespace
 
 TEST_CASE("EndpointHealth: failures in a row eject", "[proxy]") {
-  Fixture test;
+  HealthFixture test;
   CHECK(test.health.spotless());
-  test.fail(2, kStart);
+  test.fail(2, kHealthStart);
   CHECK_FALSE(test.health.spotless());
   CHECK(test.phase() == Phase::kHealthy);
   CHECK(test.changes == 0);
-  test.succeed(kStart);
+  test.succeed(kHealthStart);
   CHECK(test.health.spotless());
-  test.fail(2, kStart);
+  test.fail(2, kHealthStart);
   CHECK(test.phase() == Phase::kHealthy);
-  test.fail(1, kStart);
+  test.fail(1, kHealthStart);
   CHECK(test.phase() == Phase::kEjected);
-  CHECK(test.health.state().time == kStart + 1s);
+  CHECK(test.health.state().time == kHealthStart + 1s);
   CHECK(test.changes == 1);
 }
 
 TEST_CASE("EndpointHealth: comes back by one probe, then with rising shares", "[proxy]") {
-  Fixture test;
-  test.fail(3, kStart);
-  CHECK_FALSE(test.health.claim_probe(kStart + 999ms));
-  CHECK(test.health.claim_probe(kStart + 1s));
-  CHECK_FALSE(test.health.claim_probe(kStart + 1s));
+  HealthFixture test;
+  test.fail(3, kHealthStart);
+  CHECK_FALSE(test.health.claim_probe(kHealthStart + 999ms));
+  CHECK(test.health.claim_probe(kHealthStart + 1s));
+  CHECK_FALSE(test.health.claim_probe(kHealthStart + 1s));
   CHECK(test.phase() == Phase::kProbing);
-  test.succeed(kStart + 2s);
+  test.succeed(kHealthStart + 2s);
   CHECK(test.phase() == Phase::kReturning);
-  test.succeed(kStart + 11s);
+  test.succeed(kHealthStart + 11s);
   CHECK(test.phase() == Phase::kReturning);
-  test.succeed(kStart + 12s);
+  test.succeed(kHealthStart + 12s);
   CHECK(test.phase() == Phase::kHealthy);
   CHECK(test.health.spotless());
   CHECK(test.changes == 4);
 }
 
 TEST_CASE("EndpointHealth: a probe that fails ejects for longer, up to a limit", "[proxy]") {
-  Fixture test;
-  Time now = kStart;
+  HealthFixture test;
+  HealthTime now = kHealthStart;
   test.fail(3, now);
   for (const auto length : {1s, 2s, 4s, 4s, 4s}) {
     CHECK(test.phase() == Phase::kEjected);
@@ -95,46 +95,46 @@ TEST_CASE("EndpointHealth: a probe that fails ejects for longer, up to a limit",
 }
 
 TEST_CASE("EndpointHealth: a probe that never ends is followed by another", "[proxy]") {
-  Fixture test;
-  test.fail(3, kStart);
-  REQUIRE(test.health.claim_probe(kStart + 1s));
-  CHECK_FALSE(test.health.claim_probe(kStart + 5s));
-  CHECK(test.health.claim_probe(kStart + 6s));
+  HealthFixture test;
+  test.fail(3, kHealthStart);
+  REQUIRE(test.health.claim_probe(kHealthStart + 1s));
+  CHECK_FALSE(test.health.claim_probe(kHealthStart + 5s));
+  CHECK(test.health.claim_probe(kHealthStart + 6s));
 }
 
 TEST_CASE("EndpointHealth: while it is ejected, late results count for nothing", "[proxy]") {
-  Fixture test;
-  test.fail(3, kStart);
-  test.fail(5, kStart + 500ms);
-  test.succeed(kStart + 600ms);
+  HealthFixture test;
+  test.fail(3, kHealthStart);
+  test.fail(5, kHealthStart + 500ms);
+  test.succeed(kHealthStart + 600ms);
   CHECK(test.phase() == Phase::kEjected);
-  CHECK(test.health.state().time == kStart + 1s);
+  CHECK(test.health.state().time == kHealthStart + 1s);
   CHECK(test.changes == 1);
 }
 
 TEST_CASE("EndpointHealth: jitter varies the time; no failures means never", "[proxy]") {
-  Fixture early;
-  Fixture late;
+  HealthFixture early;
+  HealthFixture late;
   for (int i = 0; i < 3; ++i) {
-    early.health.on_failure(kSettings, kStart, 0);
-    late.health.on_failure(kSettings, kStart, 0.999);
+    early.health.on_failure(kSettings, kHealthStart, 0);
+    late.health.on_failure(kSettings, kHealthStart, 0.999);
   }
-  CHECK(early.health.state().time == kStart + 800ms);
-  CHECK(late.health.state().time > kStart + 1190ms);
-  Fixture never;
+  CHECK(early.health.state().time == kHealthStart + 800ms);
+  CHECK(late.health.state().time > kHealthStart + 1190ms);
+  HealthFixture never;
   auto off = kSettings;
   off.failures = 0;
-  for (int i = 0; i < 100; ++i) never.health.on_failure(off, kStart, 0);
+  for (int i = 0; i < 100; ++i) never.health.on_failure(off, kHealthStart, 0);
   CHECK(never.health.spotless());
 }
 
 TEST_CASE("EndpointHealth: a new one may start slowly", "[proxy]") {
-  Fixture test;
-  test.health.start_slowly(kStart);
+  HealthFixture test;
+  test.health.start_slowly(kHealthStart);
   CHECK(test.phase() == Phase::kStarting);
-  test.health.on_success(30s, kStart + 29s);
+  test.health.on_success(30s, kHealthStart + 29s);
   CHECK(test.phase() == Phase::kStarting);
-  test.health.on_success(30s, kStart + 30s);
+  test.health.on_success(30s, kHealthStart + 30s);
   CHECK(test.phase() == Phase::kHealthy);
 }
 

@@ -105,14 +105,14 @@ TEST_CASE("EventLoop: a listening socket is told of for as long as it is readabl
   CHECK(told.times == 2);
 }
 
-struct Clock final : EventLoop::Timer {
+struct PassedTimer final : EventLoop::Timer {
   void on_time() override { passed.push_back(EventLoop::Clock::now()); }
   std::vector<EventLoop::Clock::time_point> passed;
 };
 
 TEST_CASE("EventLoop: its timer is never early, and once for each time that was set", "[proxy]") {
   EventLoop loop;
-  Clock clock;
+  PassedTimer clock;
   const auto start = EventLoop::Clock::now();
   loop.set_timer(clock, start + 1h);
   loop.set_timer(clock, start + 30ms);
@@ -129,7 +129,7 @@ TEST_CASE("EventLoop: its timer is never early, and once for each time that was 
 
 TEST_CASE("EventLoop: it sleeps until the time comes", "[proxy]") {
   EventLoop loop;
-  Clock clock;
+  PassedTimer clock;
   loop.set_timer(clock, EventLoop::Clock::now() + 200ms);
   REQUIRE(turn_until(loop, [&] { return !clock.passed.empty(); }));
   // Of at most 100 ms each; the coarse clock may ask for one more.

@@ -6,7 +6,7 @@
 
 #include "proxy/codec/http2/preface.h"
 
-namespace cppx::test {
+namespace cppx::proxy::test {
 namespace {
 
 std::string number(std::int64_t value) { return std::to_string(value); }
@@ -197,4 +197,4 @@ std::int64_t goaway_code(std::string_view bytes) {
   return -1;
 }
 
-}  // namespace cppx::test
+}  // namespace cppx::proxy::test

@@ -14,9 +14,7 @@
 
 #include "proxy/codec/http2/session.h"
 
-namespace cppx::test {
-
-namespace http2 = proxy::http2;
+namespace cppx::proxy::test {
 
 /// A session and its listener. What it is told stands in `log`, a line a call.
 class Http2Peer : public http2::SessionEvents {
@@ -111,4 +109,4 @@ std::vector<Frame> frames_of(std::string_view bytes);
 /// The error code of the GOAWAY in `bytes`; -1 when there is none.
 std::int64_t goaway_code(std::string_view bytes);
 
-}  // namespace cppx::test
+}  // namespace cppx::proxy::test

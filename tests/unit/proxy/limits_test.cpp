@@ -19,7 +19,7 @@ namespace {
 using features::BucketRate;
 
 constexpr std::uint64_t kSecond = 1'000'000;
-constexpr std::uint64_t kStart = 12'345'678'901;
+constexpr std::uint64_t kStartMs = 12'345'678'901;
 
 /// How many of `tries` requests at one moment are let through.
 int taken(
@@ -45,9 +45,9 @@ TEST_CASE("RateTable: a burst at once, then the rate", "[proxy]") {
     CAPTURE(c.requests, c.multiplier);
     RateTable table;
     const auto rate = BucketRate::of(c.period, c.requests, c.multiplier);
-    CHECK(taken(table, 7, kStart, rate, c.at_once + 10) == c.at_once);
-    CHECK(taken(table, 7, kStart + c.period, rate, c.at_once + 10) == c.a_period_later);
-    CHECK(taken(table, 7, kStart + 1000 * c.period, rate, c.at_once + 10) == c.at_once);
+    CHECK(taken(table, 7, kStartMs, rate, c.at_once + 10) == c.at_once);
+    CHECK(taken(table, 7, kStartMs + c.period, rate, c.at_once + 10) == c.a_period_later);
+    CHECK(taken(table, 7, kStartMs + 1000 * c.period, rate, c.at_once + 10) == c.at_once);
   }
 }
 
@@ -55,46 +55,46 @@ TEST_CASE("RateTable: one request after the other at the rate is never refused",
   RateTable table;
   const auto rate = BucketRate::of(kSecond, 3, 1);
   for (std::uint64_t i = 0; i < 1000; ++i)
-    CHECK(table.take(7, kStart + i * rate.interval_us, rate));
+    CHECK(table.take(7, kStartMs + i * rate.interval_us, rate));
 }
 
 TEST_CASE("RateTable: clients do not share", "[proxy]") {
   RateTable table;
   const auto rate = BucketRate::of(kSecond, 1, 1);
   for (std::uint64_t key = 1; key < 1000; ++key)
-    CHECK(taken(table, key << 50 | key, kStart, rate, 5) == 2);
+    CHECK(taken(table, key << 50 | key, kStartMs, rate, 5) == 2);
 }
 
 TEST_CASE("RateTable: many clients do not let one off that is over its rate", "[proxy]") {
   RateTable table;
   const auto rate = BucketRate::of(kSecond, 1, 5);
   const std::uint64_t hog = 0x1234567ULL << 42 | 3;
-  CHECK(taken(table, hog, kStart, rate, 100) == 6);
+  CHECK(taken(table, hog, kStartMs, rate, 100) == 6);
   for (std::uint64_t i = 1; i < 1000; ++i) {
     // All in the hog's set.
-    CHECK(table.take(i << 45 | 3, kStart, rate));
-    CHECK_FALSE(table.take(hog, kStart, rate));
+    CHECK(table.take(i << 45 | 3, kStartMs, rate));
+    CHECK_FALSE(table.take(hog, kStartMs, rate));
   }
 }
 
 TEST_CASE("RateTable: given back, a request has not been", "[proxy]") {
   RateTable table;
   const auto rate = BucketRate::of(kSecond, 1, 1);
-  CHECK(taken(table, 7, kStart, rate, 5) == 2);
-  table.give_back(7, kStart, rate);
-  CHECK(taken(table, 7, kStart, rate, 5) == 1);
-  table.give_back(8, kStart, rate);
-  CHECK(taken(table, 8, kStart, rate, 5) == 2);
+  CHECK(taken(table, 7, kStartMs, rate, 5) == 2);
+  table.give_back(7, kStartMs, rate);
+  CHECK(taken(table, 7, kStartMs, rate, 5) == 1);
+  table.give_back(8, kStartMs, rate);
+  CHECK(taken(table, 8, kStartMs, rate, 5) == 2);
 }
 
 TEST_CASE("RateTable: what is left of another rate or another time holds nobody", "[proxy]") {
   RateTable table;
   const auto slow = BucketRate::of(60 * kSecond, 1, 5);
   const auto fast = BucketRate::of(kSecond, 10, 1);
-  CHECK(taken(table, 7, kStart, slow, 10) == 6);
-  CHECK(taken(table, 7, kStart, fast, 20) == 11);
+  CHECK(taken(table, 7, kStartMs, slow, 10) == 6);
+  CHECK(taken(table, 7, kStartMs, fast, 20) == 11);
   // Half a turn of the clock later the old time looks as if it lay ahead.
-  CHECK(taken(table, 7, kStart + (3ULL << 40), fast, 20) == 11);
+  CHECK(taken(table, 7, kStartMs + (3ULL << 40), fast, 20) == 11);
 }
 
 TEST_CASE("RateTable: several threads together get the burst once", "[proxy]") {
@@ -103,7 +103,7 @@ TEST_CASE("RateTable: several threads together get the burst once", "[proxy]") {
   std::atomic<int> sum = 0;
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i)
-    threads.emplace_back([&] { sum += taken(table, 7, kStart, rate, 1000); });
+    threads.emplace_back([&] { sum += taken(table, 7, kStartMs, rate, 1000); });
   for (auto& thread : threads) thread.join();
   CHECK(sum == 1001);
 }
@@ -175,15 +175,15 @@ TEST_CASE("SharedLimits: each client, each Ingress and each kind on its own", "[
   Client a("192.0.2.1");
   Client b("2001:db8::1");
   Client c("2001:db8::2");
-  CHECK(a.ask(shared, limits, kStart) == 0);
-  CHECK(a.ask(shared, limits, kStart) == 503);
+  CHECK(a.ask(shared, limits, kStartMs) == 0);
+  CHECK(a.ask(shared, limits, kStartMs) == 503);
   a.held.clear();
-  CHECK(a.ask(shared, limits, kStart) == 0);
-  CHECK(a.ask(shared, limits, kStart) == 429);
-  CHECK(b.ask(shared, limits, kStart) == 0);
-  CHECK(c.ask(shared, limits, kStart) == 0);
+  CHECK(a.ask(shared, limits, kStartMs) == 0);
+  CHECK(a.ask(shared, limits, kStartMs) == 429);
+  CHECK(b.ask(shared, limits, kStartMs) == 0);
+  CHECK(c.ask(shared, limits, kStartMs) == 0);
   limits.zone = 2;
-  CHECK(a.ask(shared, limits, kStart) == 0);
+  CHECK(a.ask(shared, limits, kStartMs) == 0);
 }
 
 TEST_CASE("SharedLimits: exempt clients are not counted", "[proxy]") {
@@ -192,10 +192,10 @@ TEST_CASE("SharedLimits: exempt clients are not counted", "[proxy]") {
   limits.exempt = *routing::IpRanges::parse("192.0.2.0/24");
   Client in("192.0.2.1");
   Client out("198.51.100.1");
-  for (int i = 0; i < 10; ++i) CHECK(in.ask(shared, limits, kStart) == 0);
+  for (int i = 0; i < 10; ++i) CHECK(in.ask(shared, limits, kStartMs) == 0);
   CHECK(in.held.empty());
-  CHECK(out.ask(shared, limits, kStart) == 0);
-  CHECK(out.ask(shared, limits, kStart) == 503);
+  CHECK(out.ask(shared, limits, kStartMs) == 0);
+  CHECK(out.ask(shared, limits, kStartMs) == 503);
 }
 
 TEST_CASE("SharedLimits: a minute's refusal does not use up the second's rate", "[proxy]") {
@@ -206,9 +206,9 @@ TEST_CASE("SharedLimits: a minute's refusal does not use up the second's rate", 
   const features::RateLimits second{.zone = 1, .per_second = 10, .burst_multiplier = 1};
   Client a("192.0.2.1");
   int passed = 0;
-  for (int i = 0; i < 50; ++i) passed += a.ask(shared, both, kStart) == 0 ? 1 : 0;
+  for (int i = 0; i < 50; ++i) passed += a.ask(shared, both, kStartMs) == 0 ? 1 : 0;
   CHECK(passed == 3);
-  for (int i = 0; i < 50; ++i) passed += a.ask(shared, second, kStart) == 0 ? 1 : 0;
+  for (int i = 0; i < 50; ++i) passed += a.ask(shared, second, kStartMs) == 0 ? 1 : 0;
   CHECK(passed == 11);
 }
 

@@ -8,12 +8,14 @@ namespace cppx::proxy {
 namespace {
 
 using namespace std::chrono_literals;
-using Time = RetryBudget::Clock::time_point;
+using BudgetTime = RetryBudget::Clock::time_point;
 
-constexpr Time kStart{1h};
+constexpr BudgetTime kStart{1h};
 
 /// How many retries can be made at once.
-int most_at_once(RetryBudget& budget, const routing::RetryBudgetSettings& settings, Time now) {
+int most_at_once(
+    RetryBudget& budget, const routing::RetryBudgetSettings& settings, BudgetTime now
+) {
   int count = 0;
   while (count < 1'000'000 && budget.spend(settings, now)) ++count;
   return count;

@@ -22,7 +22,7 @@ std::chrono::steady_clock::time_point fixed_now() {
   return std::chrono::steady_clock::time_point{1h};
 }
 
-struct Fixture {
+struct SessionFixture {
   HealthRegistry registry;
   routing::ProxySettings settings;
   Balancer balancer{0, 1, registry, 1, fixed_now};
@@ -74,7 +74,7 @@ struct Fixture {
 TEST_CASE("SessionSelector: a new session is kept by its cookie", "[proxy]") {
   for (const bool persistent : {false, true}) {
     CAPTURE(persistent);
-    Fixture test;
+    SessionFixture test;
     const SessionAffinity affinity{.persistent = persistent};
     std::map<std::uint32_t, int> hits;
     for (int i = 0; i < 200; ++i) {
@@ -91,7 +91,7 @@ TEST_CASE("SessionSelector: a new session is kept by its cookie", "[proxy]") {
 }
 
 TEST_CASE("SessionSelector: values that are not ours", "[proxy]") {
-  Fixture test;
+  SessionFixture test;
   // Balanced: hashed like any key, and left to the client.
   const auto balanced = test.ask({}, "anything");
   CHECK(balanced.new_cookie.empty());
@@ -103,10 +103,10 @@ TEST_CASE("SessionSelector: values that are not ours", "[proxy]") {
 }
 
 TEST_CASE("SessionSelector: persistent sessions stay when endpoints come", "[proxy]") {
-  Fixture test;
+  SessionFixture test;
   const SessionAffinity affinity{.persistent = true};
   const auto first = test.ask(affinity, "");
-  test.pool = Fixture::pool_of(9);
+  test.pool = SessionFixture::pool_of(9);
   const auto second = test.ask(affinity, first.new_cookie);
   CHECK(second.tries == first.tries);
   CHECK(second.new_cookie.empty());
@@ -115,7 +115,7 @@ TEST_CASE("SessionSelector: persistent sessions stay when endpoints come", "[pro
 TEST_CASE("SessionSelector: without change on failure the same one again and again", "[proxy]") {
   for (const bool persistent : {false, true}) {
     CAPTURE(persistent);
-    Fixture test;
+    SessionFixture test;
     const SessionAffinity affinity{.persistent = persistent};
     const auto first = test.ask(affinity, "");
     test.eject(first.tries[0]);
@@ -134,7 +134,7 @@ TEST_CASE("SessionSelector: without change on failure the same one again and aga
 TEST_CASE("SessionSelector: with change on failure another one, and a new cookie", "[proxy]") {
   for (const bool persistent : {false, true}) {
     CAPTURE(persistent);
-    Fixture test;
+    SessionFixture test;
     const SessionAffinity affinity{.persistent = persistent, .change_on_failure = true};
     const auto first = test.ask(affinity, "");
     const auto failing = test.ask(affinity, first.new_cookie, 2);
@@ -152,7 +152,7 @@ TEST_CASE("SessionSelector: with change on failure another one, and a new cookie
 }
 
 TEST_CASE("SessionSelector: the cookie's key is not the address", "[proxy]") {
-  Fixture test;
+  SessionFixture test;
   auto other = std::make_shared<routing::EndpointPool>(*test.pool);
   other->hashes = std::make_shared<const routing::EndpointHashes>(
       other->endpoints, routing::SipKey{.low = 1, .high = 3}

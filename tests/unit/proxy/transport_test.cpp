@@ -43,7 +43,7 @@ struct Pair {
   Descriptor peer;
 };
 
-struct Fixture {
+struct TransportFixture {
   EventLoop loop;
   TimerWheel wheel{loop};
 
@@ -66,7 +66,7 @@ Task<void> read(Transport& transport, std::string& into, std::optional<IoStatus>
 }
 
 TEST_CASE("Transport: waits for what comes, and once it is taken for what comes next", "[proxy]") {
-  Fixture test;
+  TransportFixture test;
   Pair pair(test.loop, test.wheel);
   std::optional<IoStatus> ended;
   std::string text;
@@ -84,7 +84,7 @@ TEST_CASE("Transport: waits for what comes, and once it is taken for what comes 
 }
 
 TEST_CASE("Transport: a full buffer may not have been all", "[proxy]") {
-  Fixture test;
+  TransportFixture test;
   Pair pair(test.loop, test.wheel);
   pair.send("sixteen bytes...and more");
   REQUIRE(test.run_until([&] { return !pair.transport->silent(); }));
@@ -98,7 +98,7 @@ TEST_CASE("Transport: a full buffer may not have been all", "[proxy]") {
 }
 
 TEST_CASE("Transport: the end is seen, also when it came with the last bytes", "[proxy]") {
-  Fixture test;
+  TransportFixture test;
   Pair pair(test.loop, test.wheel);
   pair.send("last");
   pair.peer.reset();
@@ -139,7 +139,7 @@ std::vector<std::string> some_pieces(std::size_t count, std::size_t bytes) {
 }
 
 TEST_CASE("Transport: several pieces arrive whole and in their order", "[proxy]") {
-  Fixture test;
+  TransportFixture test;
   Pair pair(test.loop, test.wheel);
   const auto [count, bytes] = GENERATE(
       std::pair<std::size_t, std::size_t>{2, 1}, std::pair<std::size_t, std::size_t>{3, 0},
@@ -187,7 +187,7 @@ std::pair<Descriptor, Descriptor> narrow_connection() {
 }
 
 TEST_CASE("Transport: several small pieces, of which the socket takes a part", "[proxy]") {
-  Fixture test;
+  TransportFixture test;
   auto [client, peer] = narrow_connection();
   Transport transport(test.loop, test.wheel);
   REQUIRE(transport.assign(std::move(client)));
@@ -225,7 +225,7 @@ TEST_CASE("Transport: several small pieces, of which the socket takes a part", "
 }
 
 TEST_CASE("Transport: a full socket is waited for until the peer reads", "[proxy]") {
-  Fixture test;
+  TransportFixture test;
   Pair pair(test.loop, test.wheel);
   const std::string block(65536, 'x');
   iovec piece{.iov_base = const_cast<char*>(block.data()), .iov_len = block.size()};
@@ -245,7 +245,7 @@ TEST_CASE("Transport: a full socket is waited for until the peer reads", "[proxy
 TEST_CASE(
     "Transport: cancelled, timed out and closed waits end later, each with its reason", "[proxy]"
 ) {
-  Fixture test;
+  TransportFixture test;
   Pair pair(test.loop, test.wheel);
   std::optional<IoStatus> ended;
   spawn(wait(*pair.transport, Direction::kRead, ended), [] {});
@@ -270,7 +270,7 @@ TEST_CASE(
 }
 
 TEST_CASE("EventLoop: what was told to a socket that is closed by now is nobody's", "[proxy]") {
-  Fixture test;
+  TransportFixture test;
   Pair first(test.loop, test.wheel);
   Pair second(test.loop, test.wheel);
   CHECK(test.loop.sockets() == 2);

@@ -12,7 +12,7 @@ namespace {
 
 using boost::asio::ip::tcp;
 
-struct Fixture {
+struct PoolFixture {
   boost::asio::io_context io;
   EventLoop loop;
   TimerWheel wheel{loop};
@@ -45,7 +45,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("UpstreamPool: the connection used last is taken first, each once", "[proxy]") {
-  Fixture test;
+  PoolFixture test;
   UpstreamPool pool(test.wheel);
   auto [a, peer_a] = test.connect();
   auto [b, peer_b] = test.connect();
@@ -64,7 +64,7 @@ TEST_CASE("UpstreamPool: the connection used last is taken first, each once", "[
 }
 
 TEST_CASE("UpstreamPool: what the backend closed or wrote to unasked is not given out", "[proxy]") {
-  Fixture test;
+  PoolFixture test;
   UpstreamPool pool(test.wheel);
   auto [closed, closed_peer] = test.connect();
   auto [noisy, noisy_peer] = test.connect();
@@ -85,7 +85,7 @@ TEST_CASE("UpstreamPool: what the backend closed or wrote to unasked is not give
 }
 
 TEST_CASE("UpstreamPool: limits of number, requests and reuse", "[proxy]") {
-  Fixture test;
+  PoolFixture test;
   UpstreamPool pool(test.wheel);
   auto [a, peer_a] = test.connect();
   auto [b, peer_b] = test.connect();
@@ -107,7 +107,7 @@ TEST_CASE("UpstreamPool: limits of number, requests and reuse", "[proxy]") {
 }
 
 TEST_CASE("UpstreamPool: idle time passes and the sweep notices what ended", "[proxy]") {
-  Fixture test;
+  PoolFixture test;
   UpstreamPool pool(test.wheel);
   auto [a, peer_a] = test.connect();
   auto [b, peer_b] = test.connect();
@@ -119,7 +119,7 @@ TEST_CASE("UpstreamPool: idle time passes and the sweep notices what ended", "[p
 }
 
 TEST_CASE("UpstreamConnection: knows whether the peer has received anything", "[proxy]") {
-  Fixture test;
+  PoolFixture test;
   auto [connection, peer] = test.connect();
   iovec piece{.iov_base = const_cast<char*>("hello"), .iov_len = 5};
   REQUIRE(connection->transport().try_write({&piece, 1}).bytes == 5);

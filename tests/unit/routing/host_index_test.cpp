@@ -151,11 +151,11 @@ TEST_CASE("HostIndex: suffixes of more labels than the depth mask tells apart", 
 
 TEST_CASE("HostIndex: stays right while it grows", "[routing]") {
   HostIndex index;
-  constexpr std::uint32_t kHosts = 20'000;
-  for (std::uint32_t i = 0; i < kHosts; ++i)
+  constexpr std::uint32_t kNames = 20'000;
+  for (std::uint32_t i = 0; i < kNames; ++i)
     REQUIRE(index.add((i % 7 == 0 ? "*.h" : "h") + std::to_string(i) + ".example.com", i));
-  CHECK(index.size() == kHosts);
-  for (std::uint32_t i = 0; i < kHosts; ++i) {
+  CHECK(index.size() == kNames);
+  for (std::uint32_t i = 0; i < kNames; ++i) {
     const std::string name = "h" + std::to_string(i) + ".EXAMPLE.com";
     REQUIRE(index.find(i % 7 == 0 ? "www." + name : name) == i);
     REQUIRE(index.find(i % 7 == 0 ? name : "www." + name) == HostIndex::kNone);
@@ -184,12 +184,12 @@ TEST_CASE("HostIndex: a slot for each name, mostly where its search begins", "[r
     return index.find_exact(name, HostIndex::hash(name, false));
   };
   CHECK(find_exact("a.example.com") == HostIndex::kNone);
-  constexpr std::uint32_t kHosts = 1'000;
-  index.reserve(kHosts);
+  constexpr std::uint32_t kNames = 1'000;
+  index.reserve(kNames);
   const std::size_t slots = index.slots();
-  for (std::uint32_t i = 0; i < kHosts; ++i)
+  for (std::uint32_t i = 0; i < kNames; ++i)
     REQUIRE(index.add("h" + std::to_string(i) + ".example.com", i));
-  REQUIRE(index.add("*.example.org", kHosts));
+  REQUIRE(index.add("*.example.org", kNames));
   CHECK(index.slots() >= slots);
 
   std::size_t taken = 0;
@@ -198,19 +198,19 @@ TEST_CASE("HostIndex: a slot for each name, mostly where its search begins", "[r
   CHECK(taken == index.size());
 
   std::size_t at_once = 0;
-  for (std::uint32_t i = 0; i < kHosts; ++i) {
+  for (std::uint32_t i = 0; i < kNames; ++i) {
     const std::string name = "h" + std::to_string(i) + ".Example.com";
     const std::uint32_t slot = find_exact(name);
     REQUIRE(slot < index.slots());
     REQUIRE(index.value_at(slot) == i);
     if (slot == index.first_slot(HostIndex::hash(name, false))) ++at_once;
   }
-  CHECK(at_once * 2 > kHosts);
+  CHECK(at_once * 2 > kNames);
   const std::string_view suffix = ".example.org";
   const std::uint64_t hash = HostIndex::hash(suffix, true);
   const std::uint32_t wildcard = index.find_suffix(suffix, hash, false);
   REQUIRE(wildcard != HostIndex::kNone);
-  CHECK(index.value_at(wildcard) == kHosts);
+  CHECK(index.value_at(wildcard) == kNames);
   CHECK(index.find_suffix(suffix, hash, true) == HostIndex::kNone);
   CHECK(find_exact(suffix) == HostIndex::kNone);
 }

@@ -26,7 +26,7 @@ namespace {
 
 using Octets = std::vector<unsigned char>;
 
-Octets from_hex(std::string_view text) {
+Octets octets_of_hex(std::string_view text) {
   const std::string octets = test::from_hex(text);
   return {octets.begin(), octets.end()};
 }
@@ -36,22 +36,24 @@ TEST_CASE("key derivation: TLS 1.3's key schedule of RFC 8448 3", "[tls]") {
   REQUIRE(hkdf_next_secret(
       SuiteHash::kSha256, std::nullopt, std::nullopt, bytes_of("tls13 "), bytes_of("derived"), early
   ));
-  CHECK(early == from_hex("33ad0a1c607ec03b09e6cd9893680ce210adf300aa1f2660e1b22e10f170f92a"));
+  CHECK(early == octets_of_hex("33ad0a1c607ec03b09e6cd9893680ce210adf300aa1f2660e1b22e10f170f92a"));
   const Octets shared =
-      from_hex("8bd4054fb55b9d63fdfbacf9f04b9f0d35e6d63f537563efd46272900f89492d");
+      octets_of_hex("8bd4054fb55b9d63fdfbacf9f04b9f0d35e6d63f537563efd46272900f89492d");
   Octets handshake(32);
   REQUIRE(hkdf_next_secret(
       SuiteHash::kSha256, Bytes(early), Bytes(shared), bytes_of("tls13 "), bytes_of("derived"),
       handshake
   ));
-  CHECK(handshake == from_hex("1dc826e93606aa6fdc0aadc12f741b01046aa6b99f691ed221a9f0ca043fbeac"));
+  CHECK(
+      handshake == octets_of_hex("1dc826e93606aa6fdc0aadc12f741b01046aa6b99f691ed221a9f0ca043fbeac")
+  );
   Octets key(16);
   const Octets traffic =
-      from_hex("b67b7d690cc16c4e75e54213cb2d37b4e9c912bcded9105d42befd59d391ad38");
+      octets_of_hex("b67b7d690cc16c4e75e54213cb2d37b4e9c912bcded9105d42befd59d391ad38");
   REQUIRE(
       hkdf_expand_label(SuiteHash::kSha256, traffic, bytes_of("tls13 "), bytes_of("key"), {}, key)
   );
-  CHECK(key == from_hex("3fce516009c21727d0f2e4e86ee403bc"));
+  CHECK(key == octets_of_hex("3fce516009c21727d0f2e4e86ee403bc"));
 }
 
 TEST_CASE(
@@ -60,7 +62,7 @@ TEST_CASE(
   const auto digest = sha256(bytes_of("a"), bytes_of("bc"));
   CHECK(
       Octets(digest.begin(), digest.end()) ==
-      from_hex("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+      octets_of_hex("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
   );
 }
 

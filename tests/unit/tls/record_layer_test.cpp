@@ -52,8 +52,8 @@ struct Read {
   bool operator==(const Read&) const = default;
 };
 
-struct Connection {
-  explicit Connection(
+struct RecordConnection {
+  explicit RecordConnection(
       std::uint16_t id = 0x1301, std::uint64_t sent = 0,
       const std::function<std::string(Peer&)>& received = [](Peer&) { return ""s; }
   )
@@ -111,7 +111,7 @@ std::string text_of(const std::vector<Record>& records) {
   return text;
 }
 
-void check_broken(Connection& connection) {
+void check_broken(RecordConnection& connection) {
   std::string into(100, '\0');
   CHECK(connection.read(into).status == StreamStatus::kError);
   CHECK(connection.layer->has_buffered_input());
@@ -128,7 +128,7 @@ TEST_CASE(
     for (const std::size_t chunk : Sizes{1, 5, 1000, ScriptedSocket::kAll}) {
       for (const std::size_t into : Sizes{1, 7, 16384, 100'000}) {
         CAPTURE(suite, chunk, into);
-        Connection connection(suite);
+        RecordConnection connection(suite);
         connection.socket.chunk = chunk;
         for (std::size_t at = 0, size = 1; at < text.size(); at += size, size = 3 * size + 1) {
           size = std::min(size, kContentMax);
@@ -143,7 +143,7 @@ TEST_CASE(
 }
 
 TEST_CASE("RecordLayer: records that came together are read together", "[tls]") {
-  Connection connection;
+  RecordConnection connection;
   for (const std::string text : {"one ", "two ", "three"})
     connection.socket.deliver(connection.peer.data(text));
   std::string into(100, '\0');
@@ -154,7 +154,7 @@ TEST_CASE("RecordLayer: records that came together are read together", "[tls]") 
 }
 
 TEST_CASE("RecordLayer: what had no room is kept, and is read without the socket", "[tls]") {
-  Connection connection;
+  RecordConnection connection;
   connection.socket.deliver(connection.peer.data("abcde"));
   connection.socket.deliver(connection.peer.data("fgh"));
   const std::string last = connection.peer.data("ijk");
@@ -177,7 +177,7 @@ TEST_CASE("RecordLayer: what had no room is kept, and is read without the socket
 
 TEST_CASE("RecordLayer: begins with what followed the handshake", "[tls]") {
   std::string rest;
-  Connection connection(0x1303, 0, [&rest](Peer& peer) {
+  RecordConnection connection(0x1303, 0, [&rest](Peer& peer) {
     const std::string whole = peer.data("with Finished");
     rest = peer.data("later");
     return whole + rest.substr(0, 4);
@@ -210,7 +210,7 @@ TEST_CASE("RecordLayer: close_notify is the end, after the data before it", "[tl
   for (const std::string& data : {""s, "bye"s}) {
     for (const int level : {kWarning, kFatal}) {
       CAPTURE(data, level);
-      Connection connection;
+      RecordConnection connection;
       if (!data.empty()) connection.socket.deliver(connection.peer.data(data));
       connection.socket.deliver(connection.peer.alert(level, kCloseNotify));
       // RFC 8446 6.1: ignored.
@@ -229,11 +229,11 @@ TEST_CASE("RecordLayer: close_notify is the end, after the data before it", "[tl
 TEST_CASE(
     "RecordLayer: the socket's end is the end between records, an error within one", "[tls]"
 ) {
-  Connection probe;
+  RecordConnection probe;
   const std::size_t size = probe.peer.data("cut").size();
   for (std::size_t part = 0; part < size; ++part) {
     CAPTURE(part);
-    Connection connection;
+    RecordConnection connection;
     connection.socket.end = ScriptedSocket::End::kClosed;
     connection.socket.deliver(connection.peer.data("whole"));
     connection.socket.deliver(connection.peer.data("cut").substr(0, part));
@@ -241,7 +241,7 @@ TEST_CASE(
     CHECK((connection.read_all() == Read{"whole", end}));
     CHECK((connection.read_all() == Read{"", end}));
   }
-  Connection reset;
+  RecordConnection reset;
   reset.socket.end = ScriptedSocket::End::kReset;
   reset.socket.deliver(reset.peer.data("whole"));
   CHECK((reset.read_all() == Read{"whole", StreamStatus::kError}));
@@ -362,7 +362,7 @@ TEST_CASE("RecordLayer: what RFC 8446 forbids is refused with its alert", "[tls]
     for (const bool data_before : {false, true}) {
       for (const std::size_t chunk : Sizes{1, ScriptedSocket::kAll}) {
         CAPTURE(c.name, data_before, chunk);
-        Connection connection;
+        RecordConnection connection;
         connection.socket.chunk = chunk;
         if (data_before) connection.socket.deliver(connection.peer.data("good"));
         connection.socket.deliver(c.script(connection.peer));
@@ -378,7 +378,7 @@ TEST_CASE("RecordLayer: what RFC 8446 forbids is refused with its alert", "[tls]
 }
 
 TEST_CASE("RecordLayer: 32 records in a row may bring no data", "[tls]") {
-  Connection connection;
+  RecordConnection connection;
   for (int round = 0; round < 3; ++round) {
     for (int i = 0; i < 16; ++i) {
       connection.socket.deliver(connection.peer.data(""));
@@ -393,7 +393,7 @@ TEST_CASE("RecordLayer: an alert of the peer is an error, whatever its level say
   for (const int description : {kHandshakeFailure, kBadRecordMac, kUnexpectedMessage, 200, 255}) {
     for (const int level : {kWarning, kFatal, 0}) {
       CAPTURE(description, level);
-      Connection connection;
+      RecordConnection connection;
       connection.socket.deliver(connection.peer.data("before"));
       connection.socket.deliver(connection.peer.alert(level, description));
       connection.socket.deliver(connection.peer.data("after"));
@@ -404,7 +404,7 @@ TEST_CASE("RecordLayer: an alert of the peer is an error, whatever its level say
 }
 
 TEST_CASE("RecordLayer: user_canceled is ignored", "[tls]") {
-  Connection connection;
+  RecordConnection connection;
   connection.socket.deliver(connection.peer.data("before "));
   connection.socket.deliver(connection.peer.alert(kWarning, kUserCanceled));
   connection.socket.deliver(connection.peer.data("after"));
@@ -421,7 +421,7 @@ TEST_CASE(
   for (const std::uint16_t suite : kSuites) {
     for (const std::size_t chunk : Sizes{1, ScriptedSocket::kAll}) {
       CAPTURE(suite, chunk);
-      Connection connection(suite);
+      RecordConnection connection(suite);
       connection.socket.chunk = chunk;
       const auto update = [&](bool requested) {
         connection.socket.deliver(connection.peer.data("old "));
@@ -451,7 +451,7 @@ TEST_CASE("RecordLayer: a KeyUpdate in parts of which each has a record", "[tls]
   for (std::size_t first = 1; first < kKeyUpdateRequest.size(); ++first) {
     for (std::size_t part = 1; part < kKeyUpdateRequest.size(); ++part) {
       CAPTURE(first, part);
-      Connection connection;
+      RecordConnection connection;
       connection.socket.deliver(connection.peer.handshake(kKeyUpdateRequest.substr(0, first)));
       CHECK((connection.read_all() == Read{"", StreamStatus::kWantRead}));
       for (std::size_t at = first; at < kKeyUpdateRequest.size(); at += part)
@@ -467,7 +467,7 @@ TEST_CASE("RecordLayer: a KeyUpdate in parts of which each has a record", "[tls]
 
 TEST_CASE("RecordLayer: an answer that the socket takes in parts is given once", "[tls]") {
   const std::string text = long_text(50'000);
-  Connection connection;
+  RecordConnection connection;
   connection.socket.deliver(connection.peer.key_update(true));
   connection.read_all();
   std::size_t written = 0;
@@ -486,7 +486,7 @@ TEST_CASE("RecordLayer: an answer that the socket takes in parts is given once",
 TEST_CASE("RecordLayer: the server's keys are renewed before they are used up", "[tls]") {
   // RFC 8446 5.5: with AES-GCM 2^24.5 records.
   for (const bool used_up : {false, true}) {
-    Connection connection(0x1301, used_up ? 23'726'565 : 1000);
+    RecordConnection connection(0x1301, used_up ? 23'726'565 : 1000);
     CHECK(connection.write({"x"}).bytes == 1);
     CHECK(connection.write({"y"}).bytes == 1);
     std::vector<Record> expected = {data_record("x"), data_record("y")};
@@ -498,7 +498,7 @@ TEST_CASE("RecordLayer: the server's keys are renewed before they are used up", 
 TEST_CASE("RecordLayer: pieces make one record, and no record follows it", "[tls]") {
   for (const std::uint16_t suite : kSuites) {
     for (const std::uint64_t tickets : Sizes{0, 2}) {
-      Connection connection(suite, tickets);
+      RecordConnection connection(suite, tickets);
       CHECK(connection.write({"head ", "body ", "end"}).bytes == 13);
       CHECK(connection.sent() == std::vector{data_record("head body end")});
       CHECK(connection.socket.more == std::vector{false});
@@ -511,7 +511,7 @@ TEST_CASE("RecordLayer: writes of any length and number of pieces", "[tls]") {
   for (const std::size_t size : Sizes{1, 16384, 16385, 65536, 65537, 200'000}) {
     for (const std::size_t pieces : Sizes{1, 2, 16, 17, 100}) {
       CAPTURE(size, pieces);
-      Connection connection;
+      RecordConnection connection;
       std::size_t written = 0;
       for (int turn = 0; written < size; ++turn) {
         REQUIRE(turn < 100);
@@ -532,7 +532,7 @@ TEST_CASE("RecordLayer: writes of any length and number of pieces", "[tls]") {
 }
 
 TEST_CASE("RecordLayer: several records go to the socket at once", "[tls]") {
-  Connection connection;
+  RecordConnection connection;
   const std::string text = long_text(3 * kContentMax);
   CHECK(connection.write({text}).bytes == text.size());
   CHECK(connection.socket.more == std::vector{false});
@@ -544,7 +544,7 @@ TEST_CASE("RecordLayer: what the socket takes in parts arrives once and in order
   for (const std::uint16_t suite : kSuites) {
     for (const std::size_t room : Sizes{1000, 16405, 16406, 16407, 65624, 70'000, 200'000}) {
       CAPTURE(suite, room);
-      Connection connection(suite);
+      RecordConnection connection(suite);
       std::size_t written = 0;
       for (int turn = 0; written < text.size(); ++turn) {
         REQUIRE(turn < 1000);
@@ -573,7 +573,7 @@ TEST_CASE("RecordLayer: what the socket takes in parts arrives once and in order
 
 TEST_CASE("RecordLayer: for a slow reader one record is sealed at a time", "[tls]") {
   const std::string text = long_text(200'000);
-  Connection connection;
+  RecordConnection connection;
   connection.socket.room = 100;
   CHECK(connection.write({text}).status == StreamStatus::kWantWrite);
   connection.socket.room = ScriptedSocket::kAll;
@@ -601,7 +601,7 @@ TEST_CASE("RecordLayer: for a slow reader one record is sealed at a time", "[tls
 
 TEST_CASE("RecordLayer: a socket that fails to send breaks the connection", "[tls]") {
   for (const bool congested : {false, true}) {
-    Connection connection;
+    RecordConnection connection;
     if (congested) {
       connection.socket.room = 3;
       CHECK(connection.write({"text"}).status == StreamStatus::kWantWrite);
@@ -617,7 +617,7 @@ TEST_CASE("RecordLayer: a socket that fails to send breaks the connection", "[tl
 
 TEST_CASE("RecordLayer: nothing is written after close_notify, but read", "[tls]") {
   for (const bool more : {false, true}) {
-    Connection connection;
+    RecordConnection connection;
     CHECK(connection.write({"last"}).bytes == 4);
     connection.layer->close_notify(more);
     CHECK(
@@ -637,7 +637,7 @@ TEST_CASE("RecordLayer: nothing is written after close_notify, but read", "[tls]
 
 TEST_CASE("RecordLayer: no alert is put into the middle of a record", "[tls]") {
   for (const bool refused : {false, true}) {
-    Connection connection;
+    RecordConnection connection;
     connection.socket.room = 20;
     CHECK(connection.write({"text"}).status == StreamStatus::kWantWrite);
     connection.socket.room = ScriptedSocket::kAll;
