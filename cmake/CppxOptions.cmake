@@ -32,8 +32,9 @@ target_compile_definitions(
 target_link_options(cppx_options INTERFACE -pie)
 target_link_libraries(cppx_options INTERFACE Threads::Threads)
 if(CPPX_SANITIZE)
+  set(ignores $<$<CXX_COMPILER_ID:Clang>:-fsanitize-ignorelist=${PROJECT_SOURCE_DIR}/cmake/sanitizer_ignores.txt>)
   target_compile_options(
-    cppx_options INTERFACE -fsanitize=${CPPX_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer
+    cppx_options INTERFACE -fsanitize=${CPPX_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer ${ignores}
   )
   target_link_options(cppx_options INTERFACE -fsanitize=${CPPX_SANITIZE})
 endif()
