@@ -1,4 +1,4 @@
-"""Every header compiles alone: it includes what it uses."""
+"""Headers compile alone: they include what they use."""
 
 import concurrent.futures
 import json
