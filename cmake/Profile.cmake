@@ -13,7 +13,7 @@ if(NOT CPPX_PROFILE STREQUAL "")
   elseif(EXISTS ${CPPX_PROFILE})
     # What was changed or added since the recording is compiled as ever.
     add_compile_options(
-      -fprofile-use=${CPPX_PROFILE} -Wno-profile-instr-unprofiled -Wno-profile-instr-out-of-date
+      -fprofile-use=${CPPX_PROFILE} -Wno-profile-instr-unprofiled -Wno-profile-instr-out-of-date -Wno-backend-plugin
     )
   else()
     message(FATAL_ERROR "CPPX_PROFILE=${CPPX_PROFILE}: no such file. bench/profile makes one, and -DCPPX_PROFILE= does without")

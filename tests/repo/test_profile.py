@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 
@@ -64,3 +65,24 @@ def test_gcc_is_refused():
     command = ["cmake", "-DCMAKE_CXX_COMPILER_ID=GNU", "-DCPPX_PROFILE=record", "-P", ROOT / "cmake" / "Profile.cmake"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode != 0 and "CPPX_PROFILE needs Clang, this is GNU" in done.stderr
+
+
+def test_a_function_that_has_changed_since(tmp_path, clang):
+    """Its counts say nothing any more: it is compiled without them, also where warnings are errors."""
+    once = "int one(int n) { return n > 3 ? 1 : 2; }\nint main(int n, char **v) { (void)v; return one(n) - 2; }\n"
+    changed = once.replace("n > 3 ? 1 : 2", "n > 3 ? n > 7 ? 4 : 1 : 2")
+    counts, source = tmp_path / "counts", tmp_path / "once.c"
+    merge = clang.replace("clang", "llvm-profdata")
+    source.write_text(once)
+    subprocess.run([clang, f"-fprofile-generate={counts}", "-O2", "-o", tmp_path / "once", source], check=True, timeout=60)
+    subprocess.run([tmp_path / "once"], check=True, timeout=60)
+    subprocess.run([merge, "merge", "-o", tmp_path / "one.profdata", *counts.iterdir()], check=True, timeout=60)
+    done = configure(tmp_path, tmp_path / "one.profdata", clang)
+    assert done.returncode == 0, done.stderr
+    source.write_text(changed)
+    used = [word for word in shlex.split(options(tmp_path)) if word.startswith(("-fprofile", "-W"))]
+    shown = subprocess.run([clang, *used, "-Werror", "-O2", "-c", "-o", os.devnull, source], capture_output=True, text=True, timeout=60)
+    assert shown.returncode == 0, shown.stderr
+    unused = [word for word in used if word != "-Wno-backend-plugin"]
+    shown = subprocess.run([clang, *unused, "-Werror", "-O2", "-c", "-o", os.devnull, source], capture_output=True, text=True, timeout=60)
+    assert shown.returncode != 0 and "control flow change" in shown.stderr
