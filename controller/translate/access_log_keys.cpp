@@ -29,9 +29,7 @@ constexpr std::size_t kLongestPath = 1024;
 
 template <bool AccessLogKeys::* kMember>
 bool boolean(GlobalSettings& out, std::string_view text) {
-  const auto value = parse_go_bool(text);
-  if (value) out.access_log.*kMember = *value;
-  return value.has_value();
+  return assign(out.access_log.*kMember, parse_go_bool(text));
 }
 
 template <std::optional<std::string> AccessLogKeys::* kMember>
@@ -49,9 +47,7 @@ bool format(GlobalSettings& out, std::string_view text) {
 }
 
 bool default_backend(GlobalSettings& out, std::string_view text) {
-  const auto value = parse_go_bool(text);
-  if (value) out.proxy.access_log.default_backend = *value;
-  return value.has_value();
+  return assign(out.proxy.access_log.default_backend, parse_go_bool(text));
 }
 
 bool skip_urls(GlobalSettings& out, std::string_view text) {

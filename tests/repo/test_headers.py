@@ -1,4 +1,4 @@
-"""Headers compile alone: they include what they use."""
+"""Every header compiles alone: it includes what it uses."""
 
 import concurrent.futures
 import json
@@ -36,7 +36,7 @@ def compile_alone(header, flags, folder):
 
 
 def included_first(header):
-    """Whether the source of the same name includes it before anything else: .ci/run builds each source by itself."""
+    """Whether the source of the same name includes it before anything else: clang-tidy, which takes each by itself, proves it."""
     source = header.with_suffix(".cpp")
     if not source.exists():
         return False
@@ -55,8 +55,12 @@ def test_every_header_compiles_alone():
         folder = os.path.relpath(entry["file"], build if entry["file"].startswith(f"{build}/") else ROOT).split("/")[0]
         if folder in CODE_FOLDERS:
             by_folder.setdefault(folder, entry)
-    headers = [header for header in code_files(".h") if not included_first(header)]
-    assert headers and by_folder
+    # Where the precompiled header is used, it hides what a header forgets to include: there all are compiled.
+    hidden = {folder for folder in by_folder if "cppx_asio_pch(" in (ROOT / folder / "CMakeLists.txt").read_text()}
+    headers = [
+        header for header in code_files(".h") if relative(header).split("/")[0] in hidden or not included_first(header)
+    ]
+    assert headers and hidden
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         jobs = [
             pool.submit(compile_alone, header, flags_of(by_folder[relative(header).split("/")[0]]), build)
