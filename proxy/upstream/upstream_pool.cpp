@@ -1,6 +1,7 @@
 #include "proxy/upstream/upstream_pool.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/coarse_clock.h"
@@ -27,7 +28,8 @@ UpstreamPool::UpstreamPool(TimerWheel& wheel) : sweep_(wheel, *this) {}
 UpstreamPtr UpstreamPool::take(const UpstreamKey& key) {
   const auto found = by_key_.find(key);
   if (found == by_key_.end()) return nullptr;
-  auto& stack = found->second;
+  found->second.used = true;
+  auto& stack = found->second.idle;
   const auto now = coarse_steady_now();
   while (!stack.empty()) {
     const auto idle = stack.back();
@@ -46,20 +48,20 @@ void UpstreamPool::give_back(UpstreamPtr connection, const routing::ProxySetting
     return;
   if (by_age_.size() >= settings.upstream_keepalive_connections) remove(by_age_.begin());
   if (spare_.empty()) spare_.emplace_back();
-  by_age_.splice(by_age_.end(), spare_, spare_.begin());
-  const auto idle = std::prev(by_age_.end());
-  const auto key = connection->key();
+  const auto idle = spare_.begin();
+  Stack& stack = by_key_[connection->key()];
+  stack.used = true;
+  stack.idle.push_back(idle);
+  by_age_.splice(by_age_.end(), spare_, idle);
+  spare_least_ = std::min(spare_least_, spare_.size());
   idle->connection = std::move(connection);
   idle->expires = coarse_steady_now() + settings.upstream_keepalive_timeout;
-  by_key_[key].push_back(idle);
   if (!sweep_.armed()) sweep_.arm(kIdleSweepInterval);
 }
 
 void UpstreamPool::remove(AgeList::iterator idle) {
-  const auto found = by_key_.find(idle->connection->key());
-  auto& stack = found->second;
+  auto& stack = by_key_.find(idle->connection->key())->second.idle;
   stack.erase(std::find(stack.begin(), stack.end(), idle));
-  if (stack.empty()) by_key_.erase(found);
   by_age_.erase(idle);
 }
 
@@ -70,9 +72,13 @@ void UpstreamPool::sweep() {
     if (idle->expires <= now || !alive(*idle->connection)) remove(idle);
     idle = next;
   }
-  std::erase_if(by_key_, [](const auto& entry) { return entry.second.empty(); });
-  spare_.clear();
-  if (!by_age_.empty()) sweep_.arm(kIdleSweepInterval);
+  for (auto entry = by_key_.begin(); entry != by_key_.end();) {
+    const bool used = std::exchange(entry->second.used, false);
+    entry = used || !entry->second.idle.empty() ? std::next(entry) : by_key_.erase(entry);
+  }
+  spare_.resize(spare_.size() - spare_least_);
+  spare_least_ = spare_.size();
+  if (!by_key_.empty() || !spare_.empty()) sweep_.arm(kIdleSweepInterval);
 }
 
 void UpstreamPool::close_all() {

@@ -37,6 +37,10 @@ class UpstreamPool {
     Clock::time_point expires;
   };
   using AgeList = std::list<Idle>;  // oldest first
+  struct Stack {
+    std::vector<AgeList::iterator> idle;
+    bool used = false;  // since the last sweep
+  };
 
   struct Sweep final : Deadline {
     Sweep(TimerWheel& wheel, UpstreamPool& owner) noexcept : Deadline(wheel), pool(owner) {}
@@ -48,10 +52,11 @@ class UpstreamPool {
   void remove(AgeList::iterator idle);
 
   AgeList by_age_;
-  // A spare list whose nodes are spliced in, so that giving back does not allocate in a steady
-  // state.
+  // Nodes to splice in: giving back does not allocate in a steady state, also not when a sweep
+  // finds all connections in use. As many as were never needed between two sweeps are dropped.
   AgeList spare_;
-  std::unordered_map<UpstreamKey, std::vector<AgeList::iterator>, UpstreamKeyHash> by_key_;
+  std::size_t spare_least_ = 0;
+  std::unordered_map<UpstreamKey, Stack, UpstreamKeyHash> by_key_;
   Sweep sweep_;
 };
 

@@ -58,7 +58,11 @@ struct Model {
     const std::string content = plaintext.substr(0, plaintext.size() - 1);
     const bool has_data = type == ContentType::kApplicationData && !content.empty();
     idle_ = has_data ? 0 : idle_ + 1;
-    if (idle_ > 32 || (!message_.empty() && type != ContentType::kHandshake)) return false;
+    // One too many may still end the connection.
+    return takes_content(type, content, peer) && (idle_ <= 32 || end == StreamStatus::kEof);
+  }
+  bool takes_content(ContentType type, const std::string& content, Peer& peer) {
+    if (!message_.empty() && type != ContentType::kHandshake) return false;
     if (type == ContentType::kApplicationData) {
       data += content;
       return true;

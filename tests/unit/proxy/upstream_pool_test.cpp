@@ -6,6 +6,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "tests/unit/proxy/turn_until.h"
+#include "tests/unit/support/allocation_count.h"
 
 namespace cppx::proxy {
 namespace {
@@ -116,6 +117,23 @@ TEST_CASE("UpstreamPool: idle time passes and the sweep notices what ended", "[p
   pool.give_back(std::move(b), test.settings);
   peer_a.close();
   REQUIRE(test::turn_until(test.loop, [&] { return pool.idle() == 0; }));
+}
+
+TEST_CASE("UpstreamPool: giving back costs no memory, whatever a sweep found in use", "[proxy]") {
+  PoolFixture test;
+  UpstreamPool pool(test.wheel);
+  auto [a, peer_a] = test.connect();
+  auto [b, peer_b] = test.connect();
+  pool.give_back(std::move(a), test.settings);
+  pool.give_back(std::move(b), test.settings);
+  b = pool.take(test.key);
+  // It goes with a sweep.
+  peer_a.close();
+  REQUIRE(test::turn_until(test.loop, [&] { return pool.idle() == 0; }));
+  const auto before = cppx::test::allocation_count();
+  pool.give_back(std::move(b), test.settings);
+  CHECK(cppx::test::allocation_count() == before);
+  CHECK(pool.idle() == 1);
 }
 
 TEST_CASE("UpstreamConnection: knows whether the peer has received anything", "[proxy]") {

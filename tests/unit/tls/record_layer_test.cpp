@@ -389,6 +389,14 @@ TEST_CASE("RecordLayer: 32 records in a row may bring no data", "[tls]") {
   CHECK((connection.read_all() == Read{"xxx", StreamStatus::kWantRead}));
 }
 
+TEST_CASE("RecordLayer: after 32 records without data close_notify is still the end", "[tls]") {
+  RecordConnection connection;
+  for (int i = 0; i < 32; ++i) connection.socket.deliver(connection.peer.data(""));
+  connection.socket.deliver(connection.peer.alert(kWarning, kCloseNotify));
+  CHECK((connection.read_all() == Read{"", StreamStatus::kEof}));
+  CHECK(connection.sent().empty());
+}
+
 TEST_CASE("RecordLayer: an alert of the peer is an error, whatever its level says", "[tls]") {
   for (const int description : {kHandshakeFailure, kBadRecordMac, kUnexpectedMessage, 200, 255}) {
     for (const int level : {kWarning, kFatal, 0}) {
