@@ -47,7 +47,7 @@ Task<Stream::Attempt> Stream::attempt(const routing::EndpointAddress& address, b
 UpstreamKey Stream::start_upstream(const routing::EndpointAddress& address) {
   using routing::BackendProtocol;
   const BackendProtocol protocol = route_->protocol;
-  if (protocol == BackendProtocol::kGrpc || protocol == BackendProtocol::kGrpcs) {
+  if (routing::speaks_http2(protocol)) {
     up_ = &http2_.emplace(worker_, state_, settings_, selector_.timeouts());
     return {.address = address, .tls = protocol == BackendProtocol::kGrpcs};
   }
@@ -94,6 +94,7 @@ bool Stream::accept_part(const BodyPart& part) noexcept {
 
 Task<IoStatus> Stream::send_request() {
   body_bytes_ = 0;
+  taken_at_once_ = false;
   down_.rewind_body();
   BodyPart part = down_.next_body();
   if (!accept_part(part)) co_return IoStatus::kCancelled;
@@ -115,7 +116,8 @@ Task<IoStatus> Stream::send_request() {
     if (!accept_part(part)) co_return IoStatus::kCancelled;
     sent = co_await up_->send_body(part);
   }
-  if (sent != IoStatus::kOk || part.end()) co_return sent;
+  taken_at_once_ = part.end();
+  if (sent != IoStatus::kOk || taken_at_once_) co_return sent;
   // Before anything else is written to the client, which may be slow to take even this.
   if (state_.request.expect_continue) {
     const bool continued = co_await down_.write_continue();
@@ -177,8 +179,7 @@ Task<Stream::Attempt> Stream::read_response_head() {
     if (status == UpstreamRequest::HeadStatus::kNoResponse) co_return Attempt::kNoResponse;
     if (status == UpstreamRequest::HeadStatus::kBadResponse) co_return Attempt::kBadResponse;
     if (state_.response.status == 101)
-      co_return state_.request.upgrade&& upload_ == Upload::kNone ? Attempt::kHead
-                                                                  : Attempt::kBadResponse;
+      co_return state_.request.upgrade&& taken_at_once_ ? Attempt::kHead : Attempt::kBadResponse;
     if (state_.response.status >= 200)
       co_return down_.origin().tunnel_only&& state_.response.status < 300 ? Attempt::kBadResponse
                                                                           : Attempt::kHead;

@@ -14,8 +14,7 @@ Task<StreamEnd> Stream::relay_response() {
     co_return end;
   }
   // A client that is still sending when the response begins cannot be sure to be heard out.
-  const bool heard_out =
-      upload_ == Upload::kNone || upload_ == Upload::kDone || upload_ == Upload::kRunning;
+  const bool heard_out = body_taken() || upload_ == Upload::kRunning;
   const ResponseChanges changes{
       .strict_transport_security = strict_transport_security(),
       .set_cookie = selector_.set_cookie(down_.origin().connection.tls, state_.set_cookie),
@@ -29,10 +28,9 @@ Task<StreamEnd> Stream::relay_response() {
   state_.access.try_ends();
   co_await stop_upload();
   down_.watch(nullptr);
-  const bool body_sent = upload_ == Upload::kNone || upload_ == Upload::kDone;
-  up_->finish(complete && body_sent);
+  up_->finish(complete && body_taken());
   if (!complete) co_return StreamEnd::kAbort;
-  co_return body_sent ? StreamEnd::kComplete : StreamEnd::kLinger;
+  co_return body_taken() ? StreamEnd::kComplete : StreamEnd::kLinger;
 }
 
 void Stream::note_received(const BodyPart& part) noexcept {

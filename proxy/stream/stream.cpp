@@ -127,6 +127,14 @@ Task<StreamEnd> Stream::forward() {
     const auto end = co_await answer({.status = 400});
     co_return end;
   }
+  if (state_.request.upgrade && routing::speaks_http2(route_->protocol)) {
+    // A client of HTTP/1.1 may be answered as if it had not asked (RFC 9110 7.8).
+    if (down_.origin().tunnel_only) {
+      const auto end = co_await answer({.status = 501});
+      co_return end;
+    }
+    state_.request.upgrade = false;
+  }
   body_complete_ = body == BodyAtHand::kComplete;
   state_.request_id = worker_.request_ids().next();
   state_.websocket_key.clear();
@@ -172,7 +180,7 @@ EndedTry Stream::ended_try(Attempt last) {
       .idempotent = state_.request.idempotent,
       .replayable = body_complete_,
       .body_begun = upload_ != Upload::kNone,
-      .new_connection = !up_->reused()
+      .new_connection = up_->fails_with_new_connection()
   };
   switch (last) {
     case Attempt::kHead:

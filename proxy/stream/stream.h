@@ -112,6 +112,10 @@ class Stream final : private ClientWatcher {
   Task<Upload> move_body();
   Task<void> stop_upload();
   [[nodiscard]] bool accept_part(const BodyPart& part) noexcept;
+  /// Nothing of the request is left unread: what follows it is the next one.
+  [[nodiscard]] bool body_taken() const noexcept {
+    return upload_ == Upload::kNone ? taken_at_once_ : upload_ == Upload::kDone;
+  }
   [[nodiscard]] Attempt attempt_of_upload() const noexcept;
 
   // relay.cpp: the response, and the tunnel after 101
@@ -142,8 +146,8 @@ class Stream final : private ClientWatcher {
   std::string_view path_;     // normalised
   std::uint16_t status_ = 0;  // of the final response
   routing::ClientView client_;
-  CountedRequest counted_;     // where the route limits them
-  features::Respond respond_;  // keeps the text a LocalReply refers to
+  CountedRequest counted_;      // where the route limits them
+  features::Respond respond_;   // keeps the text a LocalReply refers to
   bool body_complete_ = false;  // all of it is at hand: the request can be sent again
   std::uint64_t body_bytes_ = 0;
   UpstreamSelector selector_;
@@ -151,6 +155,7 @@ class Stream final : private ClientWatcher {
   std::optional<Http2Upstream> http2_;
   UpstreamRequest* up_ = nullptr;  // of the attempt in progress
   Upload upload_ = Upload::kNone;
+  bool taken_at_once_ = false;  // the whole body was at hand
   Event upload_ended_;
   bool client_gone_ = false;
   TunnelIdle tunnel_idle_;

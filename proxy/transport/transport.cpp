@@ -176,6 +176,11 @@ void Transport::on_deadline(Direction direction) {
   end_wait(direction);
 }
 
+void Transport::limit_unacknowledged(std::chrono::milliseconds longest) noexcept {
+  const auto milliseconds = static_cast<unsigned>(longest.count());
+  ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof(milliseconds));
+}
+
 void Transport::cancel(Direction direction) noexcept {
   side(direction).cancelled = true;
   end_wait(direction);

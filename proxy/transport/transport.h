@@ -89,12 +89,23 @@ class Transport final : private tls::ByteStream {
     read_.timed_out = false;
     read_deadline_.arm(after);
   }
-  void disarm_read() noexcept { read_deadline_.disarm(); }
+  /// Also a deadline that has passed since the last wait is forgotten.
+  void disarm_read() noexcept {
+    read_deadline_.disarm();
+    read_.timed_out = false;
+  }
   void arm_write(std::chrono::milliseconds after) noexcept {
     write_.timed_out = false;
     write_deadline_.arm(after);
   }
-  void disarm_write() noexcept { write_deadline_.disarm(); }
+  void disarm_write() noexcept {
+    write_deadline_.disarm();
+    write_.timed_out = false;
+  }
+
+  /// The connection fails when what was sent is not acknowledged for so long: there is nobody at
+  /// the other end any more, and nothing would tell (RFC 5482).
+  void limit_unacknowledged(std::chrono::milliseconds longest) noexcept;
 
   /// Ends the wait in progress in this direction, and every later one until resume(), with
   /// kCancelled.
@@ -102,6 +113,9 @@ class Transport final : private tls::ByteStream {
   void cancel() noexcept;
   void resume(Direction direction) noexcept;
 
+  /// The peer sends nothing more, or the connection is broken; what it sent before may still be
+  /// unread.
+  [[nodiscard]] bool peer_ended() const noexcept { return ended_; }
   /// Whether received bytes lie in the TLS layer, so that waiting for the socket would be wrong.
   [[nodiscard]] bool has_buffered_input() const noexcept;
   /// Without consuming anything: kWantRead means alive and silent; kOk means bytes are there.

@@ -48,6 +48,8 @@ bool may_retry(const routing::RetryPolicy& policy, const EndedTry& ended) noexce
 bool may_retry_on_new_connection(
     const routing::RetryPolicy& policy, const EndedTry& ended
 ) noexcept {
+  // Nothing could be sent on it.
+  if (ended.end == TryEnd::kNotConnected) return !ended.body_begun;
   if (ended.end != TryEnd::kNoResponse || !ended.replayable) return false;
   // Who wants no request sent twice gets only those again that cannot have been received.
   return ended.untouched || (policy.conditions.has(RetryOn::kError) && may_repeat(policy, ended));

@@ -24,6 +24,10 @@ enum class BackendProtocol : std::uint8_t {
   kGrpcs,  ///< HTTP/2 over TLS
 };
 
+constexpr bool speaks_http2(BackendProtocol protocol) noexcept {
+  return protocol == BackendProtocol::kGrpc || protocol == BackendProtocol::kGrpcs;
+}
+
 /// "HTTP", "GRPCS" and so on: the values of the annotation backend-protocol.
 std::string_view to_string(BackendProtocol protocol) noexcept;
 

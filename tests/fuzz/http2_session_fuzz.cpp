@@ -104,6 +104,7 @@ class Listener final : public SessionEvents {
     note("end", id, data_[id]);  // of a body that does not end well, less may be told
     if (id % 8 == 5) session.reset(id, cppx::proxy::http2::kCancel);
   }
+  void on_progress(StreamId id) override { require(known(id).sending, "something is being sent"); }
   void on_sent(StreamId id) override {
     Stream& stream = known(id);
     require(stream.sending, "sent what was given");

@@ -1,5 +1,6 @@
 """One side goes away in the middle of a message: the other side can tell, and nobody else suffers."""
 
+import contextlib
 import threading
 
 import pytest
@@ -46,6 +47,27 @@ def test_a_client_that_leaves_while_waiting_frees_the_backend(site):
     connection.send(request())
     site.backend.wait_for_requests(1)
     connection.reset()
+    assert gone.wait(20), "the backend's connection was kept"
+
+
+@pytest.mark.parametrize("way", ["tls", "pipelined"])
+def test_a_client_that_leaves_in_good_order_frees_the_backend(site, way):
+    """Its close_notify is something to read, and says that nothing more comes."""
+    gone = threading.Event()
+
+    def handler(exchange):
+        exchange.expect_peer_gone()
+        gone.set()
+
+    site.backend.handler = handler
+    connection = site.connect_tls()
+    connection.send(request() * (2 if way == "pipelined" else 1))
+    site.backend.wait_for_requests(1)
+    # It is sent; that it is not answered as long as there is no response is no matter.
+    connection.sock.settimeout(0.1)
+    with contextlib.suppress(OSError):
+        connection.sock.unwrap()
+    connection.close()
     assert gone.wait(20), "the backend's connection was kept"
 
 

@@ -1,8 +1,10 @@
 """HTTP/2 backends that go away, refuse, reset or answer nonsense; and clients that do so before them."""
 
 import threading
+import time
 
 import pytest
+from h2.settings import SettingCodes
 
 from support.cppx import measured_memory
 from support.h2 import Reset, exactly
@@ -269,7 +271,12 @@ def test_a_client_that_does_not_read_stops_its_stream_and_no_other(h2c):
 
     cppx, backend = h2c(handler)
     before = cppx.memory_bytes()
-    with cppx.h2(automatic=False) as stuck, cppx.h2() as client:
+    with cppx.h2(automatic=False) as stuck, cppx.h2(automatic=False) as others, cppx.h2() as client:
+        # As many as would take all of the room that one connection to a backend may have had.
+        for _ in range(20):
+            others.start(path="/stuck")
+        stalls_below(lambda: sent[0], 20 * BIG // 2)
+        sent[0] = 0
         stream = stuck.start(path="/stuck")
         stalls_below(lambda: sent[0], BIG // 2)
         for _ in range(5):
@@ -314,3 +321,62 @@ def test_a_backend_that_does_not_read_stops_the_client_and_no_other(h2c):
         go_on.set()
         thread.join(scaled(40))
     assert sent[1:] == ["whole"]
+
+
+@pytest.mark.parametrize("end", [b"", b"0\r\n\r\n"], ids=["the rest is to come", "all is there"])
+def test_what_is_left_of_a_refused_body_is_not_the_next_request(h2c, end):
+    """The backend answers and resets without reading, while the body that is at hand is still being passed on."""
+
+    def handler(exchange):
+        exchange.reply(status=403, body=b"no")
+        exchange.reset(0)
+
+    cppx, backend = h2c(handler)
+    backend.settings = {SettingCodes.INITIAL_WINDOW_SIZE: 100}
+    hidden = b"GET /hidden HTTP/1.1\r\nHost: site.test\r\n\r\n"
+    body = b"1\r\nx\r\n" * 2600 + b"%x\r\n%s\r\n" % (len(hidden), hidden) + end
+    for _ in range(5):
+        with cppx.connect() as connection:
+            connection.send(b"POST / HTTP/1.1\r\nHost: site.test\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
+            response = connection.read_response()
+            assert (response.status, response.body) == (403, b"no")
+            assert response.headers.one("connection") == "close"
+            connection.finish_sending()
+            connection.expect_closed()
+
+
+def test_a_body_that_goes_slowly_but_goes_is_not_given_up(h2c):
+    """proxy-send-timeout is between two writes, and a part of 64 KiB takes many."""
+
+    def handler(exchange):
+        taken = 0
+        for piece in exchange.body_pieces():
+            taken += len(piece)
+            time.sleep(scaled(0.1))
+        exchange.reply(body=b"%d" % taken)
+
+    cppx, backend = h2c(handler, proxy_send_timeout=f"{int(scaled(600))}ms")
+    backend.settings = {SettingCodes.INITIAL_WINDOW_SIZE: 4096}
+    size = 100_000
+    with cppx.h2(timeout=60) as client:
+        exactly(client.ask("POST", body=b"x" * size), 200, b"%d" % size)
+
+
+@pytest.mark.parametrize("code", [2, 8])
+def test_resets_of_many_streams_at_once_do_not_eject(h2c, code):
+    """They say nothing about the connection, which goes on."""
+    ready = threading.Barrier(5, timeout=scaled(20))
+
+    def handler(exchange):
+        if exchange.request.target == "/bad":
+            ready.wait()
+            exchange.reset(code)
+        else:
+            fine(exchange)
+
+    cppx, *_ = h2c(handler, "one", "two", proxy_next_upstream="off", upstream_ejection_time="60s")
+    with cppx.h2() as client:
+        for _ in range(3):
+            streams = [client.start(path="/bad") for _ in range(10)]
+            assert {client.finish(stream).status for stream in streams} == {502}
+    assert cppx.metric("cppx_upstream_ejections_total") == 0

@@ -145,6 +145,51 @@ def test_trailers_of_both_directions(backends, host):
     assert (backend.last.body, backend.last.trailers) == (b"mine", [("x-checksum", "abc")])
 
 
+@BOTH_SIDES
+def test_as_many_trailers_as_fields_of_a_head(backends, host):
+    """A server that puts its own metadata first has grpc-status last."""
+    mine = [(f"x-mine-{number}", "1") for number in range(100)]
+    theirs = [*((f"x-theirs-{number}", "1") for number in range(100)), ("grpc-status", "0")]
+    backend = backends.behind(host)
+
+    def handler(exchange):
+        exchange.read_body()
+        exchange.reply(body=b"body", trailers=theirs)
+
+    backend.handler = handler
+    with backends.cppx.h2() as client:
+        stream = client.ask("POST", host=host, body=b"mine", trailers=mine)
+    exactly(stream, 200, b"body")
+    assert stream.trailers == theirs
+    assert backend.last.trailers == mine
+
+
+@pytest.mark.parametrize("protocol", ["websocket", "TLS/1.2"])
+def test_an_upgrade_is_not_asked_of_a_backend(backends, protocol):
+    backends.plain.handler = lambda exchange: exchange.reply(body=b"no upgrade")
+    headers = [("Connection", "Upgrade"), ("Upgrade", protocol), ("Sec-WebSocket-Version", "13"), ("Sec-WebSocket-Key", "eA==")]
+    with backends.cppx.connect() as connection:
+        for _ in range(2):
+            response = connection.ask(request(host="grpc.test", headers=headers))
+            assert (response.status, response.body) == (200, b"no upgrade")
+    assert [one.method for one in backends.plain.requests] == ["GET", "GET"]
+    assert not {":protocol", "upgrade", "connection"} & {*backends.plain.last.pseudo, *(name for name, _ in backends.plain.last.headers)}
+
+
+def test_a_websocket_over_http2_is_not_asked_of_a_backend(backends):
+    with backends.cppx.h2() as client:
+        stream = client.start_with(
+            [
+                (":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"), (":authority", "grpc.test"), (":path", "/"),
+                ("sec-websocket-version", "13"),
+            ],
+            end=False,
+        )
+        client.wait_until(lambda: stream.over, "the answer")
+        assert stream.status == 501
+    assert not backends.plain.requests
+
+
 @pytest.mark.parametrize(
     ("status", "reason"), [(200, "OK"), (201, "Created"), (404, "Not Found"), (429, "Too Many Requests"), (499, ""), (599, "")]
 )

@@ -18,6 +18,12 @@ void FloodGuard::advance(TimePoint now) noexcept {
   put(resets_, kResetBurst, count * kResetsPerSecond);
 }
 
+bool FloodGuard::window_update() noexcept {
+  if (unacknowledged_bytes_ < kBytesPerUpdate) return overhead();
+  unacknowledged_bytes_ -= kBytesPerUpdate;
+  return true;
+}
+
 bool FloodGuard::take(std::uint32_t& account, std::uint32_t cost) noexcept {
   if (account < cost) return false;
   account -= cost;

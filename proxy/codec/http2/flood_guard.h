@@ -18,6 +18,8 @@ class FloodGuard {
 
   static constexpr std::uint32_t kOverheadBurst = 1000;
   static constexpr std::uint32_t kOverheadPerSecond = 50;
+  /// Two for each KiB.
+  static constexpr std::uint32_t kBytesPerUpdate = 512;
   static constexpr std::uint32_t kResetBurst = 500;
   static constexpr std::uint32_t kResetsPerSecond = 20;
 
@@ -26,6 +28,11 @@ class FloodGuard {
 
   [[nodiscard]] bool overhead(std::uint32_t cost = 1) noexcept { return take(overhead_, cost); }
   [[nodiscard]] bool reset() noexcept { return take(resets_, 1); }
+  /// A WINDOW_UPDATE. Bytes of DATA that were sent pay for it, however late it comes: a peer tells
+  /// of those it has read in pieces of its own choice, one update for the stream, one for the
+  /// connection.
+  [[nodiscard]] bool window_update() noexcept;
+  void sent(std::uint32_t bytes) noexcept { unacknowledged_bytes_ += bytes; }
 
   /// Something useful came or went: it pays for the overhead that goes with it.
   void useful(std::uint32_t credit) noexcept { put(overhead_, kOverheadBurst, credit); }
@@ -37,6 +44,7 @@ class FloodGuard {
 
   std::uint32_t overhead_ = kOverheadBurst;
   std::uint32_t resets_ = kResetBurst;
+  std::uint64_t unacknowledged_bytes_ = 0;
   TimePoint filled_;
 };
 

@@ -73,8 +73,7 @@ void FieldList::end_list() noexcept {
 void write_request_head(
     FieldList& out, const routing::RequestHead& request, const ForwardedInfo& forwarded
 ) {
-  out.field(":method", request.upgrade ? std::string_view("CONNECT") : request.method);
-  if (request.upgrade) out.field(":protocol", request.upgrade_protocol);
+  out.field(":method", request.method);
   // What a trusted proxy calls the scheme may be no scheme: that goes into X-Forwarded-Proto only.
   out.field(":scheme", forwarded.scheme == "https" ? std::string_view("https") : "http");
   out.field(":authority", host_sent(request, forwarded));
@@ -83,9 +82,7 @@ void write_request_head(
   const bool has_body = request.framing != BodyFraming::kNone;
   const PassedFields passed(request.fields, has_body);
   for (const HeaderField& field : request.fields) {
-    if (!passed.to_backend(field)) continue;
-    if (request.upgrade && of_websocket_handshake(field.name)) continue;
-    out.field(field.name, field.value);
+    if (passed.to_backend(field)) out.field(field.name, field.value);
   }
   if (takes_trailers(request.fields)) out.field("te", "trailers");
   if (request.framing != BodyFraming::kChunked && request.has_content_length)

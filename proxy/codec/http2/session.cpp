@@ -135,7 +135,9 @@ bool Session::pay_for_frame(std::uint8_t type, std::uint8_t flags) noexcept {
     return false;
   }
   const bool settings = type == NGHTTP2_SETTINGS && (flags & NGHTTP2_FLAG_ACK) == 0;
-  if (guard_.overhead(settings ? kSettingsCost : 1)) return true;
+  const bool paid = type == NGHTTP2_WINDOW_UPDATE ? guard_.window_update()
+                                                  : guard_.overhead(settings ? kSettingsCost : 1);
+  if (paid) return true;
   fail(kEnhanceYourCalm, "flood of frames that carry nothing");
   return false;
 }

@@ -93,6 +93,8 @@ class SessionEvents {
   virtual void on_end(StreamId id) = 0;
   /// What was given to send_data() has been taken by pull(): the memory is the caller's again.
   virtual void on_sent(StreamId id) = 0;
+  /// pull() has taken a part of it that is worth mentioning: the peer goes on reading.
+  virtual void on_progress(StreamId id) = 0;
   /// The stream is over and its id means nothing any more. `error_code` 0: both messages ended, or
   /// the peer needs no more of ours. `refused`: the peer says that it has done nothing with the
   /// request, which may be sent again elsewhere (8.7).
@@ -200,6 +202,7 @@ class Session {
   FrameMeter meter_;
   ClosedStreams closed_;
   bool goaway_sent_ = false;
+  StreamId last_accepted_ = 0;  // as our GOAWAY says
   FloodGuard guard_;
   std::string_view failure_;
   // The frame pull() is in the middle of, in nghttp2's memory; the buffer pull() fills.

@@ -97,6 +97,12 @@ int SessionCallbacks::on_data(
 }
 
 int SessionCallbacks::after_request_head(Session& self, StreamRecord& stream, bool ended) {
+  // The GOAWAY may still wait to be sent: the client will read there that it can repeat the
+  // request.
+  if (self.goaway_sent_ && stream.id > self.last_accepted_) {
+    self.reset(stream.id, kRefusedStream);
+    return 0;
+  }
   stream.told = true;
   stream.head_ended = ended;
   std::uint16_t refused = 0;

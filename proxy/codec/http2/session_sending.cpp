@@ -106,12 +106,17 @@ int SessionCallbacks::on_frame_sent(
       if (ended) after_our_end(self, *stream);
       return 0;
     case NGHTTP2_DATA: {
+      self.guard_.sent(static_cast<std::uint32_t>(frame->hd.length));
       if (stream == nullptr) return 0;
       const bool all = stream->pending_bytes == 0;
       // Small frames while there is more: the peer makes us send them (CVE-2019-9511).
       if (all || frame->hd.length >= kSmallPayload) self.guard_.useful(kUsefulCredit);
       if (ended) after_our_end(self, *stream);
-      if (!all || !stream->data_given) return 0;
+      if (!all) {
+        if (frame->hd.length >= kSmallPayload) self.events_.on_progress(stream->id);
+        return 0;
+      }
+      if (!stream->data_given) return 0;
       stream->data_given = false;
       stream->pieces = {};
       self.events_.on_sent(stream->id);

@@ -201,12 +201,10 @@ void Session::shutdown_notice() {
 }
 
 void Session::goaway() {
+  if (!goaway_sent_) last_accepted_ = nghttp2_session_get_last_proc_stream_id(nghttp2_.get());
   goaway_sent_ = true;
   if (!failure_.empty()) return;
-  nghttp2_submit_goaway(
-      nghttp2_.get(), NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(nghttp2_.get()),
-      kNoError, nullptr, 0
-  );
+  nghttp2_submit_goaway(nghttp2_.get(), NGHTTP2_FLAG_NONE, last_accepted_, kNoError, nullptr, 0);
 }
 
 std::uint32_t Session::peer_max_streams() const noexcept {

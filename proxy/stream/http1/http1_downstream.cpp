@@ -87,7 +87,9 @@ void Http1Downstream::watch(ClientWatcher* watcher) noexcept {
 
 void Http1Downstream::check_client() noexcept {
   const auto seen = transport().peek().status;
-  if (seen != IoStatus::kEof && seen != IoStatus::kError)
+  // With TLS what is there before the end may be no more than its close_notify.
+  const bool left = transport().is_tls() && transport().peer_ended();
+  if (!left && seen != IoStatus::kEof && seen != IoStatus::kError)
     abort_check_.arm(kAbortCheckInterval);
   else
     watcher_->on_client_gone();

@@ -1,5 +1,7 @@
 #include "proxy/stream/http2/http2_client.h"
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "proxy/worker/worker.h"
@@ -7,9 +9,15 @@
 namespace cppx::proxy {
 namespace {
 
+/// A path that loses packets for a while is none that is gone.
+constexpr std::chrono::milliseconds kLeastUnacknowledged = std::chrono::seconds(30);
+
 http2::SessionOptions client_options(const routing::ProxySettings& settings) noexcept {
   return {
       .stream_window_bytes = Http2Stream::kWindow,
+      // Streams are those of many clients: who reads slowly must not take the room of the others.
+      // What may come is bounded by the number of streams.
+      .connection_window_bytes = 0x7fffffff,
       .max_head_bytes = settings.proxy_header_bytes,
       .connect_protocol = false,
   };
@@ -24,6 +32,7 @@ Http2Client::Http2Client(
     : worker_(worker),
       settings_(settings),
       connect_timeout_(timeouts.connect),
+      send_timeout_(timeouts.send),
       connection_(worker.loop(), worker.wheel(), key),
       session_(http2::Role::kClient, client_options(settings), *this),
       link_(worker, connection_.transport(), session_, *this, timeouts.send) {}
@@ -39,6 +48,8 @@ Task<void> Http2Client::run() {
     resume_waiting(false);
     co_return;
   }
+  // Requests that wait for their answers write nothing: they would wait, and new ones join them.
+  connection_.transport().limit_unacknowledged(std::max(send_timeout_, kLeastUnacknowledged));
   // The connection may still lie in the queue of a backend that ends: nothing is asked of it before
   // its SETTINGS have come, so that what then fails has failed to connect.
   connection_.transport().arm_read(connect_timeout_);
@@ -68,7 +79,7 @@ bool Http2Client::takes_streams(std::uint32_t expected) const noexcept {
 }
 
 bool Http2Client::takes_streams_now() const noexcept {
-  return state_ == State::kOpen && !goaway_ && !link_.failed() && session_.can_open_stream() &&
+  return state_ == State::kOpen && !goaway_ && !link_.ending() && session_.can_open_stream() &&
          opened_ < settings_.upstream_keepalive_requests;
 }
 
@@ -151,6 +162,10 @@ void Http2Client::on_end(http2::StreamId id) {
 
 void Http2Client::on_sent(http2::StreamId id) {
   if (Http2Stream* stream = find(id)) stream->on_sent();
+}
+
+void Http2Client::on_progress(http2::StreamId id) {
+  if (Http2Stream* stream = find(id)) stream->on_progress();
 }
 
 void Http2Client::on_closed(http2::StreamId id, std::uint32_t error_code, bool refused) {

@@ -42,6 +42,9 @@ class Http2Client final : private http2::SessionEvents, private Http2LinkOwner {
   [[nodiscard]] bool takes_streams_now() const noexcept;
   /// How many the backend takes at once; once it is open.
   [[nodiscard]] std::uint32_t max_streams() const noexcept { return session_.peer_max_streams(); }
+  /// Whether the caller is the first to hear that the connection was not made: others that waited
+  /// for it know no more.
+  [[nodiscard]] bool take_failure() noexcept { return !std::exchange(failure_taken_, true); }
   /// Whether it has carried a stream before.
   [[nodiscard]] bool used() const noexcept { return used_; }
   [[nodiscard]] bool unused() const noexcept {
@@ -71,6 +74,7 @@ class Http2Client final : private http2::SessionEvents, private Http2LinkOwner {
   void on_trailers(http2::StreamId id, std::span<const http2::Field> fields) override;
   void on_end(http2::StreamId id) override;
   void on_sent(http2::StreamId id) override;
+  void on_progress(http2::StreamId id) override;
   void on_closed(http2::StreamId id, std::uint32_t error_code, bool refused) override;
   void on_goaway() override { goaway_ = true; }
   void on_fed() override;
@@ -83,6 +87,7 @@ class Http2Client final : private http2::SessionEvents, private Http2LinkOwner {
   Worker& worker_;
   routing::ProxySettings settings_;
   std::chrono::milliseconds connect_timeout_;
+  std::chrono::milliseconds send_timeout_;
   UpstreamConnection connection_;
   http2::Session session_;
   Http2Link link_;
@@ -91,6 +96,7 @@ class Http2Client final : private http2::SessionEvents, private Http2LinkOwner {
   std::vector<Waiter*> waiting_;
   std::uint32_t opened_ = 0;
   bool used_ = false;
+  bool failure_taken_ = false;
   bool cancelling_ = false;
   bool goaway_ = false;
 };

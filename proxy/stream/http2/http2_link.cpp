@@ -97,6 +97,7 @@ Task<void> Http2Link::run(Early early) {
     if (!got.ok()) break;
     alive = feed({memory.data(), got.bytes});
   }
+  ending_ = true;
   session_.goaway();
   flush();
   co_await settle();

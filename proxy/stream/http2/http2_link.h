@@ -64,8 +64,8 @@ class Http2Link {
   [[nodiscard]] bool idle() const noexcept { return !writing_ && !resuming_soon_; }
   /// Waits until idle().
   Task<void> settle();
-  /// Writing has failed, or run() has ended.
-  [[nodiscard]] bool failed() const noexcept { return failed_; }
+  /// Nothing is read any more: what is asked of the peer now gets no answer.
+  [[nodiscard]] bool ending() const noexcept { return ending_ || failed_; }
   [[nodiscard]] http2::Session& session() noexcept { return session_; }
   [[nodiscard]] Worker& worker() noexcept { return worker_; }
 
@@ -85,7 +85,8 @@ class Http2Link {
   Event resumed_;
   bool writing_ = false;
   bool resuming_soon_ = false;
-  bool failed_ = false;
+  bool ending_ = false;  // run() is past its last read
+  bool failed_ = false;  // nothing can be written any more
 };
 
 }  // namespace cppx::proxy

@@ -149,6 +149,10 @@ void Http2Server::on_sent(http2::StreamId id) {
   if (Exchange* exchange = find(id)) exchange->stream.on_sent();
 }
 
+void Http2Server::on_progress(http2::StreamId id) {
+  if (Exchange* exchange = find(id)) exchange->stream.on_progress();
+}
+
 void Http2Server::on_closed(http2::StreamId id, std::uint32_t error_code, bool refused) {
   if (Exchange* exchange = find(id)) exchange->stream.on_closed(error_code, refused);
 }

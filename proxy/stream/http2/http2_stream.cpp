@@ -6,15 +6,9 @@
 
 #include "proxy/stream/http2/http2_link.h"
 #include "proxy/worker/worker.h"
+#include "routing/http/message.h"
 
 namespace cppx::proxy {
-namespace {
-
-// Of one section; the readers of both protocols let no more bytes than fields of this number pass.
-constexpr std::size_t kMaxTrailers = 64;
-
-}  // namespace
-
 Http2Stream::Http2Stream(Http2Link& link)
     : link_(link), read_(link.worker().wheel(), *this), write_(link.worker().wheel(), *this) {}
 
@@ -97,6 +91,10 @@ void Http2Stream::on_sent() {
   signal(write_);
 }
 
+void Http2Stream::on_progress() noexcept {
+  if (write_.deadline.armed()) write_.deadline.arm(write_idle_);
+}
+
 void Http2Stream::on_closed(std::uint32_t error_code, bool refused) {
   closed_ = true;
   error_code_ = error_code;
@@ -173,6 +171,7 @@ Task<IoStatus> Http2Stream::send(const BodyPart& part, std::chrono::milliseconds
     link_.session().send_data(id_, part.pieces, end);
     link_.flush();
     write_.timed_out = false;
+    write_idle_ = idle;
     write_.deadline.arm(idle);
     while (!sent_) {
       if (closed_) co_return IoStatus::kError;
@@ -182,15 +181,16 @@ Task<IoStatus> Http2Stream::send(const BodyPart& part, std::chrono::milliseconds
     }
     write_.deadline.disarm();
   }
-  if (trailers) send_trailers(part.trailers);
+  if (trailers && !send_trailers(part.trailers)) co_return IoStatus::kError;
   sent_end_ = part.end();
   co_return IoStatus::kOk;
 }
 
-void Http2Stream::send_trailers(std::string_view lines) {
-  std::array<http2::Field, kMaxTrailers> fields;
+bool Http2Stream::send_trailers(std::string_view lines) {
+  std::array<http2::Field, routing::kMaxHeaderFields> fields;
   std::size_t count = 0;
-  while (!lines.empty() && count < fields.size()) {
+  while (!lines.empty()) {
+    if (count == fields.size()) return false;
     const std::string_view line = lines.substr(0, lines.find("\r\n"));
     lines.remove_prefix(std::min(line.size() + 2, lines.size()));
     const auto colon = line.find(": ");
@@ -199,6 +199,7 @@ void Http2Stream::send_trailers(std::string_view lines) {
   }
   link_.session().send_trailers(id_, {fields.data(), count});
   link_.flush();
+  return true;
 }
 
 void Http2Stream::arm_read(std::chrono::milliseconds after) noexcept {

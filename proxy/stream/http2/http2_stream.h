@@ -47,6 +47,7 @@ class Http2Stream {
   void on_end();
   void on_head(http2::PeerHead head);
   void on_sent();
+  void on_progress() noexcept;
   void on_closed(std::uint32_t error_code, bool refused);
 
   // Receiving.
@@ -64,7 +65,7 @@ class Http2Stream {
   /// Hears of a stream that is closed before our message was complete; null: nobody does.
   void watch(ClientWatcher* watcher);
 
-  // Sending. kError: the stream is closed.
+  // Sending; `idle` is between two writes. kError: the stream is closed.
   Task<IoStatus> send(const BodyPart& part, std::chrono::milliseconds idle);
 
   /// Our message was ended otherwise than by send(): with its head.
@@ -72,7 +73,10 @@ class Http2Stream {
   [[nodiscard]] bool sent_end() const noexcept { return sent_end_; }
 
   void arm_read(std::chrono::milliseconds after) noexcept;
-  void disarm_read() noexcept { read_.deadline.disarm(); }
+  void disarm_read() noexcept {
+    read_.deadline.disarm();
+    read_.timed_out = false;
+  }
   void cancel(Direction direction) noexcept;
   void resume_read() noexcept { read_.cancelled = false; }
 
@@ -112,7 +116,8 @@ class Http2Stream {
   void signal(Side& side);
   static void go_on(Side& side);
   void release_taken();
-  void send_trailers(std::string_view lines);
+  /// False: there are more than can be sent.
+  bool send_trailers(std::string_view lines);
 
   Http2Link& link_;
   http2::StreamId id_ = 0;
@@ -125,6 +130,7 @@ class Http2Stream {
   ClientWatcher* watcher_ = nullptr;
   Side read_;
   Side write_;
+  std::chrono::milliseconds write_idle_{};
   bool head_taken_ = false;  // the first of heads_ has been waited for
   bool ended_ = false;
   bool sent_ = true;

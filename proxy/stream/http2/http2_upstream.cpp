@@ -40,15 +40,17 @@ Task<IoStatus> Http2Upstream::connect(const UpstreamKey& key, bool /*may_reuse*/
   // Others may have waited too, for more streams than the backend then takes on one connection.
   for (int turn = 0; turn < kMostConnections; ++turn) {
     client_ = &worker_.http2_upstreams().take(key, settings_, timeouts_);
-    reused_ = client_->used();
     co_await ConnectWait{*client_, waiter_};
+    reused_ = client_->used();
     if (waiter_.cancelled) co_return IoStatus::kCancelled;
     if (client_->state() != Http2Client::State::kOpen || client_->takes_streams_now()) break;
     if (client_->max_streams() == 0) co_return IoStatus::kError;
   }
   if (reused_) ++worker_.counters().upstream_reuses;
+  const bool made = client_->state() == Http2Client::State::kOpen;
+  first_ = made ? !reused_ : client_->take_failure();
   if (client_->state() == Http2Client::State::kTimedOut) co_return IoStatus::kTimeout;
-  if (client_->state() != Http2Client::State::kOpen) co_return IoStatus::kError;
+  if (!made) co_return IoStatus::kError;
   stream_.emplace(client_->link());
   co_return IoStatus::kOk;
 }
@@ -76,6 +78,11 @@ IoStatus Http2Upstream::open(
   if (!fields.ok()) return IoStatus::kCancelled;
   opened_ = client_->open(*stream_, fields.all(), end);
   return opened_ ? IoStatus::kOk : IoStatus::kError;
+}
+
+bool Http2Upstream::fails_with_new_connection() noexcept {
+  // A stream that the backend resets leaves its connection as it was.
+  return first_ && client_ != nullptr && !client_->takes_streams_now();
 }
 
 Task<IoStatus> Http2Upstream::send_body(const BodyPart& part) {

@@ -29,6 +29,7 @@ class Http2Upstream final : public UpstreamRequest {
   ) override;
   Task<IoStatus> send_body(const BodyPart& part) override;
   bool begun() const noexcept override { return opened_; }
+  bool fails_with_new_connection() noexcept override;
   void cancel_send() noexcept override { stream_->cancel(Direction::kWrite); }
   bool untouched() noexcept override { return !opened_ || stream_->refused(); }
   Task<HeadStatus> read_head(routing::ResponseHead& response) override;
@@ -56,6 +57,7 @@ class Http2Upstream final : public UpstreamRequest {
   std::optional<Http2Stream> stream_;
   Http2Client::Waiter waiter_;
   bool opened_ = false;
+  bool first_ = false;  // on its connection, or to hear that there is none
 };
 
 }  // namespace cppx::proxy

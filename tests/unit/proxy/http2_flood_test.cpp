@@ -1,5 +1,6 @@
 // What a hostile peer may do to a connection before it is ended.
 
+#include <array>
 #include <chrono>
 #include <functional>
 #include <string>
@@ -215,6 +216,36 @@ TEST_CASE("Http2 floods: what an honest client does for hours is none", "[proxy]
     else
       REQUIRE(mixed.get(frame(test::kRstStream, 0, stream(i), test::u32(8))) == Status::kOk);
     mixed.sent();
+  }
+}
+
+TEST_CASE("Http2 floods: a peer may tell what it has read in small pieces, and late", "[proxy]") {
+  // As Go does: for each 4 KiB one update for the stream and one for the connection.
+  const std::string updates = frame(test::kWindowUpdate, 0, 0, test::u32(4096)) +
+                              frame(test::kWindowUpdate, 0, 1, test::u32(4096));
+  constexpr int kPieces = 4 * 1024;  // 16 MiB
+  const std::string wide = frame(test::kWindowUpdate, 0, 0, test::u32(1 << 30)) +
+                           frame(test::kWindowUpdate, 0, 1, test::u32(1 << 30));
+  const std::string piece(4096, 'x');
+  Server server;
+  server.get(test::get_request(1) + wide);
+  REQUIRE(server.session.submit_response(1, 200, {}, false));
+  Http2Peer client(Role::kClient);
+  const std::array<Field, 4> post{
+      {{":method", "POST"}, {":scheme", "http"}, {":path", "/"}, {":authority", "a"}}
+  };
+  REQUIRE(client.session.submit_request(post, false) == 1);
+  client.sent();
+  client.get(frame(test::kSettings, 0, 0) + wide);
+  for (Http2Peer* sender : {static_cast<Http2Peer*>(&server), &client}) {
+    sender->sent();
+    for (int i = 0; i < kPieces; ++i) {
+      REQUIRE(sender->send(1, piece, false));
+      REQUIRE(sender->sent().size() > piece.size());
+    }
+    for (int i = 0; i < kPieces; ++i) REQUIRE(sender->get(updates) == Status::kOk);
+    // What was not sent pays for nothing.
+    CHECK(taken(*sender, [&](int) { return updates; }) < 20 * 1000);
   }
 }
 

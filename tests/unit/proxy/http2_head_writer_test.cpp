@@ -80,16 +80,6 @@ TEST_CASE("http2 write_request_head: length, trailers, the client's way here", "
   );
 }
 
-TEST_CASE("http2 write_request_head: an upgrade is an extended CONNECT", "[proxy]") {
-  CHECK(
-      request_sent(
-          "GET /a?b HTTP/1.1\r\nHost: a:81\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-          "Sec-WebSocket-Key: eA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-      ) ==
-      ":method: CONNECT\n:protocol: websocket\n" + kPseudo + kTold + "Sec-WebSocket-Version: 13\n"
-  );
-}
-
 TEST_CASE("http2 write_response_head: as HTTP/1 but for the connection", "[proxy]") {
   const std::string response =
       "HTTP/1.1 200 OK\r\nDate: then\r\nServer: s\r\nETag: x\r\nConnection: keep-alive, Hop\r\n"

@@ -38,6 +38,7 @@ class Http2Peer : public http2::SessionEvents {
   void on_trailers(http2::StreamId id, std::span<const http2::Field> fields) override;
   void on_end(http2::StreamId id) override;
   void on_sent(http2::StreamId id) override;
+  void on_progress(http2::StreamId) override { ++progress; }
   void on_closed(http2::StreamId id, std::uint32_t error_code, bool refused) override;
   void on_goaway() override;
 
@@ -51,6 +52,7 @@ class Http2Peer : public http2::SessionEvents {
   std::map<http2::StreamId, std::string> bodies;
   std::map<http2::StreamId, http2::PeerHead> heads;  ///< The last one of each stream.
   bool consume_at_once = true;
+  int progress = 0;  ///< Calls of on_progress.
   http2::Session::TimePoint now{std::chrono::hours(1)};
   http2::Session session;
 

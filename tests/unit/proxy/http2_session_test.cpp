@@ -396,6 +396,42 @@ TEST_CASE("Http2Session: streams above the last of a GOAWAY are refused", "[prox
   CHECK(pair.client.session.open_streams() == 1);
 }
 
+TEST_CASE("Http2Session: what comes before a GOAWAY is sent, and after it was said", "[proxy]") {
+  Pair pair;
+  pair.request("GET", true);
+  exchange(pair.client, pair.server);
+  pair.request("GET", true);
+  const std::string late = pair.client.sent();
+  pair.server.session.goaway();
+  // The client will read that nothing was done with it.
+  pair.server.get(late);
+  CHECK(pair.server.count("request") == 1);
+  exchange(pair.client, pair.server);
+  CHECK(pair.client.has("closed 3 7 refused"));
+  CHECK(pair.server.count("closed") == 0);
+  REQUIRE(pair.server.session.submit_response(1, 200, kFields, true));
+  exchange(pair.client, pair.server);
+  CHECK(pair.client.has("closed 1 0"));
+  CHECK(pair.server.session.failure().empty());
+}
+
+TEST_CASE("Http2Session: a part that was sent is told of, if it is worth it", "[proxy]") {
+  Pair pair;
+  pair.request("GET", true);
+  exchange(pair.client, pair.server);
+  REQUIRE(pair.server.session.submit_response(1, 200, kFields, false));
+  REQUIRE(pair.server.send(1, std::string(70'000, 'x'), true));
+  pair.server.sent();
+  // All that the window has room for, in frames of up to 16 KiB.
+  CHECK(pair.server.progress >= 3);
+  CHECK_FALSE(pair.server.has("sent 1"));
+  const int before = pair.server.progress;
+  pair.server.get(test::frame(test::kWindowUpdate, 0, 0, test::u32(1000)));
+  pair.server.get(test::frame(test::kWindowUpdate, 0, 1, test::u32(1000)));
+  CHECK(!pair.server.sent().empty());
+  CHECK(pair.server.progress == before);
+}
+
 TEST_CASE(
     "Http2Session: extended CONNECT is an upgrade, and each side ends on its own", "[proxy]"
 ) {

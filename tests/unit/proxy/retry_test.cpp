@@ -99,6 +99,13 @@ TEST_CASE("may_retry_on_new_connection: an idle connection that was closed", "[p
   CHECK_FALSE(may_retry_on_new_connection(usual, ended(TryEnd::kResponse, kGet, 502)));
   CHECK(may_retry_on_new_connection(policy_of("error non_idempotent"), post));
   CHECK_FALSE(may_retry_on_new_connection(policy_of("off"), ended(TryEnd::kNoResponse, kGet)));
+  // Nothing of it could be written.
+  for (const EndedTry& of : {kGet, kPost}) {
+    CHECK(may_retry_on_new_connection(usual, ended(TryEnd::kNotConnected, of)));
+    CHECK(may_retry_on_new_connection(policy_of("off"), ended(TryEnd::kNotConnected, of)));
+  }
+  CHECK_FALSE(may_retry_on_new_connection(usual, ended(TryEnd::kNotConnected, kStreamed)));
+  CHECK_FALSE(may_retry_on_new_connection(usual, ended(TryEnd::kConnectTimeout, kGet)));
   post.untouched = true;
   CHECK(may_retry_on_new_connection(usual, post));
   CHECK(may_retry_on_new_connection(policy_of("off"), post));

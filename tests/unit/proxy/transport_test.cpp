@@ -261,8 +261,17 @@ TEST_CASE(
   REQUIRE(test.run_until([&] { return ended.has_value(); }));
   CHECK(*ended == IoStatus::kTimeout);
 
+  // A deadline that passes while nobody waits, and is then taken back, is none.
   ended.reset();
+  pair.transport->arm_read(1ms);
+  std::optional<IoStatus> other;
+  Pair clock(test.loop, test.wheel);
+  clock.transport->arm_read(30ms);
+  spawn(wait(*clock.transport, Direction::kRead, other), [] {});
+  REQUIRE(test.run_until([&] { return other.has_value(); }));
+  pair.transport->disarm_read();
   spawn(wait(*pair.transport, Direction::kRead, ended), [] {});
+  CHECK_FALSE(ended);
   pair.transport->close();
   CHECK_FALSE(ended);
   REQUIRE(test.run_until([&] { return ended.has_value(); }));
