@@ -13,13 +13,13 @@ from cluster.network import NODE_ADDRESSES, Network
 from cluster.process import Process
 from cluster.programs import built, program
 from support.client import Connection, request
-from support.waiting import wait_for
+from support.waiting import scaled, wait_for
 
 CPPX = "app/cppx"
 KUBELET = "tests/cluster/fake_kubelet/cppx_fake_kubelet"
 POD_SERVER = "tests/cluster/pod_server/cppx_pod_server"
 POD_PORTS = (80, 8080)
-TERMINATING_SECONDS = 3
+TERMINATING_SECONDS = int(scaled(3))
 # What the fake kubelet reads.
 READY_ANNOTATION = "cppx.io/test-ready"
 ADDRESS_ANNOTATION = "cppx.io/test-address"

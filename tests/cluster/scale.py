@@ -32,7 +32,7 @@ from cluster.ingress_process import Ingress
 from cluster.objects import ingress_class
 from support.certificates import make_certificate
 from support.client import request
-from support.waiting import wait_for
+from support.waiting import scaled, wait_for
 
 DOCUMENT = pathlib.Path(__file__).resolve().parents[2] / "docs" / "performance.md"
 BEGIN, END = "<!-- scale: begin (written by tests/cluster/scale.py --write) -->", "<!-- scale: end -->"
@@ -372,7 +372,7 @@ class Scale:
 
     def _wrk(self, cppx, seconds):
         """The 99th percentile of the latency, as wrk prints it."""
-        flags = ["--threads=1", "--connections=16", f"--duration={seconds}s", "--latency"]
+        flags = ["--threads=1", "--connections=16", f"--duration={seconds}s", f"--timeout={int(scaled(10))}s", "--latency"]
         url = f"http://127.0.0.1:{cppx.http_port}/"
         result = self.cluster.network.run("wrk", *flags, "--header", f"Host: {host_of(0)}", url)
         if "Socket errors" in result.stdout or "Non-2xx" in result.stdout:

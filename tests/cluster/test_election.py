@@ -222,12 +222,12 @@ def test_a_leader_that_ends_gives_the_lease_up(history, trio, traffic, web, host
         wait_for_writes(history, trio, leader.pod)
         traffic.pop(leader.pod).__exit__()
         trio.stop(leader)
-        given_up = [
-            item["spec"]
-            for _, item in history.versions()
-            if item["kind"] == "Lease" and item["metadata"]["name"] == trio.name and not item["spec"].get("holderIdentity")
-        ]
-        assert [spec["leaseDurationSeconds"] for spec in given_up] == [1]
+
+        def given_up():
+            leases = (item for _, item in history.versions() if item["kind"] == "Lease" and item["metadata"]["name"] == trio.name)
+            return [lease["spec"]["leaseDurationSeconds"] for lease in leases if not lease["spec"].get("holderIdentity")]
+
+        assert wait_for(given_up, 20, "the Lease to be given up") == [1]
         successor = trio.wait_for_leader(other_than=leader, seconds=TTL)
         wait_for_writes(history, trio, successor.pod)
         for one in traffic.values():

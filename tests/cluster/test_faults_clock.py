@@ -11,7 +11,7 @@ from cluster.objects import deployment, ingress, path, service
 from cluster.programs import built
 from cluster.relay import Relay
 from cluster.traffic import Traffic
-from support.waiting import wait_for
+from support.waiting import scaled, wait_for
 
 RELAY_PORT = 23101
 YEAR = 365
@@ -72,7 +72,7 @@ def relay(cluster):
 @pytest.fixture
 def traveller(web, host, cluster, relay, start_cppx, date):
     """A cppx that leads, with a date of its own. It speaks TLS with the API server."""
-    flags = [f"--election-id={web.name}", "--election-ttl=6s", "--publish-status-address=192.0.2.7"]
+    flags = [f"--election-id={web.name}", f"--election-ttl={int(scaled(6))}s", "--publish-status-address=192.0.2.7"]
     environment = {**date.environment, "POD_NAME": "traveller"}
     server = f"https://127.0.0.1:{relay.port}"
     kubeconfig = cluster.control_plane.write_kubeconfig("traveller", {"token": cluster.account_token()}, server)

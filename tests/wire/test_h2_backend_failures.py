@@ -212,7 +212,7 @@ def test_no_answer_in_time_is_504_and_resets_the_backends_stream(h2c):
         else:
             fine(exchange)
 
-    cppx, backend = h2c(handler, proxy_read_timeout="200ms", proxy_next_upstream_tries="1")
+    cppx, backend = h2c(handler, proxy_read_timeout=f"{int(scaled(700))}ms", proxy_next_upstream_tries="1")
     with cppx.h2() as client:
         exactly(client.ask(), 200, b"fine")
         assert client.ask(path="/silent").status == 504
@@ -379,4 +379,23 @@ def test_resets_of_many_streams_at_once_do_not_eject(h2c, code):
         for _ in range(3):
             streams = [client.start(path="/bad") for _ in range(10)]
             assert {client.finish(stream).status for stream in streams} == {502}
+    assert cppx.metric("cppx_upstream_ejections_total") == 0
+
+
+def test_a_connection_that_many_wait_for_fails_once(start_cppx, make_backend, make_h2_backend):
+    go_on = threading.Event()
+
+    def closes(_):
+        assert go_on.wait(scaled(20))
+        return "done"
+
+    bad, good = make_backend("bad", on_connect=closes), make_h2_backend("good")
+    objects = [*service_of("web", bad, good, app_protocol="kubernetes.io/h2c"), ingress("web", rule("site.test", "web:80"))]
+    cppx = start_cppx({"all.yaml": objects}, config={"upstream-ejection-time": "60s"}, workers=1)
+    with cppx.h2() as client:
+        streams = [client.start() for _ in range(12)]
+        # The others wait for the connection to the bad one.
+        good.wait_for_requests(6)
+        go_on.set()
+        assert [client.finish(stream).status for stream in streams] == [200] * 12
     assert cppx.metric("cppx_upstream_ejections_total") == 0

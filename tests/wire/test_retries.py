@@ -5,6 +5,7 @@ import pytest
 from support.backend import answer, black_hole, refused_port, sends
 from support.client import request
 from support.manifests import ingress, rule, service_of
+from support.waiting import scaled, wait_for
 
 PREFIX = "nginx.ingress.kubernetes.io/"
 GARBAGE = b"this is not HTTP\r\n\r\n"
@@ -107,12 +108,13 @@ def test_off_means_off(start_cppx, make_backend):
 
 def test_timeouts_of_an_ingress(start_cppx, make_backend):
     silent, good = make_backend("silent", handler=lambda exchange: exchange.expect_peer_gone()), make_backend("good")
-    files = site_with([silent, good], proxy_read_timeout="200ms")
+    patience = f"{int(scaled(400))}ms"
+    files = site_with([silent, good], proxy_read_timeout=patience)
     cppx = start_cppx(files)
     assert [cppx.get().text for _ in range(4)] == ["good"] * 4
     assert {cppx.ask(request("POST", body=b"x")).status for _ in range(4)} == {200, 504}
     # Without `timeout` among the words nobody else is asked.
-    cppx.apply("all.yaml", site_with([silent, good], proxy_read_timeout="200ms", proxy_next_upstream="error")["all.yaml"])
+    cppx.apply("all.yaml", site_with([silent, good], proxy_read_timeout=patience, proxy_next_upstream="error")["all.yaml"])
     assert {cppx.get().status for _ in range(4)} == {200, 504}
 
 
@@ -165,9 +167,15 @@ def test_no_limit_of_tries_is_still_bounded(start_cppx, make_backend):
 def test_the_total_time_bounds_the_tries(start_cppx, make_backend):
     backends = [make_backend(str(number), handler=lambda exchange: exchange.expect_peer_gone()) for number in range(4)]
     cppx = start_cppx(
-        site_with(backends, proxy_next_upstream_tries=4, proxy_read_timeout="400ms", proxy_next_upstream_timeout="700ms")
+        site_with(
+            backends,
+            proxy_next_upstream_tries=4,
+            proxy_read_timeout=f"{int(scaled(400))}ms",
+            proxy_next_upstream_timeout=f"{int(scaled(700))}ms",
+        )
     )
     assert cppx.get().status == 504
+    wait_for(lambda: seen(*backends) >= 2, what="the second one to have it")
     assert seen(*backends) == 2, "the second one ends beyond the limit: there is no third"
 
 

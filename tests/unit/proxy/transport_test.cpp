@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -276,6 +277,21 @@ TEST_CASE(
   CHECK_FALSE(ended);
   REQUIRE(test.run_until([&] { return ended.has_value(); }));
   CHECK(*ended == IoStatus::kCancelled);
+}
+
+TEST_CASE("Transport: what is not acknowledged for too long ends the connection", "[proxy]") {
+  TransportFixture test;
+  Transport transport(test.loop, test.wheel);
+  REQUIRE(transport.assign(Descriptor(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0))));
+  transport.limit_unacknowledged(45s);
+  unsigned milliseconds = 0;
+  socklen_t size = sizeof(milliseconds);
+  REQUIRE(
+      ::getsockopt(
+          transport.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, &size
+      ) == 0
+  );
+  CHECK(milliseconds == 45'000);
 }
 
 TEST_CASE("EventLoop: what was told to a socket that is closed by now is nobody's", "[proxy]") {
