@@ -50,7 +50,7 @@ json load_balancer(const std::string& ip) {
 
 struct DutiesSetup {
   DutiesSetup() {
-    options.election_ttl = 400ms;
+    options.election_ttl = 8s;
     IngressClass ours;
     ours.meta.key = {"", "cppx"};
     ours.controller = classes.controller_class;

@@ -90,12 +90,12 @@ struct Candidate {
 
 TEST_CASE("LeaderElector: makes the Lease that is missing, and renews it", "[controller]") {
   Place place;
-  Candidate one(place, "one", 400ms);
+  Candidate one(place, "one", 2s);
   CHECK_FALSE(one.elector.is_leader());
   REQUIRE(one.leads_soon());
   const json made = place.spec();
   CHECK(made["holderIdentity"] == "one");
-  CHECK(made["leaseDurationSeconds"] == 1);
+  CHECK(made["leaseDurationSeconds"] == 2);
   CHECK(made["leaseTransitions"] == 0);
   CHECK(made["acquireTime"] == made["renewTime"]);
   // "2026-11-26T10:00:00.000001Z"
@@ -111,8 +111,8 @@ TEST_CASE("LeaderElector: makes the Lease that is missing, and renews it", "[con
 
 TEST_CASE("LeaderElector: of two that come at once one leads", "[controller]") {
   Place place;
-  Candidate one(place, "one", 400ms);
-  Candidate two(place, "two", 400ms);
+  Candidate one(place, "one", 2s);
+  Candidate two(place, "two", 2s);
   REQUIRE(place.until([&] { return one.elector.is_leader() || two.elector.is_leader(); }));
   const auto renewed = place.spec()["renewTime"];
   REQUIRE(place.until([&] {
@@ -158,7 +158,7 @@ TEST_CASE(
 TEST_CASE("LeaderElector: a Lease that was given up is taken at once", "[controller]") {
   Place place;
   place.put_lease("", 3600, "2020-01-01T00:00:00.000000Z");
-  Candidate one(place, "one", 400ms);
+  Candidate one(place, "one", 2s);
   REQUIRE(one.leads_soon());
   CHECK(place.spec()["leaseTransitions"] == 5);
 }
@@ -182,7 +182,7 @@ TEST_CASE(
     "LeaderElector: a foreign change of the Lease costs no leader its place", "[controller]"
 ) {
   Place place;
-  Candidate one(place, "one", 400ms);
+  Candidate one(place, "one", 2s);
   REQUIRE(one.leads_soon());
   json lease = place.api.object(kLeases, "ops", "leader");
   lease["metadata"]["annotations"]["note"] = "by hand";
@@ -199,15 +199,15 @@ TEST_CASE(
     "[controller]"
 ) {
   Place place;
-  Candidate one(place, "one", 400ms);
+  Candidate one(place, "one", 4s);
   REQUIRE(one.leads_soon());
   const FakeReply silent{200, {}, {}, FakeReply::End::kSilent};
   const FakeReply broken{503, {}, FakeKubeApi::status(503, "away").dump()};
   place.api.overrides["/leases"] = GENERATE_COPY(silent, broken);
   const auto cut_off = BootClock::now();
   REQUIRE(place.until([&] { return !one.elector.is_leader(); }));
-  // The Lease says a second.
-  CHECK(BootClock::now() - cut_off < 1s);
+  // The Lease says four seconds.
+  CHECK(BootClock::now() - cut_off < 4s);
   REQUIRE(place.until([&] { return one.told.size() == 2; }));
   CHECK_FALSE(one.told.back());
   place.api.overrides.clear();
@@ -218,7 +218,7 @@ TEST_CASE(
 
 TEST_CASE("LeaderElector: a process that was stopped knows when it goes on", "[controller]") {
   Place place;
-  Candidate one(place, "one", 400ms);
+  Candidate one(place, "one", 2s);
   REQUIRE(one.leads_soon());
   // Its clock has gone on, and none of its code has run yet.
   one.skipped = 500s;
@@ -243,7 +243,7 @@ TEST_CASE("LeaderElector: a process that was stopped knows when it goes on", "[c
 
 TEST_CASE("LeaderElector: one whose Lease was taken away stops before its time", "[controller]") {
   Place place;
-  Candidate one(place, "one", 400ms);
+  Candidate one(place, "one", 2s);
   REQUIRE(one.leads_soon());
   // By its clock it may lead for ever.
   one.frozen = BootClock::now();
@@ -263,9 +263,9 @@ TEST_CASE("LeaderElector: one whose Lease was taken away stops before its time",
 
 TEST_CASE("LeaderElector: one that dies is followed by another", "[controller]") {
   Place place;
-  auto one = std::make_unique<Candidate>(place, "one", 400ms);
+  auto one = std::make_unique<Candidate>(place, "one", 2s);
   REQUIRE(one->leads_soon());
-  Candidate two(place, "two", 400ms);
+  Candidate two(place, "two", 2s);
   const auto looked = place.api.count("GET", kPath);
   REQUIRE(place.until([&] { return place.api.count("GET", kPath) > looked; }));
   const auto last = place.spec()["renewTime"];
@@ -286,7 +286,7 @@ TEST_CASE("LeaderElector: release lets another one lead at once", "[controller]"
   CHECK(place.spec()["leaseDurationSeconds"] == 1);
   CHECK_FALSE(one.elector.is_leader());
   CHECK(one.told == std::vector<bool>{true, false});
-  Candidate two(place, "two", 400ms);
+  Candidate two(place, "two", 2s);
   REQUIRE(two.leads_soon());
   CHECK(place.spec()["leaseTransitions"] == 1);
   REQUIRE(place.until([&] { return one.tasks.empty(); }));
@@ -305,9 +305,9 @@ TEST_CASE("LeaderElector: what is not ours is not released", "[controller]") {
 
 TEST_CASE("LeaderElector: another process of the same name is another candidate", "[controller]") {
   Place place;
-  Candidate one(place, "pod", 400ms);
+  Candidate one(place, "pod", 2s);
   REQUIRE(one.leads_soon());
-  Candidate two(place, "pod", 400ms);
+  Candidate two(place, "pod", 2s);
   const auto renewed = place.spec()["renewTime"];
   REQUIRE(place.until([&] { return place.spec()["renewTime"] != renewed; }));
   CHECK(one.elector.is_leader());
