@@ -11,6 +11,7 @@ namespace {
 
 /// A path that loses packets for a while is none that is gone.
 constexpr std::chrono::milliseconds kLeastUnacknowledged = std::chrono::seconds(30);
+constexpr std::chrono::milliseconds kMostUnacknowledged = std::chrono::hours(24);
 
 http2::SessionOptions client_options(const routing::ProxySettings& settings) noexcept {
   return {
@@ -49,7 +50,9 @@ Task<void> Http2Client::run() {
     co_return;
   }
   // Requests that wait for their answers write nothing: they would wait, and new ones join them.
-  connection_.transport().limit_unacknowledged(std::max(send_timeout_, kLeastUnacknowledged));
+  connection_.transport().limit_unacknowledged(
+      std::clamp(send_timeout_, kLeastUnacknowledged, kMostUnacknowledged)
+  );
   // The connection may still lie in the queue of a backend that ends: nothing is asked of it before
   // its SETTINGS have come, so that what then fails has failed to connect.
   connection_.transport().arm_read(connect_timeout_);
