@@ -1,5 +1,7 @@
 #include "proxy/transport/transport.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <algorithm>

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <chrono>
+#include <coroutine>
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <boost/unordered/unordered_flat_map.hpp>
