@@ -218,8 +218,18 @@ class Space:
         }
 
     def wait_for_pods(self, app, count):
-        """Waits until exactly `count` pods of an app are ready and returns their addresses."""
-        return wait_for(lambda: _sized(self.pods(app), count), 60, f"{count} pods of {app}", every=0.1)[0]
+        """Waits until exactly `count` pods of an app are ready and returns their addresses.
+
+        If there is a Service of that name, they are its endpoints by then: the controller that makes EndpointSlices may need
+        half a minute to find a restarted API server.
+        """
+        served = any(service["metadata"]["name"] == app for service in self.get("services"))
+
+        def ready():
+            pods = self.pods(app)
+            return _sized(pods, count) and (not served or self.endpoints(app) == pods) and [pods]
+
+        return wait_for(ready, 60, f"{count} pods of {app}", every=0.1)[0]
 
     def endpoints(self, service):
         """Ready addresses in the EndpointSlices of a Service."""
