@@ -35,7 +35,9 @@ def test_a_client_that_leaves_in_its_body_ends_the_backends_request(site, how, f
     assert site.get().status == 200
 
 
-def test_a_client_that_leaves_while_waiting_frees_the_backend(site):
+@pytest.fixture
+def freed(site):
+    """Set when the backend, which does not answer, finds its connection ended."""
     gone = threading.Event()
 
     def handler(exchange):
@@ -43,23 +45,20 @@ def test_a_client_that_leaves_while_waiting_frees_the_backend(site):
         gone.set()
 
     site.backend.handler = handler
+    return gone
+
+
+def test_a_client_that_leaves_while_waiting_frees_the_backend(site, freed):
     connection = site.connect()
     connection.send(request())
     site.backend.wait_for_requests(1)
     connection.reset()
-    assert gone.wait(20), "the backend's connection was kept"
+    assert freed.wait(20), "the backend's connection was kept"
 
 
 @pytest.mark.parametrize("way", ["tls", "pipelined"])
-def test_a_client_that_leaves_in_good_order_frees_the_backend(site, way):
+def test_a_client_that_leaves_in_good_order_frees_the_backend(site, freed, way):
     """Its close_notify is something to read, and says that nothing more comes."""
-    gone = threading.Event()
-
-    def handler(exchange):
-        exchange.expect_peer_gone()
-        gone.set()
-
-    site.backend.handler = handler
     connection = site.connect_tls()
     connection.send(request() * (2 if way == "pipelined" else 1))
     site.backend.wait_for_requests(1)
@@ -68,7 +67,7 @@ def test_a_client_that_leaves_in_good_order_frees_the_backend(site, way):
     with contextlib.suppress(OSError):
         connection.sock.unwrap()
     connection.close()
-    assert gone.wait(20), "the backend's connection was kept"
+    assert freed.wait(20), "the backend's connection was kept"
 
 
 def test_a_client_that_leaves_in_the_response_frees_the_backend(site):

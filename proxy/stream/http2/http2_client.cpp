@@ -82,7 +82,7 @@ bool Http2Client::takes_streams(std::uint32_t expected) const noexcept {
 }
 
 bool Http2Client::takes_streams_now() const noexcept {
-  return state_ == State::kOpen && !goaway_ && !link_.ending() && session_.can_open_stream() &&
+  return alive() && !goaway_ && session_.can_open_stream() &&
          opened_ < settings_.upstream_keepalive_requests;
 }
 

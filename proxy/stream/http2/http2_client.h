@@ -43,6 +43,8 @@ class Http2Client final : private http2::SessionEvents, private Http2LinkOwner {
   /// Whether another stream may go on it, now, or when it is connected if `expected` of them fit.
   [[nodiscard]] bool takes_streams(std::uint32_t expected) const noexcept;
   [[nodiscard]] bool takes_streams_now() const noexcept;
+  /// Connected, and still read: what ends a stream now is not the end of the connection.
+  [[nodiscard]] bool alive() const noexcept { return state_ == State::kOpen && !link_.ending(); }
   /// How many the backend takes at once; once it is open.
   [[nodiscard]] std::uint32_t max_streams() const noexcept { return session_.peer_max_streams(); }
   /// Whether the caller is the first to hear that the connection was not made: others that waited

@@ -82,7 +82,7 @@ IoStatus Http2Upstream::open(
 
 bool Http2Upstream::fails_with_new_connection() noexcept {
   // A stream that the backend resets leaves its connection as it was.
-  return first_ && client_ != nullptr && !client_->takes_streams_now();
+  return first_ && client_ != nullptr && !client_->alive();
 }
 
 Task<IoStatus> Http2Upstream::send_body(const BodyPart& part) {
