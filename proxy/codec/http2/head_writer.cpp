@@ -21,9 +21,9 @@ bool takes_trailers(const routing::HeaderFields& fields) noexcept {
   return false;
 }
 
-/// The handshake of HTTP/1.1, which RFC 8441 5.1 does without.
-bool of_websocket_handshake(std::string_view name) noexcept {
-  return iequals(name, "Sec-WebSocket-Key") || iequals(name, "Sec-WebSocket-Accept");
+/// Of the handshake of HTTP/1.1, and RFC 8441 5.1 does without it.
+bool answers_websocket_key(std::string_view name) noexcept {
+  return iequals(name, "Sec-WebSocket-Accept");
 }
 
 /// A target with an empty path begins with the query.
@@ -96,7 +96,7 @@ void write_response_head(
   const PassedFields passed(response.fields, response.framing != BodyFraming::kNone);
   for (const HeaderField& field : response.fields) {
     if (!passed.to_client(field, plan)) continue;
-    if (plan.upgrade && of_websocket_handshake(field.name)) continue;
+    if (plan.upgrade && answers_websocket_key(field.name)) continue;
     out.field(field.name, field.value);
   }
   if (!plan.strict_transport_security.empty())

@@ -43,7 +43,7 @@ class FieldList {
 
 /// The head of the request as an HTTP/2 backend gets it, pseudo fields first: what
 /// http1::write_request_head() sends (head_fields.h), and "te: trailers" when the client sent it,
-/// which gRPC asks for. An upgrade is an extended CONNECT (RFC 8441); the peer must take it.
+/// which gRPC asks for. Not for upgrades: backends are asked for those in HTTP/1.1.
 void write_request_head(
     FieldList& out, const routing::RequestHead& request, const ForwardedInfo& forwarded
 );
