@@ -29,10 +29,15 @@ std::size_t bucket_set_of(std::uint64_t key) noexcept {
   return (key % RateTable::kSets) * kBucketWays;
 }
 
+// No bucket is ever further ahead (limit_annotations.cpp has the bounds).
+constexpr std::uint64_t kMostAheadUs = 17ULL * 3600 * 1'000'000;
+// What other workers read the clock earlier at most, while a request gets here.
+constexpr std::uint64_t kClockSlackUs = 1'000'000;
+
 /// 0 for a bucket that is empty, or so far ahead that the clock must have turned over since.
 std::uint64_t ahead_us(std::uint64_t word, std::uint64_t now_us) noexcept {
   const std::uint64_t ahead = (word - now_us) & kBucketTimeMask;
-  return word == 0 || ahead > kBucketTimeMask / 2 ? 0 : ahead;
+  return word == 0 || ahead > kMostAheadUs ? 0 : ahead;
 }
 
 struct BucketPlace {
@@ -66,7 +71,7 @@ bool RateTable::take(std::uint64_t key, std::uint64_t now_us, const BucketRate& 
     BucketPlace place = find_bucket(words_, key, now_us);
     std::uint64_t ahead = place.found ? ahead_us(place.word, now_us) : 0;
     // Left from a rate that was another, or from before the clock turned over.
-    if (ahead > rate.most_ahead_us()) ahead = 0;
+    if (ahead > rate.most_ahead_us() + kClockSlackUs) ahead = 0;
     const auto step = features::step_bucket(rate, ahead);
     if (!step.allowed) return false;
     const std::uint64_t next = bucket_tag_of(key) | ((now_us + step.ahead_us) & kBucketTimeMask);

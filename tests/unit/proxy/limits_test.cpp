@@ -97,6 +97,38 @@ TEST_CASE("RateTable: what is left of another rate or another time holds nobody"
   CHECK(taken(table, 7, kStartMs + (3ULL << 40), fast, 20) == 11);
 }
 
+TEST_CASE("RateTable: a worker that has read the clock earlier finds the bucket full", "[proxy]") {
+  for (const auto& rate : {BucketRate::of(kSecond, 100, 5), BucketRate::of(60 * kSecond, 60, 1)}) {
+    for (const std::uint64_t earlier_us : {1U, 20U, 1000U, 100'000U}) {
+      CAPTURE(rate.interval_us, earlier_us);
+      RateTable table;
+      CHECK(taken(table, 7, kStartMs, rate, 1000) == static_cast<int>(rate.burst) + 1);
+      CHECK_FALSE(table.take(7, kStartMs - earlier_us, rate));
+      CHECK(taken(table, 7, kStartMs, rate, 1000) == 0);
+    }
+  }
+}
+
+TEST_CASE("RateTable: clients of weeks ago leave their places to new ones", "[proxy]") {
+  const auto rate = BucketRate::of(60 * kSecond, 1, 5);
+  for (const std::uint64_t days : {26U, 40U, 50U}) {
+    CAPTURE(days);
+    RateTable table;
+    for (std::uint64_t i = 1; i <= 8; ++i)
+      CHECK(taken(table, i << 45 | 3, kStartMs, rate, 10) == 6);
+    // Two of the same set, in turn: one must not push the other out.
+    const std::uint64_t now = kStartMs + days * 24 * 3600 * kSecond;
+    int first = 0;
+    int second = 0;
+    for (int i = 0; i < 100; ++i) {
+      first += taken(table, 101ULL << 45 | 3, now, rate, 1);
+      second += taken(table, 102ULL << 45 | 3, now, rate, 1);
+    }
+    CHECK(first == 6);
+    CHECK(second == 6);
+  }
+}
+
 TEST_CASE("RateTable: several threads together get the burst once", "[proxy]") {
   RateTable table;
   const auto rate = BucketRate::of(kSecond, 100, 10);
