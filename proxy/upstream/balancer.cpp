@@ -28,9 +28,7 @@ EndpointHealth::Time in_milliseconds(std::chrono::steady_clock::time_point time)
 
 std::optional<Choice> Balancer::choose(const BalanceRequest& request) {
   PoolBalance& balance = balance_of(request);
-  const bool troubled = balance.troubled(
-      registry_.changes().load(std::memory_order_relaxed), request.settings, clock_
-  );
+  const bool troubled = is_troubled(balance, request);
   const auto index = EndpointPicker(request, balance, random_, clock_, troubled).pick();
   if (!index) return std::nullopt;
   return Choice{.index = *index, .endpoint = balance.endpoints()[*index]};
@@ -44,13 +42,27 @@ std::optional<Choice> Balancer::take(const BalanceRequest& request, std::uint32_
   return Choice{.index = index, .endpoint = endpoint};
 }
 
+bool Balancer::is_troubled(PoolBalance& balance, const BalanceRequest& request) {
+  // Whoever sees the count of a change sees the change.
+  return balance.troubled(
+      registry_.changes().load(std::memory_order_acquire), request.settings, clock_
+  );
+}
+
+bool Balancer::may_begin(const BalanceRequest& request, std::uint32_t index) {
+  PoolBalance& balance = balance_of(request);
+  if (is_troubled(balance, request) && !balance.panic() &&
+      balance.standing(index) == PoolBalance::Standing::kRising &&
+      random_.unit() >= balance.share(index, request.settings))
+    return false;
+  return may_serve(request, index);
+}
+
 bool Balancer::may_serve(const BalanceRequest& request, std::uint32_t index) {
   using Standing = PoolBalance::Standing;
   PoolBalance& balance = balance_of(request);
-  const bool troubled = balance.troubled(
-      registry_.changes().load(std::memory_order_relaxed), request.settings, clock_
-  );
-  if (!troubled) return true;
+  if (at_limit(*balance.endpoints()[index], request.settings.endpoint_limits)) return false;
+  if (!is_troubled(balance, request)) return true;
   const Standing standing = balance.standing(index);
   if (standing == Standing::kWaiting)
     return balance.endpoints()[index]->health->claim_probe(balance.now()) || balance.panic();

@@ -43,8 +43,11 @@ class Balancer {
   std::optional<Choice> choose(const BalanceRequest& request);
   /// That very endpoint, fit or not; nothing when it is at its limit.
   std::optional<Choice> take(const BalanceRequest& request, std::uint32_t index);
-  /// Whether the endpoint is fit for a request that belongs to it, be it as the probe.
+  /// Whether the endpoint is fit, and has room, for a request that belongs to it, be it as the
+  /// probe.
   bool may_serve(const BalanceRequest& request, std::uint32_t index);
+  /// Likewise for the first request of a session, of which an endpoint gets its rising share.
+  bool may_begin(const BalanceRequest& request, std::uint32_t index);
 
   /// A request was answered.
   void on_success(LocalEndpoint& endpoint, const routing::ProxySettings& settings);
@@ -61,6 +64,7 @@ class Balancer {
   [[nodiscard]] std::size_t known_endpoints() const noexcept { return endpoints_.size(); }
 
  private:
+  bool is_troubled(PoolBalance& balance, const BalanceRequest& request);
   PoolBalance& balance_of(const BalanceRequest& request);
   void adopt(PoolBalance& balance, const BalanceRequest& request);
   void sweep();

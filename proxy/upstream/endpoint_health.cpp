@@ -47,7 +47,8 @@ EndpointHealth::State EndpointHealth::unpack(std::uint64_t packed) noexcept {
 bool EndpointHealth::change(std::uint64_t from, Phase phase, Time time) noexcept {
   const std::uint64_t to = phase == Phase::kHealthy ? 0 : pack(phase, time);
   if (!state_.compare_exchange_strong(from, to, kRelaxed)) return false;
-  changes_.fetch_add(1, kRelaxed);
+  // Whoever sees the new count must see the new phase: it would not look again.
+  changes_.fetch_add(1, std::memory_order_release);
   return true;
 }
 

@@ -16,7 +16,8 @@ namespace cppx::proxy {
 ///   kProbing ─ fails → kEjected, for longer; succeeds → kReturning ─ time passes → kHealthy
 ///
 /// Any thread. Read at every choice and written only when something changes, so that the workers do
-/// not fight for its memory. The steps are independent of each other: relaxed order is enough.
+/// not fight for its memory. The steps are independent of each other: relaxed order is enough, but
+/// for `changes`, which tells that a phase has changed.
 class EndpointHealth {
  public:
   using Clock = std::chrono::steady_clock;

@@ -144,8 +144,14 @@ bool EndpointPicker::usable(std::uint32_t index) {
 }
 
 bool EndpointPicker::fit(std::uint32_t index) {
-  if (!troubled_ || balance_.panic()) return true;
-  switch (balance_.standing(index)) {
+  if (!troubled_) return true;
+  const Standing standing = balance_.standing(index);
+  // Also when all are used for want of fit ones: nothing else would end the ejection.
+  if (standing == Standing::kWaiting && hashed() && request_.tried.empty() &&
+      balance_.endpoints()[index]->health->claim_probe(balance_.now()))
+    return true;
+  if (balance_.panic()) return true;
+  switch (standing) {
     case Standing::kFull:
       return true;
     case Standing::kRising: {
@@ -155,8 +161,6 @@ bool EndpointPicker::fit(std::uint32_t index) {
       return chance < balance_.share(index, request_.settings);
     }
     case Standing::kWaiting:
-      return hashed() && request_.tried.empty() &&
-             balance_.endpoints()[index]->health->claim_probe(balance_.now());
     case Standing::kOut:
       return false;
   }

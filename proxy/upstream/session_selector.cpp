@@ -69,7 +69,7 @@ std::optional<Choice> SessionSelector::choose_balanced(Balancer& balancer, Balan
     new_key_ = balancer.random().next();
     hash_ = features::session_hash(features::SessionKeyText(*new_key_).view());
     const std::uint32_t index = index_of(*hash_);
-    if (request.tried.contains(index) || !balancer.may_serve(request, index)) continue;
+    if (request.tried.contains(index) || !balancer.may_begin(request, index)) continue;
     if (const auto choice = balancer.take(request, index)) return choice;
   }
   // Hardly any is left: whoever it is, and the session is not bound to it.

@@ -77,7 +77,8 @@ void UpstreamSelector::report(const EndedTry& ended) {
   use_.connected();
   if (ended.end == TryEnd::kResponse) {
     balancer_.on_success(*use_, *settings_);
-    if (algorithm_ != routing::BalanceAlgorithm::kEwma) return;
+    // What a client took to send its body says nothing of the endpoint.
+    if (algorithm_ != routing::BalanceAlgorithm::kEwma || ended.body_begun) return;
     const auto now = balancer_.now();
     use_->observe(std::chrono::duration<double>(now - try_started_).count(), now);
   } else if (is_connection_failure(ended)) {

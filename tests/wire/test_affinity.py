@@ -1,5 +1,6 @@
 """Sessions kept on one endpoint by a cookie."""
 
+import collections
 import re
 
 import pytest
@@ -186,6 +187,42 @@ def test_a_new_session_finds_an_endpoint_that_answers(start_cppx, backends):
         assert response.status == 200
         value, _ = cookie_of(response)
         assert cppx.get(headers=with_cookie(value)).text == response.text
+
+
+@pytest.mark.parametrize("mode", ["balanced", "persistent"])
+@pytest.mark.parametrize("change", ["false", "true"])
+def test_a_new_endpoint_gets_few_of_the_new_sessions_and_keeps_them(start_cppx, backends, mode, change):
+    one, two, three = backends
+    options = {"affinity_mode": mode, "session_cookie_change_on_failure": change}
+    config = {"upstream-slow-start": "1h"}
+    cppx = start_cppx({"all.yaml": site_with(one, two, **options)}, config=config, workers=1)
+    assert cppx.get().status == 200
+    cppx.apply("all.yaml", site_with(one, two, three, **options))
+    answers = collections.Counter(cppx.get().text for _ in range(150))
+    assert answers["three"] <= 25, f"a tenth of its share to begin with: {answers}"
+    sessions = (cppx.get() for _ in range(1000))
+    value, _ = cookie_of(next(response for response in sessions if response.text == "three"))
+    for _ in range(20):
+        again = cppx.get(headers=with_cookie(value))
+        assert (again.text, cookie_of(again)) == ("three", None)
+
+
+@pytest.mark.parametrize("mode", ["balanced", "persistent"])
+@pytest.mark.parametrize(("change", "status"), [("false", 503), ("true", 200)])
+def test_while_its_endpoint_is_at_the_limit_a_session_goes_elsewhere_only_by_choice(
+    start_cppx, backends, mode, change, status
+):
+    objects = site_with(*backends, affinity_mode=mode, session_cookie_change_on_failure=change)
+    cppx = start_cppx({"all.yaml": objects}, config={"upstream-max-connections": "1"}, workers=1)
+    first = cppx.get()
+    value, _ = cookie_of(first)
+    mine = next(backend for backend in backends if backend.name == first.text)
+    mine.handler = lambda exchange: exchange.expect_peer_gone()
+    with cppx.connect() as waiting:
+        waiting.send(request(headers=with_cookie(value)))
+        mine.wait_for_requests(2)
+        second = cppx.get(headers=with_cookie(value))
+        assert (second.status, len(mine.requests)) == (status, 2)
 
 
 def test_a_websocket_gets_its_session(start_cppx, make_backend):

@@ -2,6 +2,7 @@
 
 import collections
 import threading
+import time
 
 import pytest
 
@@ -74,6 +75,28 @@ def test_ewma_goes_where_answers_come_sooner(start_cppx, make_backend):
     wait_for(lambda: cppx.get().text == "slow", 20, "the slow one to be asked")
     answers = collections.Counter(cppx.get().text for _ in range(50))
     assert answers["slow"] <= 3, answers
+
+
+def test_ewma_does_not_hold_a_slow_upload_against_the_endpoint(start_cppx, make_backend):
+    backends = [make_backend(name) for name in ("one", "two")]
+    cppx = start_cppx(site_with(backends, load_balance="ewma"), workers=1)
+    # What has not been measured is taken for average.
+    wait_for(lambda: cppx.get() and all(backend.requests for backend in backends), 5, "both to be asked")
+    with cppx.connect() as client:
+        client.send(request("POST", body=b"12345")[:-5])
+        for number in range(5):
+            time.sleep(0.1)
+            client.send(b"%d" % number)
+        name = client.read_response().text
+    other = next(backend for backend in backends if backend.name != name)
+
+    def slower(exchange):
+        time.sleep(0.1)
+        answer(exchange)
+
+    other.handler = slower
+    answers = collections.Counter(cppx.get().text for _ in range(20))
+    assert answers[name] >= 17, f"{name} took the upload: {answers}"
 
 
 def test_hash_by_request_uri(start_cppx, make_backend):

@@ -14,8 +14,9 @@ LONG = {"upstream-ejection-time": "1h", "upstream-ejection-longest": "1h"}
 SHORT = {"upstream-ejection-time": "100ms", "upstream-ejection-longest": "100ms", "upstream-ejection-return": "0"}
 
 
-def site_with(*backends):
-    return {"all.yaml": [*service_of("web", *backends), ingress("web", rule("site.test", "web:80"))]}
+def site_with(*backends, annotations=None):
+    route = ingress("web", rule("site.test", "web:80"), annotations=annotations)
+    return {"all.yaml": [*service_of("web", *backends), route]}
 
 
 class Flaky:
@@ -115,6 +116,36 @@ def test_never_more_than_half_are_left_out(start_cppx, make_backend):
     cppx = start_cppx(site_with(*bads, good), config=LONG, workers=1)
     assert [cppx.get().status for _ in range(40)] == [200] * 40
     assert flaky.failed > 10
+
+
+@pytest.mark.parametrize(
+    "annotations",
+    [{}, {"nginx.ingress.kubernetes.io/upstream-hash-by": "$request_uri"}],
+    ids=["round robin", "hash"],
+)
+def test_ejections_end_also_while_all_are_used(start_cppx, make_backend, annotations):
+    """Two of three are well again: requests that go there anyway show it, and then the third can be left alone."""
+    pair, third = Flaky(), Flaky()
+    third.bad = False
+    backends = [make_backend(name, handler=pair) for name in ("one", "two")] + [make_backend("three", handler=third)]
+    config = {
+        "upstream-ejection-time": "1s",
+        "upstream-ejection-longest": "1s",
+        "upstream-ejection-return": "0",
+        "retry-budget-least": "1000",
+    }
+    cppx = start_cppx(site_with(*backends, annotations=annotations), config=config, workers=1)
+
+    def failed_of_sixty():
+        before = third.failed
+        assert [cppx.get(target=f"/{number}").status for number in range(60)] == [200] * 60
+        return third.failed - before
+
+    assert failed_of_sixty() == 0
+    assert cppx.metric("cppx_upstream_ejections_total") >= 2
+    pair.bad, third.bad = False, True
+    # One a second is a probe; without an end of the two ejections it goes on with some twenty.
+    wait_for(lambda: failed_of_sixty() <= 3, 3, "the third to be left alone")
 
 
 def test_a_single_endpoint_is_never_left_out(start_cppx, make_backend):
