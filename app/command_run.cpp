@@ -152,6 +152,7 @@ class Server {
     memory_.stop();
     if (webhook_) webhook_->stop();
     controller_.stop();
+    leave_to_predecessor();
     proxy_.stop();
     admin_.stop();
     // Snapshots that came back last.
@@ -211,7 +212,15 @@ class Server {
   }
 
   OfferedSockets offered() {
-    return {.listeners = proxy_.sockets(), .health = admin_.native_handle()};
+    OfferedSockets open;
+    if (!drained_) open.listeners = proxy_.sockets();
+    open.health = admin_.native_handle();
+    return open;
+  }
+
+  /// Who waits at the sockets is the predecessor's, and nobody is served here yet.
+  void leave_to_predecessor() {
+    if (predecessor_) proxy_.hand_over();
   }
 
   void wait_for_take_over_signal() {
@@ -226,11 +235,11 @@ class Server {
   }
 
   void on_successor_serves() {
+    handed_over_ = true;
+    admin_.stop();
     if (ending_) return;
     log::info("a successor serves: ending when the connections of this process have ended");
     ending_ = true;
-    handed_over_ = true;
-    admin_.stop();
     controller_.leave(controller::Departure::kHandedOver);
     proxy_.hand_over();
     wait_until_drained(flags_.worker_shutdown_timeout);
@@ -243,6 +252,7 @@ class Server {
     );
     ending_ = true;
     proxy_.wind_down();
+    leave_to_predecessor();
     signals_.async_wait([this](boost::system::error_code error, int) {
       if (error) return;
       log::warning("second signal: cutting what is still open");
@@ -253,6 +263,7 @@ class Server {
       if (error) return;
       controller_.leave(controller::Departure::kEnds);
       proxy_.drain();
+      drained_ = true;
       wait_until_drained(flags_.worker_shutdown_timeout);
     });
   }
@@ -354,6 +365,7 @@ class Server {
   Succession succession_;
   bool ending_ = false;
   bool handed_over_ = false;
+  bool drained_ = false;  // what was listened on is closed
   std::chrono::steady_clock::time_point deadline_;
   std::chrono::steady_clock::time_point health_deadline_;
 };

@@ -82,12 +82,17 @@ std::vector<ListenerSocket> ProxyServer::take_inherited(const ListenerConfig& co
 
 Result<std::uint16_t> ProxyServer::open_listener_on_all(ListenerConfig config) {
   auto opened = take_inherited(config);
-  if (!opened.empty()) config.port = opened.front().port;
+  ListenerPlace place = ListenerPlace::kFirst;
+  if (!opened.empty()) {
+    config.port = opened.front().port;
+    place = ListenerPlace::kBesidePredecessor;
+  }
   while (opened.size() < slots_.size()) {
-    auto socket = open_listener(config, opened.empty());
+    auto socket = open_listener(config, place);
     if (!socket) return socket.error();
     // Port 0: the others listen where the first one was put.
     config.port = socket->port;
+    if (place == ListenerPlace::kFirst) place = ListenerPlace::kBesideOwn;
     opened.push_back(std::move(*socket));
   }
   // Of a process with more workers there are more: what is queued at each has to be served.

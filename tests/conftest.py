@@ -7,7 +7,7 @@ import pytest
 # Their assertions say what they compared, as those of the tests do.
 pytest.register_assert_rewrite("support", "cluster")
 
-from support.backend import Backend
+from support.backend import Backend, Held
 from support.cppx import Cppx, binary
 from support.h2_backend import H2Backend
 from support.waiting import SLOW
@@ -63,6 +63,14 @@ def start_cppx(cppx_binary, tmp_path):
 def make_backend():
     """Starts backends of a test's own: make_backend("name", address=..., handler=...)."""
     yield from _maker(Backend)
+
+
+@pytest.fixture
+def held(make_backend):
+    """A backend's handler that answers /held when `held.go_on` is set, at the latest before backends are stopped."""
+    handler = Held()
+    yield handler
+    handler.go_on.set()
 
 
 @pytest.fixture

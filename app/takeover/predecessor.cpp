@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/socket.h>
 
 #include <cstdlib>
 #include <utility>
@@ -33,6 +34,12 @@ Descriptor inherited_socket() noexcept {
   return Descriptor(*number);
 }
 
+bool listens(int socket) noexcept {
+  int listening = 0;
+  socklen_t size = sizeof(listening);
+  return ::getsockopt(socket, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening != 0;
+}
+
 }  // namespace
 
 Result<std::optional<Predecessor>> Predecessor::find(const std::string& path) {
@@ -59,7 +66,10 @@ Result<void> Predecessor::receive_sockets() {
     const auto body = nlohmann::json::parse(message->text, nullptr, false);
     if (!body.is_object()) return config_error(Errc::kProtocol, "an answer that is no JSON object");
     if (body.contains("end")) return {};
+    if (body.contains("refused")) return config_error(Errc::kIo, body.value("refused", ""));
     if (!message->descriptor.is_open()) return config_error(Errc::kProtocol, "no socket came");
+    if (!listens(message->descriptor.get()))
+      return config_error(Errc::kProtocol, "a socket came that does not listen");
     const std::string name = body.value("name", "");
     if (name == "health") {
       health_ = std::move(message->descriptor);

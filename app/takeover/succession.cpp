@@ -75,7 +75,6 @@ struct Succession::Impl : std::enable_shared_from_this<Impl> {
   struct Candidate {
     Candidate(asio::io_context& io, Descriptor descriptor) : socket(io, descriptor.release()) {}
     Socket socket;
-    bool has_sockets = false;
   };
 
   Impl(
@@ -91,8 +90,8 @@ struct Succession::Impl : std::enable_shared_from_this<Impl> {
 
   void accept();
   void serve(std::shared_ptr<Candidate> candidate);
-  bool answer(Candidate& candidate);
-  bool give_sockets(Candidate& candidate) const;
+  bool answer(const std::shared_ptr<Candidate>& candidate);
+  bool give_sockets(const std::shared_ptr<Candidate>& candidate);
   void reap();
 
   asio::io_context& io;
@@ -101,6 +100,7 @@ struct Succession::Impl : std::enable_shared_from_this<Impl> {
   Socket listener;
   asio::signal_set children;
   std::string program;
+  std::weak_ptr<Candidate> successor;  // has the sockets, as long as it lives
   bool ended = false;
 };
 
@@ -150,30 +150,36 @@ void Succession::Impl::serve(std::shared_ptr<Candidate> candidate) {
   socket.async_wait(
       Socket::wait_read,
       [self = shared_from_this(), candidate](boost::system::error_code error) {
-        if (error || self->ended || !self->answer(*candidate)) return;
+        if (error || self->ended || !self->answer(candidate)) return;
         self->serve(candidate);
       }
   );
 }
 
-bool Succession::Impl::answer(Candidate& candidate) {
-  const auto message = receive_message(candidate.socket.native_handle());
+bool Succession::Impl::answer(const std::shared_ptr<Candidate>& candidate) {
+  const auto message = receive_message(candidate->socket.native_handle());
+  const bool has_sockets = successor.lock() == candidate;
   if (!message) {
-    if (candidate.has_sockets)
-      log::warning("the successor ended before it served: going on without");
+    if (has_sockets) log::warning("the successor ended before it served: going on without");
     return false;
   }
   const auto body = nlohmann::json::parse(message->text, nullptr, false);
   if (!body.is_object()) return false;
   if (body.value("want", "") == "sockets") return give_sockets(candidate);
-  if (!candidate.has_sockets || !body.contains("serving")) return false;
+  if (!has_sockets || !body.contains("serving")) return false;
   ended = true;
   on_served();
   return false;
 }
 
-bool Succession::Impl::give_sockets(Candidate& candidate) const {
-  const int to = candidate.socket.native_handle();
+bool Succession::Impl::give_sockets(const std::shared_ptr<Candidate>& candidate) {
+  const int to = candidate->socket.native_handle();
+  // Two of them would both serve in the end.
+  if (!successor.expired()) {
+    log::warning("a second successor has asked for the listening sockets: refused");
+    (void)send_message(to, {{"refused", "another one is taking over from it already"}});
+    return false;
+  }
   const OfferedSockets offered = sockets();
   bool sent = true;
   for (const auto& socket : offered.listeners) {
@@ -185,7 +191,7 @@ bool Succession::Impl::give_sockets(Candidate& candidate) const {
   if (offered.health >= 0)
     sent = sent && send_message(to, {{"name", "health"}}, offered.health).has_value();
   sent = sent && send_message(to, {{"end", true}}).has_value();
-  candidate.has_sockets = sent;
+  if (sent) successor = candidate;
   log::info("a successor has asked for the listening sockets");
   return sent;
 }

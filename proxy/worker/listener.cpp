@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstring>
 
+#include "base/log.h"
 #include "proxy/worker/worker.h"
 
 namespace cppx::proxy {
@@ -117,10 +118,10 @@ ClientAddress address_of(const sockaddr_storage& from) noexcept {
   return {ip, ntohs(v6.sin6_port)};
 }
 
-Result<ListenerSocket> open_listener(const ListenerConfig& config, bool first) {
+Result<ListenerSocket> open_listener(const ListenerConfig& config, ListenerPlace place) {
   auto bind = parse_bind_address(config);
   if (!bind) return bind.error();
-  if (first && config.port != 0) {
+  if (place == ListenerPlace::kFirst && config.port != 0) {
     // With SO_REUSEPORT a second program would silently take half of the connections: without it
     // the kernel says that the port is taken.
     const int probe = bound_socket(*bind, config, false);
@@ -133,7 +134,8 @@ Result<ListenerSocket> open_listener(const ListenerConfig& config, bool first) {
   }
   const int socket = bound_socket(*bind, config, true);
   if (socket < 0) return listen_error(config, "bind");
-  if (::listen(socket, kBacklog) != 0) {
+  const bool listening = place != ListenerPlace::kBesidePredecessor;
+  if (listening && ::listen(socket, kBacklog) != 0) {
     const Error error = listen_error(config, "listen");
     ::close(socket);
     return error;
@@ -143,7 +145,9 @@ Result<ListenerSocket> open_listener(const ListenerConfig& config, bool first) {
   ::getsockname(socket, reinterpret_cast<sockaddr*>(&local), &size);
   sockaddr_in6 v6;
   std::memcpy(&v6, &local, sizeof(v6));  // the port lies at the same place for both families
-  return ListenerSocket{.socket = socket, .port = ntohs(v6.sin6_port), .config = config};
+  return ListenerSocket{
+      .socket = socket, .listening = listening, .port = ntohs(v6.sin6_port), .config = config
+  };
 }
 
 Listener::Listener(Worker& worker, EventLoop& loop, TimerWheel& wheel, ListenerSocket socket)
@@ -154,6 +158,7 @@ Listener::Listener(Worker& worker, EventLoop& loop, TimerWheel& wheel, ListenerS
           std::to_string(config_.forwarded_port != 0 ? config_.forwarded_port : socket.port)
       ),
       socket_(socket.socket),
+      listening_(socket.listening),
       pause_(wheel, *this) {
   config_.port = socket.port;
   ::fcntl(socket_.get(), F_SETFL, ::fcntl(socket_.get(), F_GETFL) | O_NONBLOCK);
@@ -161,7 +166,11 @@ Listener::Listener(Worker& worker, EventLoop& loop, TimerWheel& wheel, ListenerS
 
 Listener::~Listener() { leave(); }
 
-void Listener::start() { watch(); }
+void Listener::start() {
+  if (!listening_ && socket_.is_open() && ::listen(socket_.get(), kBacklog) != 0)
+    log::error("{}", listen_error(config_, "listen").detail);
+  watch();
+}
 
 void Listener::watch() {
   if (watched_ || !socket_.is_open()) return;

@@ -27,13 +27,22 @@ struct ListenerConfig {
 
 struct ListenerSocket {
   int socket = -1;
+  /// Otherwise it is bound only, and nobody is sent to it.
+  bool listening = true;
   std::uint16_t port = 0;
   ListenerConfig config;
 };
 
-/// Opens a listening socket with SO_REUSEPORT, so that each worker has its own. `first`: also
-/// checks that no other program listens there. Errors name address, port and reason.
-Result<ListenerSocket> open_listener(const ListenerConfig& config, bool first);
+/// Which socket of an address is opened.
+enum class ListenerPlace : std::uint8_t {
+  kFirst,              ///< No other program may listen there.
+  kBesideOwn,          ///< One of ours does.
+  kBesidePredecessor,  ///< It is to listen when it is served: until then the process before does.
+};
+
+/// Opens a listening socket with SO_REUSEPORT, so that each worker has its own. Errors name
+/// address, port and reason.
+Result<ListenerSocket> open_listener(const ListenerConfig& config, ListenerPlace place);
 
 using routing::ClientAddress;
 
@@ -48,6 +57,7 @@ class Listener final : private EventLoop::Readable {
   Listener& operator=(const Listener&) = delete;
   ~Listener();
 
+  /// From now on connections are taken.
   void start();
   /// Takes what has been queued, then closes.
   void stop();
@@ -83,6 +93,7 @@ class Listener final : private EventLoop::Readable {
   ListenerConfig config_;
   std::string forwarded_port_;
   Descriptor socket_;
+  bool listening_;
   Pause pause_;
   bool watched_ = false;
   bool without_room_ = false;

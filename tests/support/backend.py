@@ -89,6 +89,19 @@ def sends(raw, close=False):
     return handler
 
 
+class Held:
+    """A handler that answers /held when it is told to, and everything else at once."""
+
+    def __init__(self):
+        self.go_on = threading.Event()
+
+    def __call__(self, exchange):
+        if exchange.request.target == "/held":
+            assert self.go_on.wait(scaled(30))
+        exchange.read_body()
+        exchange.reply()
+
+
 class Backend:
     """A listening backend with a thread for each connection. `handler` may be changed at any time."""
 

@@ -46,7 +46,8 @@ def measured_memory():
 
 class Cppx:
     """A running cppx on manifests of its own. `files` maps file names to lists of objects or to text, `ports`
-    are those for http, https and health (0: any free one).
+    are those for http, https and health (0: any free one). `source` is a flag that says where objects come from, if
+    not from the manifests; `open_files` how many it may open, if not as many as there may be.
 
     Its access log is thrown away, unless `access_log` asks for it: then its lines are in `access_lines`.
     """
@@ -64,6 +65,8 @@ class Cppx:
         ports=(0, 0, 0),
         access_log=False,
         closed_output=False,
+        source=None,
+        open_files=None,
     ):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -75,6 +78,8 @@ class Cppx:
         self._environment = environment or {}
         self._own = [f"--workers={workers}", *flags]
         self._ports = ports
+        self._source = source or f"--manifests={self.folder}"
+        self._open_files = open_files
         self.write("class.yaml", [INGRESS_CLASS])
         if config is not None:
             self.write("config.yaml", [config_map("cppx", config)])
@@ -85,11 +90,20 @@ class Cppx:
         self.http_port = self.https_port = self.health_port = 0
 
     def start(self):
+        self.launch()
+        wait_for(self._find_ports, 20, "cppx to listen")
+        wait_for(lambda: self.health("/readyz") == 200, 20, "cppx to be ready")
+        return self
+
+    def launch(self):
+        """Starts the process, and waits for nothing: no port is known."""
         http, https, health = self._ports
-        command = [binary(), f"--manifests={self.folder}", f"--http-port={http}", f"--https-port={https}"]
+        command = [binary(), self._source, f"--http-port={http}", f"--https-port={https}"]
         command += [f"--healthz-port={health}", "--bind-address=127.0.0.1", *self._own]
         if self._closed_output:
             command = ["sh", "-c", 'exec "$0" "$@" >&-', *command]
+        if self._open_files:
+            command = ["sh", "-c", f'ulimit -n {self._open_files} && exec "$0" "$@"', *command]
         self.process = subprocess.Popen(
             [str(part) for part in command],
             stdin=subprocess.DEVNULL,
@@ -104,9 +118,6 @@ class Cppx:
             self._readers.append(threading.Thread(target=self._read, args=sink, daemon=True))
         for reader in self._readers:
             reader.start()
-        wait_for(self._find_ports, 20, "cppx to listen")
-        wait_for(lambda: self.health("/readyz") == 200, 20, "cppx to be ready")
-        return self
 
     def __enter__(self):
         return self.start()
@@ -237,14 +248,24 @@ class Cppx:
             self.process.kill()
             self.process.wait()
             code = "still running 10 s after SIGTERM"
+        self._read_to_the_end()
+        assert early is None or early == 0, f"cppx ended by itself with {early}:\n{self.log}"
+        assert code == 0, f"cppx ended with {code}:\n{self.log}"
+
+    def wait_for_end(self, seconds=10.0):
+        """The exit code of a process that ends by itself, which is no failure here."""
+        code = self.process.wait(scaled(seconds))
+        Cppx.running.remove(self)
+        self._read_to_the_end()
+        return code
+
+    def _read_to_the_end(self):
         for reader in self._readers:
             reader.join(scaled(5))
         self.process.stderr.close()
         if self._keep_access_log:
             self.process.stdout.close()
         self.check_log()
-        assert early is None or early == 0, f"cppx ended by itself with {early}:\n{self.log}"
-        assert code == 0, f"cppx ended with {code}:\n{self.log}"
 
     def check_log(self):
         assert not SANITIZER.search(self.log), f"a sanitizer spoke:\n{self.log}"

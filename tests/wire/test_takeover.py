@@ -1,8 +1,10 @@
 """A new cppx takes the listening sockets of the one that runs, and no request fails."""
 
 import array
+import contextlib
 import json
 import os
+import pathlib
 import signal
 import socket
 import stat
@@ -153,15 +155,7 @@ def test_a_successor_that_asks(start_cppx, make_backend, tmp_path, workers):
     assert loads.failures == []
 
 
-def test_requests_in_flight_are_finished_by_the_predecessor(start_cppx, make_backend, tmp_path):
-    go_on = threading.Event()
-
-    def held(exchange):
-        exchange.read_body()
-        if exchange.request.target == "/held":
-            assert go_on.wait(scaled(30))
-        exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-
+def test_requests_in_flight_are_finished_by_the_predecessor(start_cppx, make_backend, held, tmp_path):
     backend = make_backend(handler=held)
     flag = f"--takeover={tmp_path}/takeover.sock"
     cppx = start_cppx(site(backend), flags=[flag])
@@ -182,11 +176,86 @@ def test_requests_in_flight_are_finished_by_the_predecessor(start_cppx, make_bac
             # A health check that was accepted and asks only now asks about an address that goes on.
             told = probe.ask(request(target="/readyz"))
             assert (told.status, told.headers.one("Connection")) == (200, "close")
-            go_on.set()
+            held.go_on.set()
             assert busy.read_response().status == 200
             h2.finish(stream)
             assert stream.status == 200
             assert cppx.process.wait(scaled(20)) == 0
+
+
+@pytest.fixture
+def launch_waiting(make_backend, tmp_path):
+    """Starts a successor that has the sockets and cannot serve: its API server does not answer."""
+    api = make_backend("api", handler=lambda exchange: exchange.expect_peer_gone())
+    started = []
+
+    def launch(flag, workers):
+        source = f"--apiserver-host=http://{api.address}:{api.port}"
+        started.append(Cppx(tmp_path / "nothing", {}, flags=[flag], workers=workers, source=source))
+        started[-1].launch()
+        api.wait_for_requests(1)
+        return started[-1]
+
+    yield launch
+    for successor in started:
+        successor.stop()
+
+
+def test_a_successor_that_cannot_serve_yet_gets_no_connections(start_cppx, make_backend, launch_waiting, tmp_path):
+    """Not even on those sockets that its predecessor, with fewer workers, does not have."""
+    flag = f"--takeover={tmp_path}/takeover.sock"
+    cppx = start_cppx(site(make_backend()), flags=[flag], workers=1)
+    successor = launch_waiting(flag, workers=3)
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(cppx.connect(timeout=3)) for _ in range(20)]
+        for client in clients[::2]:
+            assert client.ask(request()).status == 200
+        successor.stop()
+        for client in clients:
+            assert client.ask(request()).status == 200
+
+
+def test_a_successor_that_ends_before_it_served_leaves_those_who_wait(
+    start_cppx, make_backend, held, launch_waiting, tmp_path
+):
+    """Clients for whom the predecessor has no room lie in a queue that both can take from."""
+    flag = f"--takeover={tmp_path}/takeover.sock"
+    backend = make_backend(handler=held)
+    cppx = start_cppx(site(backend), flags=[flag], workers=1, config={"max-worker-connections": "3"})
+    successor = launch_waiting(flag, workers=1)
+    with contextlib.ExitStack() as stack:
+        busy = [stack.enter_context(cppx.connect()) for _ in range(3)]
+        for client in busy:
+            client.send(request(target="/held"))
+        backend.wait_for_requests(3)
+        waiting = [stack.enter_context(cppx.connect()) for _ in range(10)]
+        for client in waiting:
+            client.send(request())
+        wait_for(lambda: cppx.metric("cppx_accept_paused_total") >= 1, 5, "the limit to be met")
+        successor.stop()
+        held.go_on.set()
+        for client in busy + waiting:
+            assert client.read_response().status == 200
+
+
+def test_a_process_that_drains_is_nobodys_predecessor(start_cppx, make_backend, held, tmp_path):
+    """It does not listen any more: the next one, with the same ports, starts as if there were none."""
+    flag = f"--takeover={tmp_path}/takeover.sock"
+    backend = make_backend(handler=held)
+    cppx = start_cppx(site(backend), flags=[flag])
+    with cppx.connect() as busy:
+        busy.send(request(target="/held"))
+        backend.wait_for_requests(1)
+        cppx.terminate()
+        wait_for(lambda: refused(cppx.http_port) and refused(cppx.https_port), 5, "the listeners to close")
+        ports = (cppx.http_port, cppx.https_port, cppx.health_port)
+        with Cppx(cppx.folder, {}, flags=[flag], ports=ports) as following:
+            assert following.get().status == 200
+            assert cppx.process.poll() is None, "ended before the request in flight"
+            held.go_on.set()
+            assert busy.read_response().status == 200
+            assert cppx.process.wait(scaled(10)) == 0
+            assert following.get().status == 200
 
 
 class RawSuccessor:
@@ -240,6 +309,31 @@ def test_a_successor_that_fails_changes_nothing(offering):
     # The next one is welcome.
     again = RawSuccessor(offering.takeover_path)
     assert len(again.sockets()) == 5
+
+
+def askers(path):
+    """How many connections there are to the Unix socket at `path`, taken or not."""
+    return sum(str(path) in line for line in pathlib.Path("/proc/net/unix").read_text().splitlines()) - 1
+
+
+def test_of_two_successors_at_once_one_serves_and_the_other_ends(offering):
+    pair = [Cppx(offering.folder, {}, flags=[f"--takeover={offering.takeover_path}"]) for _ in range(2)]
+    with contextlib.ExitStack() as stack:
+        stack.callback(offering.process.send_signal, signal.SIGCONT)
+        offering.process.send_signal(signal.SIGSTOP)
+        for successor in pair:
+            successor.launch()
+            stack.callback(successor.stop)
+        wait_for(lambda: askers(offering.takeover_path) == 2, 5, "both to ask")
+        offering.process.send_signal(signal.SIGCONT)
+        assert offering.process.wait(scaled(10)) == 0
+        wait_for(lambda: any(each.process.poll() is not None for each in pair), 5, "one of them to end")
+        pair.sort(key=lambda successor: successor.process.poll() is None)
+        late, serving = pair
+        assert late.wait_for_end() != 0
+        assert any(line.startswith("cppx: ") or " error " in line for line in late.log_lines), late.log
+        assert offering.get().status == 200, "nobody serves where the predecessor did"
+        assert serving.process.poll() is None
 
 
 @pytest.mark.parametrize(
