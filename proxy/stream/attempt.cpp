@@ -4,6 +4,7 @@
 #include "features/upstream_proxy_protocol/policy.h"
 #include "proxy/stream/proxy_header.h"
 #include "proxy/stream/stream.h"
+#include "proxy/transport/fair_share.h"
 #include "proxy/worker/worker.h"
 
 namespace cppx::proxy {
@@ -152,7 +153,9 @@ Task<void> Stream::upload() {
 }
 
 Task<Stream::Upload> Stream::move_body() {
+  FairShare share(worker_.loop());
   for (;;) {
+    co_await share.step();
     const BodyPart part = co_await down_.read_body(settings_.client_body_timeout);
     if (!accept_part(part)) co_return upload_;
     const auto sent = co_await up_->send_body(part);

@@ -139,17 +139,10 @@ Task<bool> Connection::handshake() {
   SnapshotPin snapshot = worker_.snapshots().pin();
   const auto* table = snapshot->find_listener(downstream_.listener.config().name);
   if (table == nullptr || !table->certificates) co_return false;
-  transport.arm_read(snapshot->settings->client_header_timeout);
-  worker_.idle_connections().enter(downstream_.idle);
-  // The kernel may say "readable" when there is nothing (yet).
+  const std::chrono::milliseconds patience = snapshot->settings->client_header_timeout;
   unsigned char first = 0;
-  for (auto seen = IoStatus::kWantRead; seen != IoStatus::kOk;) {
-    const auto readable = co_await transport.wait(Direction::kRead);
-    if (readable != IoStatus::kOk) co_return false;
-    seen = transport.peek(first).status;
-    if (seen != IoStatus::kOk && seen != IoStatus::kWantRead) co_return false;
-  }
-  downstream_.idle.leave();
+  const bool begun = co_await wait_for_handshake(patience, first);
+  if (!begun) co_return false;
   if (first != kTlsHandshakeRecord) {
     constexpr std::string_view kPlain = "The plain HTTP request was sent to HTTPS port";
     co_await write_reply_and_close({.status = 400, .note = kPlain}, nullptr);
@@ -161,7 +154,8 @@ Task<bool> Connection::handshake() {
   };
   auto ssl = worker_.tls().accept(options);
   if (!ssl || !transport.start_tls(std::move(ssl))) co_return false;
-  transport.arm_write(snapshot->settings->client_header_timeout);
+  transport.arm_read(patience);
+  transport.arm_write(patience);
   for (;;) {
     const IoResult result = transport.try_handshake();
     if (result.ok()) break;
@@ -177,6 +171,29 @@ Task<bool> Connection::handshake() {
   }
   transport.disarm_read();
   transport.disarm_write();
+  co_return true;
+}
+
+Task<bool> Connection::wait_for_handshake(
+    std::chrono::milliseconds patience, unsigned char& first
+) {
+  Transport& transport = downstream_.transport;
+  if (draining_) patience = kFirstRequestWhileDraining;
+  transport.arm_read(patience);
+  worker_.idle_connections().enter(downstream_.idle, true);
+  // The kernel may say "readable" when there is nothing (yet).
+  for (auto seen = IoStatus::kWantRead; seen != IoStatus::kOk;) {
+    idle_ = true;
+    const auto readable = co_await transport.wait(Direction::kRead);
+    idle_ = false;
+    // The place is needed: who has begun in the meantime is still heard.
+    const bool asked_to_go = readable == IoStatus::kCancelled && !cut_;
+    if (readable != IoStatus::kOk && !asked_to_go) co_return false;
+    if (asked_to_go) transport.resume(Direction::kRead);
+    seen = transport.peek(first).status;
+    if (seen != IoStatus::kOk && (asked_to_go || seen != IoStatus::kWantRead)) co_return false;
+  }
+  downstream_.idle.leave();
   co_return true;
 }
 
@@ -198,7 +215,7 @@ Task<bool> Connection::wait_for_request() {
     down.input.reset();
     if (draining_ && down.requests != 0) co_return false;
     idle_ = true;
-    worker_.idle_connections().enter(down.idle);
+    worker_.idle_connections().enter(down.idle, down.requests == 0);
     const auto ready = co_await down.transport.wait(Direction::kRead);
     idle_ = false;
     down.idle.leave();

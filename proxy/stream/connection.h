@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 
@@ -56,6 +57,8 @@ class Connection {
   Task<Next> serve_http2();
   Task<Next> serve_request();
   Task<void> end(Next how);
+  /// `first` is the first byte that came. False when there is none.
+  Task<bool> wait_for_handshake(std::chrono::milliseconds patience, unsigned char& first);
   Task<bool> wait_for_request();
   IoStatus read_what_is_there();
   Task<HeadResult> read_head();

@@ -89,6 +89,8 @@ class DownstreamRequest {
 
   /// From now on `watcher` hears of a client that leaves; null: no more.
   virtual void watch(ClientWatcher* watcher) noexcept = 0;
+  /// Likewise of one that has ended its side of a tunnel: it may stay, and leaves by a reset.
+  virtual void watch_ended(ClientWatcher* watcher) noexcept = 0;
 
   /// 100 Continue (RFC 9110 10.1.1), for a client that waits for it.
   virtual Task<bool> write_continue() = 0;

@@ -1,6 +1,7 @@
 // The response on its way to the client, and the tunnel after 101.
 
 #include "proxy/stream/stream.h"
+#include "proxy/transport/fair_share.h"
 #include "proxy/worker/worker.h"
 
 namespace cppx::proxy {
@@ -39,8 +40,10 @@ void Stream::note_received(const BodyPart& part) noexcept {
 }
 
 Task<bool> Stream::relay_body(BodyPart part) {
+  FairShare share(worker_.loop());
   while (!part.end()) {
     if (part.failed()) co_return false;
+    co_await share.step();
     if (upload_ != Upload::kRunning) up_->arm_read(selector_.timeouts().read);
     part = co_await up_->read_body();
     note_received(part);
@@ -72,6 +75,7 @@ Task<StreamEnd> Stream::tunnel() {
   spawn(tunnel_up(), [this] { upload_ended_.set(); });
   co_await tunnel_down();
   co_await upload_ended_;
+  down_.watch(nullptr);
   upload_ = Upload::kDone;
   state_.access.try_ends();
   tunnel_idle_.disarm();
@@ -80,19 +84,26 @@ Task<StreamEnd> Stream::tunnel() {
 }
 
 Task<void> Stream::tunnel_up() {
+  FairShare share(worker_.loop());
   for (;;) {
+    co_await share.step();
     const BodyPart part = co_await down_.read_body({});
     if (part.failed()) break;
     tunnel_idle_.arm(selector_.timeouts().read);
     const auto sent = co_await up_->send_body(part);
     if (sent != IoStatus::kOk) break;
-    if (part.end()) co_return;
+    if (!part.end()) continue;
+    // It may still listen, for as long as the backend likes.
+    down_.watch_ended(this);
+    co_return;
   }
   end_tunnel();
 }
 
 Task<void> Stream::tunnel_down() {
+  FairShare share(worker_.loop());
   for (;;) {
+    co_await share.step();
     const BodyPart part = co_await up_->read_body();
     state_.access.try_received(part.bytes);
     if (part.failed()) break;

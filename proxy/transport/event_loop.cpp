@@ -117,10 +117,16 @@ void EventLoop::on_event(Key key, std::uint32_t events) {
     }
     return;
   }
-  constexpr std::uint32_t kEnded = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+  constexpr std::uint32_t kBroken = EPOLLHUP | EPOLLERR;
+  constexpr std::uint32_t kEnded = EPOLLRDHUP | kBroken;
   const bool readable = (events & (EPOLLIN | kEnded)) != 0;
-  const bool writable = (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0;
-  entry.transport->on_ready(readable, writable, (events & kEnded) != 0);
+  const bool writable = (events & (EPOLLOUT | kBroken)) != 0;
+  entry.transport->on_ready(
+      {.readable = readable,
+       .writable = writable,
+       .ended = (events & kEnded) != 0,
+       .broken = (events & kBroken) != 0}
+  );
   if (readable) wake(key, Direction::kRead);
   if (writable) wake(key, Direction::kWrite);
 }

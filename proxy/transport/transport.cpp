@@ -12,22 +12,6 @@
 namespace cppx::proxy {
 namespace {
 
-IoResult from_tls(tls::StreamResult result) noexcept {
-  switch (result.status) {
-    case tls::StreamStatus::kOk:
-      return {IoStatus::kOk, result.bytes};
-    case tls::StreamStatus::kWantRead:
-      return {IoStatus::kWantRead, 0};
-    case tls::StreamStatus::kWantWrite:
-      return {IoStatus::kWantWrite, 0};
-    case tls::StreamStatus::kEof:
-      return {IoStatus::kEof, 0};
-    case tls::StreamStatus::kError:
-      break;
-  }
-  return {IoStatus::kError, 0};
-}
-
 IoResult from_errno() noexcept {
   if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return {IoStatus::kWantRead, 0};
   return {IoStatus::kError, 0, errno};
@@ -60,6 +44,7 @@ ssize_t Transport::receive(char* into, std::size_t size) noexcept {
     return -1;
   }
   const ssize_t got = ::recv(socket_.get(), into, size, 0);
+  if (got < 0 && !tls::would_block()) failure_ = errno;
   // Less than asked for is all there was (epoll(7)).
   if (got < static_cast<ssize_t>(size)) read_.ready = ended_;
   return got;
@@ -67,8 +52,25 @@ ssize_t Transport::receive(char* into, std::size_t size) noexcept {
 
 ssize_t Transport::send(const char* data, std::size_t size, bool more) noexcept {
   const ssize_t sent = ::send(socket_.get(), data, size, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+  if (sent < 0 && !tls::would_block()) failure_ = errno;
   if (sent < static_cast<ssize_t>(size)) write_.ready = false;
   return sent;
+}
+
+IoResult Transport::from_tls(tls::StreamResult result) const noexcept {
+  switch (result.status) {
+    case tls::StreamStatus::kOk:
+      return {IoStatus::kOk, result.bytes};
+    case tls::StreamStatus::kWantRead:
+      return {IoStatus::kWantRead, 0};
+    case tls::StreamStatus::kWantWrite:
+      return {IoStatus::kWantWrite, 0};
+    case tls::StreamStatus::kEof:
+      return {IoStatus::kEof, 0};
+    case tls::StreamStatus::kError:
+      break;
+  }
+  return {IoStatus::kError, 0, failure_};
 }
 
 std::string_view Transport::alpn() const noexcept {
@@ -157,10 +159,11 @@ IoStatus Transport::WaitAwaiter::await_resume() noexcept {
   return IoStatus::kOk;
 }
 
-void Transport::on_ready(bool readable, bool writable, bool ended) noexcept {
-  read_.ready = read_.ready || readable;
-  write_.ready = write_.ready || writable;
-  ended_ = ended_ || ended;
+void Transport::on_ready(Events events) noexcept {
+  read_.ready = read_.ready || events.readable;
+  write_.ready = write_.ready || events.writable;
+  ended_ = ended_ || events.ended;
+  broken_ = broken_ || events.broken;
 }
 
 void Transport::wake(Direction direction) {

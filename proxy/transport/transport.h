@@ -31,7 +31,7 @@ enum class IoStatus : std::uint8_t {
 struct IoResult {
   IoStatus status = IoStatus::kOk;
   std::size_t bytes = 0;
-  int error = 0;  ///< errno of kError on the socket itself; 0 when it was TLS.
+  int error = 0;  ///< errno of kError on the socket, below TLS too; 0 when it was TLS itself.
   [[nodiscard]] bool ok() const noexcept { return status == IoStatus::kOk; }
 };
 
@@ -116,6 +116,8 @@ class Transport final : private tls::ByteStream {
   /// The peer sends nothing more, or the connection is broken; what it sent before may still be
   /// unread.
   [[nodiscard]] bool peer_ended() const noexcept { return ended_; }
+  /// Nothing can be sent any more either: it was reset, or both sides have ended.
+  [[nodiscard]] bool broken() const noexcept { return broken_; }
   /// Whether received bytes lie in the TLS layer, so that waiting for the socket would be wrong.
   [[nodiscard]] bool has_buffered_input() const noexcept;
   /// Without consuming anything: kWantRead means alive and silent; kOk means bytes are there.
@@ -132,7 +134,13 @@ class Transport final : private tls::ByteStream {
   void abort() noexcept;
 
   // What the loop tells.
-  void on_ready(bool readable, bool writable, bool ended) noexcept;
+  struct Events {
+    bool readable = false;
+    bool writable = false;
+    bool ended = false;   ///< The peer's side.
+    bool broken = false;  ///< Both.
+  };
+  void on_ready(Events events) noexcept;
   void wake(Direction direction);
 
  private:
@@ -158,6 +166,7 @@ class Transport final : private tls::ByteStream {
   }
   ssize_t receive(char* into, std::size_t size) noexcept override;
   ssize_t send(const char* data, std::size_t size, bool more) noexcept override;
+  IoResult from_tls(tls::StreamResult result) const noexcept;
   void on_deadline(Direction direction);
   void end_wait(Direction direction);
   [[nodiscard]] bool may_go_on(Direction direction) const noexcept {
@@ -172,7 +181,9 @@ class Transport final : private tls::ByteStream {
   SideDeadline write_deadline_;
   Side read_;
   Side write_;
+  bool broken_ = false;
   bool ended_ = false;  // the peer's side, or all of it: reading does not block any more
+  int failure_ = 0;     // errno of the socket below TLS, which says no more than that it failed
 };
 
 class Transport::WaitAwaiter {

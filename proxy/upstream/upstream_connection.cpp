@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace cppx::proxy {
 namespace {
@@ -43,10 +44,10 @@ bool send_first(Transport& transport, std::string_view bytes) noexcept {
 }  // namespace
 
 Task<IoStatus> UpstreamConnection::connect(
-    std::chrono::milliseconds timeout, tls::ClientContext& tls, tls::ClientAlpn alpn,
-    std::string_view begin
+    Descriptor socket, std::chrono::milliseconds timeout, tls::ClientContext& tls,
+    tls::ClientAlpn alpn, std::string_view begin
 ) {
-  auto connected = co_await connect_tcp(timeout);
+  auto connected = co_await connect_tcp(std::move(socket), timeout);
   if (connected == IoStatus::kOk && !send_first(transport_, begin)) connected = IoStatus::kError;
   if (connected == IoStatus::kOk && key_.tls) connected = co_await handshake(timeout, tls, alpn);
   co_return connected;
@@ -75,11 +76,12 @@ Task<IoStatus> UpstreamConnection::handshake(
   co_return http2 == (alpn == tls::ClientAlpn::kHttp2) ? IoStatus::kOk : IoStatus::kError;
 }
 
-Task<IoStatus> UpstreamConnection::connect_tcp(std::chrono::milliseconds timeout) {
-  const bool v6 = !key_.address.is_v4();
-  Descriptor made(
-      ::socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP)
-  );
+Descriptor UpstreamConnection::open_socket(const UpstreamKey& key) noexcept {
+  const int family = key.address.is_v4() ? AF_INET : AF_INET6;
+  return Descriptor(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
+}
+
+Task<IoStatus> UpstreamConnection::connect_tcp(Descriptor made, std::chrono::milliseconds timeout) {
   if (!made.is_open()) co_return IoStatus::kError;
   const int socket = made.get();
   const int on = 1;

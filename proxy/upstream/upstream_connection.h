@@ -34,12 +34,14 @@ class UpstreamConnection {
   [[nodiscard]] Transport& transport() noexcept { return transport_; }
   [[nodiscard]] const UpstreamKey& key() const noexcept { return key_; }
 
-  /// TCP connect, `begin` (a PROXY header, a few bytes; may be empty), and the handshake where the
-  /// key asks for TLS. kOk, kTimeout, kCancelled, or
-  /// kError (refused, unreachable, no descriptor, TLS failed, the protocol of `alpn` not taken).
+  /// A socket to connect() with; closed, with errno, when there is no descriptor for one.
+  static Descriptor open_socket(const UpstreamKey& key) noexcept;
+  /// TCP connect of `socket`, which may be closed, `begin` (a PROXY header, a few bytes; may be
+  /// empty), and the handshake where the key asks for TLS. kOk, kTimeout, kCancelled, or kError
+  /// (refused, unreachable, no descriptor, TLS failed, the protocol of `alpn` not taken).
   Task<IoStatus> connect(
-      std::chrono::milliseconds timeout, tls::ClientContext& tls, tls::ClientAlpn alpn,
-      std::string_view begin = {}
+      Descriptor socket, std::chrono::milliseconds timeout, tls::ClientContext& tls,
+      tls::ClientAlpn alpn, std::string_view begin = {}
   );
 
   /// Requests sent so far.
@@ -51,7 +53,7 @@ class UpstreamConnection {
   [[nodiscard]] bool nothing_acknowledged(std::size_t sent_bytes) noexcept;
 
  private:
-  Task<IoStatus> connect_tcp(std::chrono::milliseconds timeout);
+  Task<IoStatus> connect_tcp(Descriptor made, std::chrono::milliseconds timeout);
   Task<IoStatus> handshake(
       std::chrono::milliseconds timeout, tls::ClientContext& tls, tls::ClientAlpn alpn
   );

@@ -81,6 +81,12 @@ void UpstreamPool::sweep() {
   if (!by_key_.empty() || !spare_.empty()) sweep_.arm(kIdleSweepInterval);
 }
 
+bool UpstreamPool::close_oldest() {
+  if (by_age_.empty()) return false;
+  remove(by_age_.begin());
+  return true;
+}
+
 void UpstreamPool::close_all() {
   by_key_.clear();
   by_age_.clear();

@@ -30,6 +30,8 @@ class UpstreamPool {
   void give_back(UpstreamPtr connection, const routing::ProxySettings& settings);
 
   void close_all();
+  /// Closes the one that has been idle for longest; false when there is none.
+  bool close_oldest();
   [[nodiscard]] std::size_t idle() const noexcept { return by_age_.size(); }
 
  private:

@@ -40,10 +40,16 @@ bool has_room_for_client(
     const routing::ProxySettings& settings, const OpenSockets& sockets
 ) noexcept {
   if (sockets.clients == 0) return true;
-  const std::uint64_t files = files_of(settings, sockets);
   const bool allowed =
       settings.max_worker_connections == 0 || sockets.clients < settings.max_worker_connections;
-  return allowed && sockets.all < files - files / kForUpstreams;
+  return allowed && !lacks_files_for_client(settings, sockets);
+}
+
+bool lacks_files_for_client(
+    const routing::ProxySettings& settings, const OpenSockets& sockets
+) noexcept {
+  const std::uint64_t files = files_of(settings, sockets);
+  return sockets.all >= files - files / kForUpstreams;
 }
 
 bool needs_room_for_upstream(

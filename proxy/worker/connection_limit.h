@@ -26,6 +26,11 @@ bool has_room_for_client(
     const routing::ProxySettings& settings, const OpenSockets& sockets
 ) noexcept;
 
+/// Whether that is for want of files: an idle connection to a backend should go.
+bool lacks_files_for_client(
+    const routing::ProxySettings& settings, const OpenSockets& sockets
+) noexcept;
+
 /// Whether a connection to a backend is one more than the worker's share of files: an idle client
 /// should go.
 bool needs_room_for_upstream(

@@ -2,7 +2,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <cstddef>
 #include <ctime>
 #include <iterator>
 #include <random>
@@ -18,6 +21,10 @@ namespace {
 
 // Each time the worker hears that memory is short.
 constexpr int kShedAtOnce = 256;
+// When there is no room: how many that have just come are heard out, a share of the connections.
+constexpr std::size_t kNewcomersShare = 8;
+constexpr std::size_t kNewcomersMax = 64;
+constexpr std::chrono::milliseconds kRoomCheck{50};
 // Exhausted: one connection in so many, and one at least.
 constexpr std::size_t kCutShare = 16;
 
@@ -77,22 +84,44 @@ OpenSockets Worker::open_sockets() const noexcept {
   };
 }
 
-void Worker::make_room_for_upstream() noexcept {
-  if (!needs_room_for_upstream(*snapshots_.current().settings, open_sockets())) return;
-  if (idle_connections_.shed_oldest()) ++counters_.idle_connections_shed;
+Descriptor Worker::open_upstream_socket(const UpstreamKey& key) {
+  if (needs_room_for_upstream(*snapshots_.current().settings, open_sockets()) &&
+      !upstreams_.close_oldest())
+    shed_idle_client();
+  Descriptor socket = UpstreamConnection::open_socket(key);
+  if (!socket.is_open() && (errno == EMFILE || errno == ENFILE)) {
+    on_descriptors_exhausted();
+    socket = UpstreamConnection::open_socket(key);
+  }
+  return socket;
+}
+
+void Worker::shed_idle_client() noexcept {
+  const std::size_t newcomers =
+      std::clamp(connections_.size() / kNewcomersShare, std::size_t{1}, kNewcomersMax);
+  if (idle_connections_.shed_oldest(newcomers)) ++counters_.idle_connections_shed;
 }
 
 bool Worker::has_room() const noexcept {
   return !short_of_memory() && has_room_for_client(*snapshots_.current().settings, open_sockets());
 }
 
-void Worker::wait_for_room() noexcept {
+void Worker::wait_for_room() {
   ++counters_.accepts_paused;
   room_wanted_ = true;
   // Until there is room nobody else becomes idle either: the one that is asked to go may have a
   // request by now.
   idle_connections_.want_room(true);
-  if (idle_connections_.shed_oldest()) ++counters_.idle_connections_shed;
+  look_for_room();
+  if (room_wanted_) shed_idle_client();
+}
+
+void Worker::look_for_room() {
+  while (!has_room() && lacks_files_for_client(*snapshots_.current().settings, open_sockets()) &&
+         upstreams_.close_oldest()) {
+  }
+  resume_if_room();
+  if (room_wanted_ && !draining_) room_check_.arm(kRoomCheck);
 }
 
 void Worker::resume_if_room() {
@@ -104,7 +133,7 @@ void Worker::resume_if_room() {
 
 void Worker::on_descriptors_exhausted() {
   upstreams_.close_all();
-  if (idle_connections_.shed_oldest()) ++counters_.idle_connections_shed;
+  shed_idle_client();
 }
 
 void Worker::on_memory_level(MemoryLevel level) {
@@ -113,7 +142,7 @@ void Worker::on_memory_level(MemoryLevel level) {
     resume_if_room();
     return;
   }
-  for (int shed = 0; shed < kShedAtOnce && idle_connections_.shed_oldest(); ++shed)
+  for (int shed = 0; shed < kShedAtOnce && idle_connections_.shed_oldest(0); ++shed)
     ++counters_.idle_connections_shed;
   upstreams_.close_all();
   buffers_.release_idle();

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "proxy/limit/shared_limits.h"
 #include "proxy/observe/access_log.h"
@@ -117,12 +118,13 @@ class Worker {
 
   /// Whether one more client connection may be taken.
   [[nodiscard]] bool has_room() const noexcept;
-  /// Before a connection to a backend is opened: if that is one more than this worker should have,
-  /// the client that has been idle for longest goes.
-  void make_room_for_upstream() noexcept;
+  /// A socket for one more connection to a backend. If that is more than this worker should have,
+  /// the connection to a backend or, without any, the client that has been idle for longest goes.
+  /// Closed when there are no descriptors whatever goes.
+  [[nodiscard]] Descriptor open_upstream_socket(const UpstreamKey& key);
   /// There is a client for whom there is no room: an idle connection makes it, or the next one that
   /// ends or becomes idle. Then all listeners are resumed.
-  void wait_for_room() noexcept;
+  void wait_for_room();
   /// The process is out of descriptors: gives back some that are of no use now.
   void on_descriptors_exhausted();
 
@@ -135,7 +137,16 @@ class Worker {
   void on_accept(Descriptor socket, const Listener& listener, const ClientAddress& client);
 
  private:
+  /// While somebody waits for room: what is open to backends changes without notice.
+  struct RoomCheck final : Deadline {
+    RoomCheck(TimerWheel& wheel, Worker& owner) noexcept : Deadline(wheel), worker(owner) {}
+    void expired() override { worker.look_for_room(); }
+    Worker& worker;
+  };
+
   void resume_if_room();
+  void look_for_room();
+  void shed_idle_client() noexcept;
   [[nodiscard]] OpenSockets open_sockets() const noexcept;
   void on_connection_end(std::list<Connection>::iterator connection);
 
@@ -161,6 +172,7 @@ class Worker {
   SharedLimits& limits_;
   std::uint64_t open_files_;
   bool room_wanted_ = false;
+  RoomCheck room_check_{wheel_, *this};
   std::array<char, 32> date_{};
   std::int64_t date_second_ = -1;
   MemoryLevel memory_level_ = MemoryLevel::kNormal;

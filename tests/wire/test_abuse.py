@@ -1,12 +1,13 @@
 """Clients that are slow on purpose, or many: others are served, and memory and descriptors stay bounded."""
 
 import contextlib
+import ssl
 import threading
 import time
 
 import pytest
 
-from support.client import Connection, request
+from support.client import Connection, client_context, request
 from support.cppx import measured_memory
 from support.manifests import config_map, ingress, rule, service_of
 from support.waiting import SLOW, scaled, wait_for
@@ -218,6 +219,71 @@ def test_connections_in_use_are_not_closed_for_others(site):
                 assert connection.read_response().status == 200
     assert cppx.metric("cppx_accept_paused_total") >= 1
     assert len(backend.requests) >= 220
+
+
+def greeting(cppx):
+    """A TLS client that has sent its ClientHello."""
+    connection = Connection(cppx.https_port)
+    sock = connection.sock
+    connection.sock = client_context().wrap_socket(sock, server_hostname="site.test", do_handshake_on_connect=False)
+    connection.sock.settimeout(0)
+    with pytest.raises(ssl.SSLWantReadError):
+        connection.sock.do_handshake()
+    connection.sock.settimeout(scaled(10))
+    return connection
+
+
+def test_tls_clients_who_wait_for_room_are_all_answered(site, held):
+    """One after the other: none is closed in the middle of its handshake for the next one."""
+    cppx, backend = site(held, max_worker_connections="5")
+    with many(5, cppx.connect) as busy:
+        for connection in busy:
+            connection.send(request(target="/held"))
+        backend.wait_for_requests(5)
+        with many(25, lambda: greeting(cppx)) as waiting:
+            wait_for(lambda: cppx.metric("cppx_accept_paused_total") >= 1, 5, "the limit to be met")
+            held.go_on.set()
+            for connection in busy:
+                assert connection.read_response().status == 200
+            for connection in waiting:
+                connection.sock.do_handshake()
+                assert connection.ask(request()).status == 200
+
+
+def test_a_client_whose_tls_handshake_has_just_ended_is_answered(site, held):
+    """Its request is on the way: at the limit, with all others busy, it need not go for who waits."""
+    cppx, backend = site(held, max_worker_connections="5")
+    with many(4, cppx.connect) as busy:
+        for connection in busy:
+            connection.send(request(target="/held"))
+        backend.wait_for_requests(4)
+        with cppx.connect_tls("site.test") as newcomer, cppx.connect() as waiting:
+            waiting.send(request())
+            met = ("cppx_accept_paused_total", "cppx_idle_connections_closed_total")
+            wait_for(lambda: any(cppx.metric(name) for name in met), 5, "the limit to be met")
+            assert newcomer.ask(request()).status == 200
+            assert waiting.read_response().status == 200
+        held.go_on.set()
+        for connection in busy:
+            assert connection.read_response().status == 200
+
+
+def test_idle_connections_to_backends_make_room_when_their_time_is_over(site, held):
+    """Those of a client that is still busy, so that nothing else tells that there is room."""
+    options = {"max_worker_connections": "0", "max_worker_open_files": "64", "upstream_keepalive_timeout": "500ms"}
+    cppx, backend = site(held, **options)
+    with cppx.h2() as client:
+        long = client.start("POST", end=False)
+        short = [client.start(path="/held") for _ in range(58)]
+        backend.wait_for_requests(59)
+        with cppx.connect(timeout=5) as waiting:
+            waiting.send(request())
+            wait_for(lambda: cppx.metric("cppx_accept_paused_total") >= 1, 5, "the limit to be met")
+            held.go_on.set()
+            assert {client.finish(stream).status for stream in short} == {200}
+            assert waiting.read_response().status == 200
+        client.send(long, end=True)
+        assert client.finish(long).status == 200
 
 
 def test_a_higher_limit_lets_those_in_who_wait(site):

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from support.client import refused, request
+from support.client import Connection, refused, request
 from support.manifests import ingress, rule, service_of
 from support.waiting import scaled, wait_for
 from support.wire import Truncated
@@ -76,6 +76,15 @@ def test_idle_connections_do_not_hold_the_end_up(start_cppx, make_backend):
     for connection in idle:
         connection.expect_closed()
         connection.close()
+
+
+def test_a_connection_that_never_begins_tls_does_not_hold_the_end_up(start_cppx, make_backend):
+    cppx = start_cppx({"all.yaml": objects(make_backend())})
+    with Connection(cppx.https_port) as silent:
+        wait_for(lambda: cppx.metric("nginx_ingress_controller_nginx_process_connections{") == 1, 5, "it to be taken")
+        cppx.terminate()
+        assert cppx.process.wait(scaled(5)) == 0
+        silent.expect_closed()
 
 
 def test_readiness_ends_at_once_while_requests_are_in_flight(start_cppx, make_backend):

@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import select
 import threading
 import time
 
@@ -201,6 +202,30 @@ def test_one_closed_direction_leaves_the_other_open(site):
         connection.send(b"all")
         connection.finish_sending()
         assert connection.read_to_end() == b"got all"
+
+
+def test_a_reset_after_the_closed_direction_ends_the_backend(site):
+    """One that does not answer the client's end, and is told in the only way that is left."""
+    half, gone = threading.Event(), threading.Event()
+
+    def handler(exchange):
+        exchange.ended = True
+        exchange.send(SWITCH)
+        exchange.wire.read_to_end()
+        half.set()
+        watched = select.poll()
+        watched.register(exchange.wire.sock, 0)  # a reset is told unasked
+        if watched.poll(scaled(5) * 1000):
+            gone.set()
+
+    site.backend.handler = handler
+    connection = site.connect()
+    connection.send(request(headers=UPGRADE))
+    assert connection.read_response_head().status == 101
+    connection.finish_sending()
+    assert half.wait(scaled(5)), "the backend is not told that the client has closed its direction"
+    connection.reset()
+    assert gone.wait(scaled(6)), "the backend's side of the tunnel stays open"
 
 
 @pytest.fixture

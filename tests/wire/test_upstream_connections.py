@@ -1,18 +1,20 @@
 """Connections to backends: reuse, connections that died while idle, retries, fair shares."""
 
 import collections
+import ssl
 import threading
 
 import pytest
 
 from support.backend import black_hole, refused_port
+from support.certificates import make_certificate, server_context
 from support.client import request
 from support.manifests import endpoint_slice, ingress, rule, service, service_of
 from support.waiting import wait_for
 
 
-def objects_for(*backends):
-    return [*service_of("web", *backends), ingress("web", rule("site.test", "web:80"))]
+def objects_for(*backends, annotations=None):
+    return [*service_of("web", *backends), ingress("web", rule("site.test", "web:80"), annotations=annotations)]
 
 
 def test_one_client_connection_uses_one_backend_connection(start_cppx, make_backend):
@@ -131,6 +133,34 @@ def test_a_post_met_by_a_close_is_not_sent_twice(start_cppx, make_backend):
     for count in range(1, 6):
         assert cppx.ask(request("POST", body=b"once")).status == 502
         assert sum(len(backend.requests) for backend in backends) == count
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_post_met_by_a_reset_over_tls_is_not_sent_twice(start_cppx, make_backend, version, kept):
+    """The backend has read it, be the connection new or kept after an earlier request: a reset does not undo that."""
+    context = server_context(make_certificate("any.test"))
+    context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
+
+    def handshake(wire):
+        wire.sock = context.wrap_socket(wire.sock, server_side=True)
+
+    def handler(exchange):
+        exchange.read_body()
+        if exchange.request.method == "GET":
+            exchange.reply()
+        else:
+            exchange.reset()
+
+    backends = [make_backend(name, handler=handler, on_connect=handshake) for name in ("one", "two")]
+    objects = objects_for(*backends, annotations={"nginx.ingress.kubernetes.io/backend-protocol": "HTTPS"})
+    cppx = start_cppx({"all.yaml": objects}, config={"upstream-ejection-failures": "0"}, workers=1)
+    for count in range(1, 61):
+        if kept:
+            assert [cppx.get().status for _ in backends] == [200, 200]
+        assert cppx.ask(request("POST", body=b"once")).status == 502
+        assert sum(seen.method == "POST" for backend in backends for seen in backend.requests) == count
+    assert sum(backend.accepted for backend in backends) <= 61, "a POST ends its own only"
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
@@ -264,6 +294,28 @@ def test_ipv6_endpoints(start_cppx, make_backend):
     backend = make_backend("six", address="::1")
     cppx = start_cppx({"all.yaml": objects_for(backend)})
     assert cppx.get().text == "six"
+
+
+@pytest.mark.parametrize(("files", "count"), [(64, 30), (256, 125)])
+def test_idle_connections_to_one_backend_make_room_for_another(start_cppx, make_backend, held, files, count):
+    """Where the process may open too few files for both."""
+    backends = [make_backend(name, handler=held) for name in ("one", "two")]
+    objects = [ingress("web", *(rule(f"{backend.name}.test", f"{backend.name}:80") for backend in backends))]
+    for backend in backends:
+        objects += service_of(backend.name, backend)
+    cppx = start_cppx({"all.yaml": objects}, workers=1, open_files=files)
+    with cppx.h2() as client:
+        for backend in backends:
+            held.go_on.clear()
+            streams = [client.start(path="/held", host=f"{backend.name}.test") for _ in range(count)]
+
+            def all_there():
+                client.ping()
+                return len(backend.requests) == count or any(stream.over for stream in streams)
+
+            wait_for(all_there, 5, f"all requests to be at {backend.name}")
+            held.go_on.set()
+            assert [client.finish(stream).status for stream in streams] == [200] * count
 
 
 def test_parallel_requests_open_connections_as_needed_and_keep_them(start_cppx, make_backend):

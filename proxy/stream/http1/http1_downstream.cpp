@@ -79,20 +79,31 @@ Task<BodyPart> Http1Downstream::read_body(Duration idle) {
 
 void Http1Downstream::watch(ClientWatcher* watcher) noexcept {
   watcher_ = watcher;
+  client_ended_ = false;
   if (watcher != nullptr)
     abort_check_.arm(kAbortCheckInterval);
   else
     abort_check_.disarm();
 }
 
+void Http1Downstream::watch_ended(ClientWatcher* watcher) noexcept {
+  watch(watcher);
+  client_ended_ = true;
+}
+
 void Http1Downstream::check_client() noexcept {
-  const auto seen = transport().peek().status;
-  // With TLS what is there before the end may be no more than its close_notify.
-  const bool left = transport().is_tls() && transport().peer_ended();
-  if (!left && seen != IoStatus::kEof && seen != IoStatus::kError)
-    abort_check_.arm(kAbortCheckInterval);
-  else
+  if (client_left())
     watcher_->on_client_gone();
+  else
+    abort_check_.arm(kAbortCheckInterval);
+}
+
+bool Http1Downstream::client_left() noexcept {
+  if (client_ended_) return transport().broken();
+  // With TLS what is there before the end may be no more than its close_notify.
+  if (transport().is_tls() && transport().peer_ended()) return true;
+  const auto seen = transport().peek().status;
+  return seen == IoStatus::kEof || seen == IoStatus::kError;
 }
 
 bool Http1Downstream::may_keep_alive() const noexcept {

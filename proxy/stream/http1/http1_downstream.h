@@ -30,6 +30,7 @@ class Http1Downstream final : public DownstreamRequest {
   void cancel_read() noexcept override { transport().cancel(Direction::kRead); }
   void resume_read() noexcept override { transport().resume(Direction::kRead); }
   void watch(ClientWatcher* watcher) noexcept override;
+  void watch_ended(ClientWatcher* watcher) noexcept override;
   Task<bool> write_continue() override;
   Task<bool> write_interim(const routing::ResponseHead& response) override;
   Task<bool> write_response(
@@ -48,6 +49,7 @@ class Http1Downstream final : public DownstreamRequest {
     Http1Downstream& request;
   };
   void check_client() noexcept;
+  [[nodiscard]] bool client_left() noexcept;
 
   [[nodiscard]] Transport& transport() noexcept { return downstream_.transport; }
   [[nodiscard]] bool may_keep_alive() const noexcept;
@@ -60,6 +62,7 @@ class Http1Downstream final : public DownstreamRequest {
   const routing::ProxySettings& settings_;
   const std::size_t body_begin_;  // in downstream_.input
   ClientWatcher* watcher_ = nullptr;
+  bool client_ended_ = false;  // as the watcher knows
   bool chunked_ = false;
   bool raw_ = false;  // after 101: the end of the body is the end of our side
   AbortCheck abort_check_;

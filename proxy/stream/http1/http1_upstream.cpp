@@ -30,11 +30,11 @@ Task<IoStatus> Http1Upstream::connect(const UpstreamKey& key, bool may_reuse) {
       co_return IoStatus::kOk;
     }
   }
-  worker_.make_room_for_upstream();
+  Descriptor socket = worker_.open_upstream_socket(key);
   connection_ = std::make_unique<UpstreamConnection>(worker_.loop(), worker_.wheel(), key);
   ++worker_.counters().upstream_connects;
   const auto connected = co_await connection_->connect(
-      timeouts_.connect, worker_.upstream_tls(), tls::ClientAlpn::kHttp11, begin
+      std::move(socket), timeouts_.connect, worker_.upstream_tls(), tls::ClientAlpn::kHttp11, begin
   );
   if (connected != IoStatus::kOk) ++worker_.counters().upstream_connect_failures;
   co_return connected;
@@ -44,7 +44,7 @@ Task<IoStatus> Http1Upstream::send_request(
     const routing::RequestHead& request, const ForwardedInfo& forwarded, const BodyPart& first
 ) {
   sent_bytes_ = 0;
-  reset_ = sent_end_ = raw_ = keep_alive_ = false;
+  reset_ = sent_end_ = received_end_ = raw_ = keep_alive_ = false;
   chunked_ = request.framing == BodyFraming::kChunked;
   ++connection_->requests;
   // The head came in at most 32 KiB and at most doubles (X-Original-*): it always fits.
@@ -135,8 +135,10 @@ Task<BodyPart> Http1Upstream::read_body() {
     begin_ = end_ = 0;
     const auto got = co_await transport().read_some({input_.data(), input_.size()});
     if (got.status == IoStatus::kEof &&
-        state_.upstream.body.at_close() == http1::BodyReader::Status::kEnd)
+        state_.upstream.body.at_close() == http1::BodyReader::Status::kEnd) {
+      received_end_ = true;
       co_return BodyPart{.status = BodyPart::Status::kEnd};
+    }
     if (got.status == IoStatus::kTimeout) co_return BodyPart{.status = BodyPart::Status::kTimeout};
     if (!got.ok()) co_return BodyPart{.status = BodyPart::Status::kGone};
     end_ = got.bytes;
@@ -150,6 +152,9 @@ void Http1Upstream::finish(bool complete) noexcept {
   const bool shareable = state_.proxy_header_bytes == 0;
   if (complete && sent_end_ && keep_alive_ && begin_ == end_ && shareable)
     worker_.upstreams().give_back(std::move(connection_), settings_);
+  // Our end of a tunnel is out: another one would say nothing, and nobody reads any more.
+  else if (raw_ && sent_end_ && !received_end_)
+    transport().abort();
   connection_.reset();
 }
 

@@ -41,7 +41,8 @@ Http2Client::Http2Client(
 Task<void> Http2Client::run() {
   ++worker_.counters().upstream_connects;
   const auto connected = co_await connection_.connect(
-      connect_timeout_, worker_.upstream_tls(), tls::ClientAlpn::kHttp2
+      worker_.open_upstream_socket(connection_.key()), connect_timeout_, worker_.upstream_tls(),
+      tls::ClientAlpn::kHttp2
   );
   if (connected != IoStatus::kOk) {
     ++worker_.counters().upstream_connect_failures;

@@ -30,6 +30,7 @@ class Http2Downstream final : public DownstreamRequest {
   void cancel_read() noexcept override { stream_.cancel(Direction::kRead); }
   void resume_read() noexcept override { stream_.resume_read(); }
   void watch(ClientWatcher* watcher) noexcept override { stream_.watch(watcher); }
+  void watch_ended(ClientWatcher* watcher) noexcept override { stream_.watch(watcher); }
   Task<bool> write_continue() override;
   Task<bool> write_interim(const routing::ResponseHead& response) override;
   Task<bool> write_response(

@@ -23,7 +23,6 @@ Http2Client& Http2Pool::take(
       group.expected_streams = std::max(entry.client.max_streams(), std::uint32_t{1});
     if (entry.client.takes_streams(group.expected_streams)) return entry.client;
   }
-  worker_.make_room_for_upstream();
   Entry& entry = group.clients.emplace_back(worker_, key, settings, timeouts);
   if (!sweep_.armed()) sweep_.arm(kSweepInterval);
   spawn(entry.client.run(), [this, &entry] {

@@ -67,7 +67,7 @@ Task<void> Http2Server::serve() {
           ? settings_.client_header_timeout
           : std::min(settings_.client_header_timeout, settings_.keep_alive)
   );
-  worker_.idle_connections().enter(downstream_.idle);
+  worker_.idle_connections().enter(downstream_.idle, true);
   Http2Link::Early early{
       .memory = std::move(downstream_.input), .begin = downstream_.begin, .end = downstream_.end
   };
@@ -215,7 +215,7 @@ void Http2Server::end(Exchange& exchange) {
   if (!exchanges_.empty()) return;
   // Not prolonged by what is no request.
   downstream_.transport.arm_read(settings_.keep_alive);
-  worker_.idle_connections().enter(downstream_.idle);
+  worker_.idle_connections().enter(downstream_.idle, false);
   all_ended_.set();
 }
 

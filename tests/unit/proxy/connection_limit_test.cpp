@@ -1,11 +1,17 @@
 #include "proxy/worker/connection_limit.h"
 
+#include <sys/socket.h>
+
 #include <cstdint>
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "base/descriptor.h"
+#include "proxy/coro/task.h"
+#include "proxy/transport/event_loop.h"
 #include "proxy/transport/transport.h"
 #include "proxy/worker/idle_list.h"
+#include "proxy/worker/timer_wheel.h"
 
 namespace cppx::proxy {
 namespace {
@@ -38,6 +44,18 @@ TEST_CASE("has_room_for_client: up to the setting, and some files stay for backe
   }
 }
 
+TEST_CASE(
+    "lacks_files_for_client: not where the number of connections is what is short", "[proxy]"
+) {
+  routing::ProxySettings settings;
+  settings.max_worker_connections = 10;
+  OpenSockets sockets{.clients = 10, .all = 874, .open_files_of_worker = 1000};
+  CHECK_FALSE(has_room_for_client(settings, sockets));
+  CHECK_FALSE(lacks_files_for_client(settings, sockets));
+  sockets.all = 875;
+  CHECK(lacks_files_for_client(settings, sockets));
+}
+
 TEST_CASE("needs_room_for_upstream: past the worker's share of files", "[proxy]") {
   routing::ProxySettings settings;
   CHECK_FALSE(needs_room_for_upstream(settings, {.all = 999, .open_files_of_worker = 1000}));
@@ -61,11 +79,17 @@ TEST_CASE("raise_open_files_limit: says what holds, also the second time", "[pro
 }
 
 struct Idle {
-  Idle(EventLoop& loop, TimerWheel& wheel) : transport(loop, wheel), link(transport) {}
+  Idle(EventLoop& loop, TimerWheel& wheel) : transport(loop, wheel), link(transport) {
+    int pair[2];
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0);
+    client = Descriptor(pair[0]);
+    REQUIRE(transport.assign(Descriptor(pair[1])));
+  }
   [[nodiscard]] bool shed() {
     const bool cancelled = transport.wait(Direction::kRead).await_ready();
     return cancelled && transport.wait(Direction::kRead).await_resume() == IoStatus::kCancelled;
   }
+  Descriptor client;
   Transport transport;
   IdleLink link;
 };
@@ -74,22 +98,22 @@ TEST_CASE("IdleList: who has been idle for longest goes first", "[proxy]") {
   EventLoop loop;
   TimerWheel wheel(loop);
   IdleList list;
-  CHECK_FALSE(list.shed_oldest());
+  CHECK_FALSE(list.shed_oldest(0));
   Idle a(loop, wheel);
   Idle b(loop, wheel);
   {
     Idle gone(loop, wheel);
-    list.enter(gone.link);
+    list.enter(gone.link, false);
   }
-  list.enter(a.link);
-  list.enter(b.link);
-  list.enter(a.link);
-  CHECK(list.shed_oldest());
+  list.enter(a.link, false);
+  list.enter(b.link, false);
+  list.enter(a.link, false);
+  CHECK(list.shed_oldest(0));
   CHECK(a.link.is_linked());
   CHECK_FALSE(b.link.is_linked());
   a.link.leave();
   a.link.leave();
-  CHECK_FALSE(list.shed_oldest());
+  CHECK_FALSE(list.shed_oldest(0));
 }
 
 TEST_CASE("IdleList: while room is wanted nobody becomes idle", "[proxy]") {
@@ -98,12 +122,56 @@ TEST_CASE("IdleList: while room is wanted nobody becomes idle", "[proxy]") {
   IdleList list;
   Idle a(loop, wheel);
   list.want_room(true);
-  list.enter(a.link);
+  list.enter(a.link, false);
   CHECK_FALSE(a.link.is_linked());
   CHECK(a.shed());
   list.want_room(false);
-  list.enter(a.link);
+  list.enter(a.link, false);
   CHECK(a.link.is_linked());
+}
+
+TEST_CASE("IdleList: a few that have just come are heard out, many are not", "[proxy]") {
+  EventLoop loop;
+  TimerWheel wheel(loop);
+  IdleList list;
+  Idle a(loop, wheel);
+  Idle b(loop, wheel);
+  Idle c(loop, wheel);
+  for (Idle* idle : {&a, &b, &c}) list.enter(idle->link, true);
+  CHECK(list.shed_oldest(2));
+  CHECK(a.shed());
+  // Given its time, and not asked a second time.
+  CHECK_FALSE(list.shed_oldest(2));
+  CHECK_FALSE(b.link.is_linked());
+  CHECK_FALSE(b.shed());
+  list.want_room(true);
+  list.enter(b.link, true);
+  CHECK_FALSE(b.link.is_linked());
+  CHECK_FALSE(b.shed());
+  list.enter(b.link, false);
+  CHECK(b.shed());
+  // Who was served before is not new.
+  list.want_room(false);
+  list.enter(c.link, false);
+  CHECK(list.shed_oldest(2));
+  CHECK(c.shed());
+}
+
+TEST_CASE("IdleList: who has just come and keeps silent goes when its time is over", "[proxy]") {
+  EventLoop loop;
+  TimerWheel wheel(loop);
+  IdleList list;
+  Idle a(loop, wheel);
+  list.want_room(true);
+  list.enter(a.link, true);
+  auto ended = IoStatus::kOk;
+  const auto wait = [&]() -> Task<void> {
+    ended = co_await a.transport.wait(Direction::kRead);
+    loop.stop();
+  };
+  spawn(wait(), [] {});
+  loop.run();
+  CHECK(ended == IoStatus::kTimeout);
 }
 
 }  // namespace

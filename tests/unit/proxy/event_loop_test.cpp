@@ -15,6 +15,8 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "base/descriptor.h"
+#include "proxy/coro/task.h"
+#include "proxy/transport/fair_share.h"
 #include "tests/unit/proxy/turn_until.h"
 
 namespace cppx::proxy {
@@ -80,6 +82,39 @@ struct Told final : EventLoop::Readable {
   void on_readable() override { ++times; }
   int times = 0;
 };
+
+TEST_CASE("FairShare: who never has to wait lets the others have their turn", "[proxy]") {
+  EventLoop loop;
+  int steps = 0;
+  int when_posted = -1;
+  const auto busy = [&]() -> Task<void> {
+    FairShare share(loop);
+    for (; steps < 1000; ++steps) co_await share.step();
+    loop.stop();
+  };
+  loop.post([&] {
+    spawn(busy(), [] {});
+    loop.post([&] { when_posted = steps; });
+  });
+  loop.run();
+  CHECK(steps == 1000);
+  CHECK(when_posted > 0);
+  CHECK(when_posted < 100);
+}
+
+TEST_CASE("FairShare: who waits by itself is not held up", "[proxy]") {
+  EventLoop loop;
+  FairShare share(loop);
+  int held_up = 0;
+  std::function<void(int)> turn = [&](int left) {
+    for (int i = 0; i < 10; ++i) held_up += share.step().await_ready() ? 0 : 1;
+    if (left == 0) return loop.stop();
+    loop.post([&turn, left] { turn(left - 1); });
+  };
+  loop.post([&turn] { turn(100); });
+  loop.run();
+  CHECK(held_up == 0);
+}
 
 TEST_CASE("EventLoop: a listening socket is told of for as long as it is readable", "[proxy]") {
   std::array<int, 2> ends{};

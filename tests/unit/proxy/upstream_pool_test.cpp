@@ -25,8 +25,10 @@ struct PoolFixture {
   routing::ProxySettings settings;
 
   Task<void> connect_into(UpstreamConnection& connection, IoStatus& status) {
-    const auto result =
-        co_await connection.connect(std::chrono::seconds(5), *tls, tls::ClientAlpn::kHttp11);
+    const auto result = co_await connection.connect(
+        UpstreamConnection::open_socket(key), std::chrono::seconds(5), *tls,
+        tls::ClientAlpn::kHttp11
+    );
     status = result;
   }
 
@@ -117,6 +119,21 @@ TEST_CASE("UpstreamPool: idle time passes and the sweep notices what ended", "[p
   pool.give_back(std::move(b), test.settings);
   peer_a.close();
   REQUIRE(test::turn_until(test.loop, [&] { return pool.idle() == 0; }));
+}
+
+TEST_CASE("UpstreamPool: the one that has been idle for longest is closed first", "[proxy]") {
+  PoolFixture test;
+  UpstreamPool pool(test.wheel);
+  CHECK_FALSE(pool.close_oldest());
+  auto [a, peer_a] = test.connect();
+  auto [b, peer_b] = test.connect();
+  const auto* const b_before = b.get();
+  pool.give_back(std::move(a), test.settings);
+  pool.give_back(std::move(b), test.settings);
+  CHECK(pool.close_oldest());
+  CHECK(pool.idle() == 1);
+  CHECK(pool.take(test.key).get() == b_before);
+  CHECK_FALSE(pool.close_oldest());
 }
 
 TEST_CASE("UpstreamPool: giving back costs no memory, whatever a sweep found in use", "[proxy]") {
