@@ -14,9 +14,11 @@
 #include <string_view>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "tls/key_derivation.h"
 #include "tls/openssl.h"
 #include "tls/traffic_secrets.h"
+#include "tls/x25519.h"
 
 namespace cppx::tls {
 namespace {
@@ -147,6 +149,27 @@ Functions functions_of(OSSL_FUNC_kdf_derive_fn* derive) noexcept {
 
 }  // namespace
 
+namespace {
+
+/// Kept until the process ends, as everything here: sessions of any thread use it. OpenSSL goes on
+/// taking it unasked, or those that its configuration file names.
+OSSL_PROVIDER* load(const char* name) noexcept {
+  constexpr int kRetainFallbacks = 1;
+  return OSSL_PROVIDER_try_load(nullptr, name, kRetainFallbacks);
+}
+
+const OSSL_PROVIDER* theirs() noexcept {
+  static const OSSL_PROVIDER* const loaded = load("default");
+  return loaded;
+}
+
+const X25519& x25519() noexcept {
+  static const X25519 offered(theirs());
+  return offered;
+}
+
+}  // namespace
+
 extern "C" const OSSL_ALGORITHM* cppx_provider_query(void*, int operation, int* no_cache) {
   static const Functions tls13 = functions_of(cppx_tls13_kdf);
   static const Functions tls1 = functions_of(cppx_tls1_prf);
@@ -156,35 +179,56 @@ extern "C" const OSSL_ALGORITHM* cppx_provider_query(void*, int operation, int* 
       {nullptr, nullptr, nullptr, nullptr},
   }};
   *no_cache = 0;
-  return operation == OSSL_OP_KDF ? derivations.data() : nullptr;
+  switch (operation) {
+    case OSSL_OP_KDF:
+      return derivations.data();
+    case OSSL_OP_KEYMGMT:
+      return x25519().keys();
+    case OSSL_OP_KEYEXCH:
+      return x25519().exchange();
+    default:
+      return nullptr;
+  }
+}
+
+extern "C" int cppx_provider_capabilities(
+    void*, const char* capability, OSSL_CALLBACK* callback, void* argument
+) {
+  return iequals(capability, "TLS-GROUP") ? x25519().tell_group(callback, argument) : 1;
 }
 
 extern "C" int cppx_provider_init(
-    const OSSL_CORE_HANDLE* handle, const OSSL_DISPATCH*, const OSSL_DISPATCH** out, void** context
+    const OSSL_CORE_HANDLE*, const OSSL_DISPATCH*, const OSSL_DISPATCH** out, void** context
 ) {
-  static const std::array<OSSL_DISPATCH, 2> functions = {{
+  static const std::array<OSSL_DISPATCH, 3> functions = {{
       {OSSL_FUNC_PROVIDER_QUERY_OPERATION, reinterpret_cast<Function>(&cppx_provider_query)},
+      {OSSL_FUNC_PROVIDER_GET_CAPABILITIES, reinterpret_cast<Function>(&cppx_provider_capabilities)
+      },
       {0, nullptr},
   }};
   *out = functions.data();
-  *context = const_cast<OSSL_CORE_HANDLE*>(handle);
+  // OpenSSL's functions for X25519 are given it as their own; the derivations have none.
+  *context = OSSL_PROVIDER_get0_provider_ctx(theirs());
   return 1;
 }
 
 namespace {
 
-/// OpenSSL goes on taking its default provider unasked, or those that its configuration file names.
-OSSL_PROVIDER* load() noexcept {
-  constexpr int kRetainFallbacks = 1;
-  const ErrorQueueScope errors;
-  // Whoever does not ask for a provider gets the first that has it: not ours.
+/// Whoever does not ask for a provider gets the first that has it: not ours.
+void let_theirs_be_first() noexcept {
   EVP_KDF_free(EVP_KDF_fetch(nullptr, OSSL_KDF_NAME_TLS1_3_KDF, nullptr));
-  if (OSSL_PROVIDER_add_builtin(nullptr, kName, cppx_provider_init) == 1) {
-    if (OSSL_PROVIDER* loaded = OSSL_PROVIDER_try_load(nullptr, kName, kRetainFallbacks))
-      return loaded;
+  EVP_KEYMGMT_free(EVP_KEYMGMT_fetch(nullptr, "X25519", nullptr));
+  EVP_KEYEXCH_free(EVP_KEYEXCH_fetch(nullptr, "X25519", nullptr));
+}
+
+OSSL_PROVIDER* load_ours() noexcept {
+  const ErrorQueueScope errors;
+  let_theirs_be_first();
+  if (theirs() != nullptr && OSSL_PROVIDER_add_builtin(nullptr, kName, cppx_provider_init) == 1) {
+    if (OSSL_PROVIDER* loaded = load(kName)) return loaded;
   }
   log::warning(
-      "TLS: cppx's own key derivation cannot be used, handshakes cost a tenth more: {}",
+      "TLS: cppx's own key derivation cannot be used, handshakes cost a fifth more: {}",
       last_error_text()
   );
   return nullptr;
@@ -193,8 +237,7 @@ OSSL_PROVIDER* load() noexcept {
 }  // namespace
 
 const char* property_query() noexcept {
-  // Kept until the process ends: sessions of any thread use it.
-  static OSSL_PROVIDER* const loaded = load();
+  static OSSL_PROVIDER* const loaded = load_ours();
   return loaded != nullptr ? kQuery : "";
 }
 

@@ -1,5 +1,6 @@
 #include "tls/certificate.h"
 
+#include <fmt/format.h>
 #include <openssl/err.h>
 
 #include <chrono>
@@ -182,6 +183,32 @@ TEST_CASE("Certificate: keys and signatures that a handshake would refuse are re
   CHECK(contains(refusal(chain, pem_of(leaf.key.get())), "tls.crt: certificate 2"));
 }
 
+// A worker signs with what a Secret has, and serves nobody else meanwhile.
+TEST_CASE("Certificate: RSA keys that take long to sign with are refused", "[tls]") {
+  const Issued ca = issue({.common_name = "ca", .is_ca = true}, KeyKind::kP256);
+  const auto refusal_of = [&](const RsaNumbers& bits) {
+    const Issued issued = issue_with_key({}, make_senseless_rsa_key(bits), &ca);
+    return refusal(pem_of(issued.certificate.get()), pem_of(issued.key.get()));
+  };
+  CHECK(refusal_of({}) == "(accepted)");
+  CHECK(refusal_of({.modulus = 8192}) == "(accepted)");
+  CHECK(
+      contains(refusal_of({.modulus = 8193}), "an RSA key of 8193 bits is too long (8192 at most)")
+  );
+  CHECK(contains(refusal_of({.modulus = 16384}), "an RSA key of 16384 bits is too long"));
+  // Primes need not be of the same length.
+  CHECK(refusal_of({.factor = 1100, .factor_exponent = 1100}) == "(accepted)");
+  for (const RsaNumbers& bits : {
+           RsaNumbers{.public_exponent = 2000},
+           RsaNumbers{.private_exponent = 20'000},
+           RsaNumbers{.factor = 2048},
+           RsaNumbers{.factor_exponent = 200'000},
+       }) {
+    CAPTURE(bits.public_exponent, bits.private_exponent, bits.factor, bits.factor_exponent);
+    CHECK(contains(refusal_of(bits), "the private key is damaged"));
+  }
+}
+
 TEST_CASE("Certificate: alternative names that cannot be decoded are an error", "[tls]") {
   // A list whose length says more than there is: the common name must not stand in for it.
   const Issued issued =
@@ -318,6 +345,36 @@ TEST_CASE(
   CHECK(certificate->names() == std::vector{"ok.example.com"s});
   CHECK_FALSE(certificate->covers("good.example.com"));
   CHECK_FALSE(certificate->covers("good.example.com\0.evil.example"s));
+}
+
+// Each compared with each, it would take minutes.
+TEST_CASE("Certificate: very many names", "[tls]") {
+  const auto name_of = [](int number) {
+    return fmt::format("all-of-them-are-of-one-length.and-begin-alike.n{:06}.example.com", number);
+  };
+  constexpr int kNames = 300'000;
+  std::vector<std::string> names;
+  for (int i = 0; i < kNames; ++i) names.push_back(name_of(i));
+  names.push_back(name_of(0));
+  const auto certificate = certificate_for({.dns_names = names});
+  names.pop_back();
+  CHECK(certificate->names() == names);
+  int covered = 0;
+  for (int i = kNames - 5; i < kNames + 100'000; ++i)
+    if (certificate->covers(name_of(i))) ++covered;
+  CHECK(covered == 5);
+}
+
+TEST_CASE("covering_names: a host and the wildcard above it", "[tls]") {
+  using Names = std::vector<std::string>;
+  CHECK(covering_names("A.Example.com.") == Names{"a.example.com", "*.example.com"});
+  CHECK(covering_names("*.example.com") == Names{"*.example.com"});
+  CHECK(covering_names("localhost") == Names{"localhost"});
+  CHECK(covering_names(".example.com") == Names{".example.com"});
+  CHECK(covering_names("").empty());
+  CHECK(covering_names(".").empty());
+  CHECK(covering_names("10.0.0.1").empty());
+  CHECK(covering_names("[::1]").empty());
 }
 
 TEST_CASE("Certificate: validity, also beyond the range of the clock", "[tls]") {

@@ -1,13 +1,17 @@
 #include "tests/unit/tls/test_pki.h"
 
+#include <openssl/core_names.h>
 #include <openssl/dsa.h>
 #include <openssl/ec.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
 #include <array>
 #include <atomic>
+#include <initializer_list>
 #include <stdexcept>
+#include <utility>
 
 namespace cppx::tls::test {
 namespace {
@@ -125,6 +129,41 @@ KeyPtr make_key(KeyKind kind) {
       return make_dsa_key();
   }
   return nullptr;
+}
+
+KeyPtr make_senseless_rsa_key(const RsaNumbers& bits) {
+  const std::initializer_list<std::pair<const char*, int>> all = {
+      {OSSL_PKEY_PARAM_RSA_N, bits.modulus},
+      {OSSL_PKEY_PARAM_RSA_E, bits.public_exponent},
+      {OSSL_PKEY_PARAM_RSA_D, bits.private_exponent},
+      {OSSL_PKEY_PARAM_RSA_FACTOR1, bits.factor},
+      {OSSL_PKEY_PARAM_RSA_FACTOR2, bits.factor},
+      {OSSL_PKEY_PARAM_RSA_EXPONENT1, bits.factor_exponent},
+      {OSSL_PKEY_PARAM_RSA_EXPONENT2, bits.factor_exponent},
+      {OSSL_PKEY_PARAM_RSA_COEFFICIENT1, bits.modulus / 2},
+  };
+  OSSL_PARAM_BLD* builder = OSSL_PARAM_BLD_new();
+  std::vector<BignumPtr> numbers;  // borrowed by the builder
+  for (const auto& [name, length] : all) {
+    BIGNUM* number = numbers.emplace_back(BN_new()).get();
+    must(
+        BN_set_bit(number, length - 1) == 1 && BN_set_bit(number, 0) == 1 &&
+            OSSL_PARAM_BLD_push_BN(builder, name, number) == 1,
+        name
+    );
+  }
+  OSSL_PARAM* parameters = OSSL_PARAM_BLD_to_param(builder);
+  OSSL_PARAM_BLD_free(builder);
+  EVP_PKEY_CTX* context = EVP_PKEY_CTX_new_from_name(nullptr, "RSA", nullptr);
+  EVP_PKEY* key = nullptr;
+  must(
+      EVP_PKEY_fromdata_init(context) == 1 &&
+          EVP_PKEY_fromdata(context, &key, EVP_PKEY_KEYPAIR, parameters) == 1,
+      "RSA key"
+  );
+  EVP_PKEY_CTX_free(context);
+  OSSL_PARAM_free(parameters);
+  return KeyPtr(key);
 }
 
 Issued issue_with_key(const CertificateSpec& spec, KeyPtr key, const Issued* issuer) {

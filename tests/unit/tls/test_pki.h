@@ -15,6 +15,17 @@ enum class KeyKind { kRsa2048, kRsa1024, kP256, kP384, kEd25519, kEd448, kDsa };
 /// A new key; of kRsa2048 there are two that take turns, because they are slow to make.
 KeyPtr make_key(KeyKind kind);
 
+/// Bits of the numbers of an RSA key.
+struct RsaNumbers {
+  int modulus = 2048;
+  int public_exponent = 17;
+  int private_exponent = modulus;
+  int factor = modulus / 2;
+  int factor_exponent = modulus / 2;
+};
+/// A key that can be read and not used: its numbers are as long as that, and have no other sense.
+KeyPtr make_senseless_rsa_key(const RsaNumbers& bits);
+
 struct CertificateSpec {
   std::string common_name = "leaf";
   std::vector<std::string> dns_names = {};
