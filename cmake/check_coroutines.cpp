@@ -1,4 +1,5 @@
-// Shapes of co_await in a condition that a correct compiler runs as written. Exit code 0: all right.
+// Shapes of co_await in a condition that a correct compiler runs as written. Exit code 0: all
+// right.
 #include <coroutine>
 #include <cstdlib>
 

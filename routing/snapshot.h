@@ -39,7 +39,7 @@ inline constexpr std::string_view kHttpsListener = "https";
 
 struct Snapshot {
   std::uint64_t generation = 0;  ///< Counts up with each one published; 0 before the first.
-  std::shared_ptr<const ProxySettings> settings;           ///< Never null.
+  std::shared_ptr<const ProxySettings> settings;  ///< Never null.
   /// By PoolIndex, in no order. No null; a place that no route uses has a pool without a name.
   std::vector<std::shared_ptr<const EndpointPool>> pools;
   std::vector<ListenerTable> listeners;

@@ -122,7 +122,7 @@ void PoolBook::find_changed_names(std::set<PlannedPool*>& out) {
       const bool same = it == input_->names.end()
                             ? !planned->resolved.has_value()
                             : planned->resolved.has_value() && *planned->resolved == it->second;
-        if (!same) out.insert(planned);
+      if (!same) out.insert(planned);
     }
   }
 }

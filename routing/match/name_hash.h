@@ -44,31 +44,39 @@ inline std::uint64_t fold_product(std::uint64_t a, std::uint64_t b) noexcept {
   return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
 }
 
+/// What hash_name() multiplies with: odd, and other numbers in each process. Whoever may choose
+/// names (each author of an Ingress) would choose a thousand of one hash otherwise: a word that is
+/// what the hash is so far makes the product zero, and the words after it count for nothing.
+struct NameHashSecrets {
+  std::uint64_t first;
+  std::uint64_t second;
+};
+extern const NameHashSecrets name_hash_secrets;
+
 /// Hash of a host name or path element, sixteen bytes at a time and without a copy; with kLowered,
 /// that of the name in lower case. The last bytes are read as whole words that overlap what came
-/// before: no branch depends on how many they are. For keys of the configuration: it does not
-/// withstand chosen ones.
+/// before: no branch depends on how many they are. It is told to nobody, and holds for this
+/// process.
 template <LetterCase kCase>
 std::uint64_t hash_name(std::string_view name, std::uint64_t seed = 0) noexcept {
-  constexpr std::uint64_t kFirst = 0x9e3779b97f4a7c15ULL;
-  constexpr std::uint64_t kSecond = 0xbf58476d1ce4e5b9ULL;
+  const auto [first, second] = name_hash_secrets;
   const auto word = [](const char* data, std::size_t size) {
     const std::uint64_t loaded = load_word(data, size);
     return kCase == LetterCase::kLowered ? lower_word(loaded) : loaded;
   };
-  std::uint64_t hash = fold_product(seed ^ kSecond, name.size() + kFirst);
+  std::uint64_t hash = fold_product(seed ^ second, name.size() + first);
   const char* const data = name.data();
   const char* const end = data + name.size();
   if (name.size() > 16) {
     for (const char* at = data; end - at > 16; at += 16)
-      hash = fold_product(word(at, 8) ^ hash, word(at + 8, 8) ^ kFirst);
-    hash = fold_product(word(end - 16, 8) ^ hash, word(end - 8, 8) ^ kFirst);
+      hash = fold_product(word(at, 8) ^ hash, word(at + 8, 8) ^ first);
+    hash = fold_product(word(end - 16, 8) ^ hash, word(end - 8, 8) ^ first);
   } else if (name.size() >= 8) {
-    hash = fold_product(word(data, 8) ^ hash, word(end - 8, 8) ^ kFirst);
+    hash = fold_product(word(data, 8) ^ hash, word(end - 8, 8) ^ first);
   } else {
-    hash = fold_product(word(data, name.size()) ^ hash, kFirst);
+    hash = fold_product(word(data, name.size()) ^ hash, first);
   }
-  return fold_product(hash ^ kFirst, kSecond);
+  return fold_product(hash ^ first, second);
 }
 
 /// Whether `name` in lower case is `lower`.

@@ -85,7 +85,7 @@ def test_unit_tests_are_named_in_words_with_the_tag_of_their_folder():
     assert not wrong, "\n".join(wrong)
 
 
-def sources_of_tests_are_formatted():
+def test_sources_are_formatted():
     program = shutil.which("clang-format-19")
     if program is None:
         pytest.skip("clang-format-19 is not installed: other versions format differently")

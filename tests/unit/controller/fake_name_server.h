@@ -23,8 +23,8 @@ struct NameRecord {
   bool silent_ipv6 = false;
 };
 
-/// A DNS server on a UDP port of 127.0.0.1, on the io_context of the test. Names it does not know do
-/// not exist.
+/// A DNS server on a UDP port of 127.0.0.1, on the io_context of the test. Names it does not know
+/// do not exist.
 class FakeNameServer {
  public:
   explicit FakeNameServer(boost::asio::io_context& io);

@@ -7,8 +7,8 @@
 
 #include "routing/http/host.h"
 #include "routing/http/path.h"
-#include "tests/unit/support/allocation_count.h"
 #include "tests/unit/routing/linear_reference.h"
+#include "tests/unit/support/allocation_count.h"
 
 namespace cppx::test {
 namespace {
