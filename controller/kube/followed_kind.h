@@ -45,9 +45,9 @@ class FollowedKind final : private ObjectSink {
   [[nodiscard]] const std::string& ns() const noexcept { return reflector_.ns(); }
   [[nodiscard]] bool required() const noexcept { return required_; }
   [[nodiscard]] const ListWatchState& state() const noexcept { return reflector_.state(); }
-  /// Listed, or refused by the server and not required.
+  /// Listed, or refused by the server for good and not required.
   [[nodiscard]] bool settled() const noexcept {
-    return state().listed || (state().refused && !required_);
+    return state().listed || (state().refused_again && !required_);
   }
   /// "list of Services: 403 Forbidden", or what is being done if nothing is wrong.
   [[nodiscard]] std::string waiting_for() const;

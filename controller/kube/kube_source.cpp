@@ -161,6 +161,7 @@ void KubeSource::Impl::update_state() {
   if (stopping_) return;
   std::erase_if(leaving_, [](const auto& followed) { return followed->stopped(); });
   start_due_ingresses();
+  ask_again();
   SourceState next = computed_state();
   next.synced = next.synced || state_.synced;
   if (next.synced) next.waiting_for.clear();
@@ -177,9 +178,19 @@ bool KubeSource::Impl::is_complete(const std::string& ns, bool with_ingresses) c
   });
 }
 
+// A server that has just started refuses everything until it has read the rights. They are known
+// when all of something that is required was listed: what is refused now is refused for good.
+void KubeSource::Impl::ask_again() {
+  if (state_.synced || !is_complete({}, true)) return;
+  const auto complete = [&](const std::string& ns) { return is_complete(ns, true); };
+  if (one_by_one() && std::ranges::none_of(namespaces_, complete)) return;
+  for (const auto& followed : followed_)
+    if (followed->state().refused) followed->reflector().ask_again();
+}
+
 bool KubeSource::Impl::is_blocked(const std::string& ns) const {
   return std::ranges::any_of(followed_, [&](const auto& followed) {
-    return followed->ns() == ns && followed->required() && followed->state().refused;
+    return followed->ns() == ns && followed->required() && followed->state().refused_again;
   });
 }
 

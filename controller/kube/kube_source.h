@@ -36,10 +36,10 @@ struct KubeSourceOptions {
 /// ConfigMaps named by set_wanted() — all, until it is called for the kind.
 ///
 /// Synced means that every kind was listed, or that the server refuses a kind which can be done
-/// without (IngressClass, ConfigMap, Namespace). A refused kind never keeps the others from being
-/// delivered, and neither does a namespace in which something is refused, as long as another is
-/// complete. Where namespaces are followed one by one, the Ingresses of each come last: a route
-/// never comes before what it leads to.
+/// without (IngressClass, ConfigMap, Namespace), also when asked again after the others were
+/// listed. A refused kind never keeps the others from being delivered, and neither does a namespace
+/// in which something is refused, as long as another is complete. Where namespaces are followed one
+/// by one, the Ingresses of each come last: a route never comes before what it leads to.
 class KubeSource {
  public:
   /// Reads the credentials: errors are one line for the user. `sink` must live until stopped().

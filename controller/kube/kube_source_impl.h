@@ -62,6 +62,7 @@ class KubeSource::Impl final : private ObjectSink {
 
   void update_state();
   [[nodiscard]] SourceState computed_state() const;
+  void ask_again();
   /// Whether everything that is required was listed in a namespace; and whether some of it is
   /// refused.
   [[nodiscard]] bool is_complete(const std::string& ns, bool with_ingresses) const;

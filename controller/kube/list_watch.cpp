@@ -22,6 +22,8 @@ constexpr unsigned kRefusalsBeforeList = 4;
 constexpr std::chrono::seconds kLongestRetryAfter{60};
 /// After so many streamed lists that began and never became complete, pages it is.
 constexpr unsigned kFailuresBeforePages = 2;
+/// One may be of a right that the server reads a moment later than the others.
+constexpr unsigned kRefusalsThatCount = 2;
 
 Error error_of(const ApiResponse& response) {
   const auto result = to_json(response);
@@ -48,6 +50,7 @@ Task<void> ListWatch::run() {
   for (;;) {
     status_ = 0;
     retry_after_.reset();
+    asked_before_ = asked_again_;
     if (!resource_version_.empty())
       co_await watch_once();
     else if (options_.streaming_lists && client_.may_stream_lists())
@@ -316,17 +319,21 @@ void ListWatch::failed(std::string_view doing, const Error& error) {
   if (error.code == Errc::kCancelled) return;
   std::string text = fmt::format("{} of {}: {}", doing, display_, error.detail);
   const bool is_refused = !state_.listed && refused();
-  if (text == state_.error && is_refused == state_.refused) return;
-  log::warning("Kubernetes API: {} (trying on)", text);
+  if (is_refused && asked_before_) ++refusals_;
+  const bool again = is_refused && refusals_ >= kRefusalsThatCount;
+  const bool same_error = text == state_.error;
+  if (same_error && is_refused == state_.refused && again == state_.refused_again) return;
+  if (!same_error) log::warning("Kubernetes API: {} (trying on)", text);
   state_.error = std::move(text);
   state_.refused = is_refused;
+  state_.refused_again = again;
   handler_.state_changed(state_);
 }
 
 void ListWatch::succeeded() {
   if (state_.listed && state_.error.empty()) return;
   if (!state_.error.empty()) log::info("Kubernetes API: {} are followed again", display_);
-  state_ = {true, false, {}};
+  state_ = {.listed = true, .refused = false, .refused_again = false, .error = {}};
   handler_.state_changed(state_);
 }
 
@@ -341,10 +348,19 @@ milliseconds ListWatch::delay() {
 }
 
 Task<void> ListWatch::pause(milliseconds delay) {
+  if (std::exchange(hurry_, false)) co_return;
   timer_.expires_after(delay);
-  // Ends early only by cancellation, which the next await notices.
+  // Ends early by ask_again(), or by cancellation, which the next await notices.
   const auto ended = co_await timer_.async_wait(kAsTuple);
   static_cast<void>(ended);
+  hurry_ = false;
+}
+
+void ListWatch::ask_again() {
+  if (std::exchange(asked_again_, true)) return;
+  backoff_.reset();
+  hurry_ = true;
+  timer_.cancel();
 }
 
 }  // namespace cppx::controller

@@ -22,9 +22,10 @@ namespace cppx::controller {
 
 /// How a ListWatch is doing.
 struct ListWatchState {
-  bool listed = false;   ///< The first list is complete; stays so.
-  bool refused = false;  ///< The server answered the first list with 403 or 404.
-  std::string error;     ///< One line; empty while all is well.
+  bool listed = false;         ///< The first list is complete; stays so.
+  bool refused = false;        ///< The server answered the first list with 403 or 404,
+  bool refused_again = false;  ///< and so twice more since ask_again().
+  std::string error;           ///< One line; empty while all is well.
 };
 
 /// Told what a ListWatch finds, in order, on the control thread.
@@ -83,6 +84,10 @@ class ListWatch {
   /// Ends only when cancelled.
   Task<void> run();
 
+  /// A refusal may be from before the server had read the rights, and they are known by now: what
+  /// was refused is asked for at once, and it counts from now on how often it is refused. Once.
+  void ask_again();
+
   [[nodiscard]] const ListWatchState& state() const noexcept { return state_; }
 
  private:
@@ -129,6 +134,10 @@ class ListWatch {
   std::string resource_version_;                     ///< Empty: a list is due.
   unsigned status_ = 0;                              ///< Of the last answer, 0 without one;
   std::optional<std::chrono::seconds> retry_after_;  ///< and what it asked for.
+  bool asked_again_ = false;                         ///< As ask_again() says,
+  bool asked_before_ = false;                        ///< before the present attempt began.
+  unsigned refusals_ = 0;                            ///< Of attempts since then.
+  bool hurry_ = false;                               ///< The next pause is left out.
   unsigned refused_watches_ = 0;                     ///< In a row, by a server that is there.
   std::optional<ListGate::Pass> streaming_;  ///< While the initial events of a watch come in.
   unsigned failed_streams_ = 0;              ///< In a row, opened well and never complete.

@@ -45,6 +45,8 @@ class Reflector final : private ListWatchHandler {
   /// `keep` no longer wants the object.
   void forget(const ObjectKey& key);
 
+  void ask_again() { watch_.ask_again(); }
+
   [[nodiscard]] Kind kind() const noexcept { return kind_; }
   [[nodiscard]] const std::string& ns() const noexcept { return ns_; }
   [[nodiscard]] const ListWatchState& state() const noexcept { return watch_.state(); }

@@ -1,6 +1,12 @@
 #include "controller/kube/kube_source.h"
 
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
 #include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include <catch2/catch_test_macros.hpp>
 #include <nlohmann/json.hpp>
@@ -78,6 +84,49 @@ TEST_CASE("KubeSource: a refused kind never blocks the others", "[controller]") 
     CHECK_FALSE(test.source->state().synced);
   }
   CHECK(test.sink.has(Kind::kService, "shop", "web"));
+}
+
+TEST_CASE(
+    "KubeSource: what was refused early is asked for again before it is done without",
+    "[controller]"
+) {
+  SourceSetup test;
+  test.options.list_watch.least_delay = std::chrono::milliseconds(300);
+  test.options.list_watch.refused_delay = {};
+  const FakeReply forbidden{403, {}, FakeKubeApi::status(403, "no").dump()};
+  test.api.overrides["/ingressclasses"] = forbidden;
+  const auto asked = [&](std::string_view collection) {
+    std::vector<std::size_t> places;
+    for (std::size_t i = 0; i < test.api.server.requests.size(); ++i) {
+      const std::string& target = test.api.server.requests[i].target;
+      if (target.find(collection) != std::string::npos &&
+          target.find("watch=") == std::string::npos)
+        places.push_back(i);
+    }
+    return places;
+  };
+  SECTION("it is refused for good") {
+    REQUIRE(test.start_and_sync());
+    std::size_t last = 0;
+    for (const auto* collection : {"/ingresses", "/services", "/endpointslices", "/secrets"})
+      last = std::max(last, asked(collection).back());
+    const auto classes = asked("/ingressclasses");
+    CHECK(std::ranges::count_if(classes, [&](std::size_t place) { return place > last; }) >= 2);
+  }
+  SECTION("the server had not read the rights yet") {
+    test.api.put(
+        "/apis/networking.k8s.io/v1/ingressclasses",
+        {{"metadata", {{"name", "cppx"}}}, {"spec", {{"controller", "cppx.io/ingress-controller"}}}}
+    );
+    test.api.overrides["/secrets"] = forbidden;
+    test.start();
+    REQUIRE(test.until([&] {
+      return !asked("/ingressclasses").empty() && !asked("/secrets").empty();
+    }));
+    test.api.overrides.clear();
+    REQUIRE(test.until([&] { return test.source->state().synced; }));
+    CHECK(test.sink.has(Kind::kIngressClass, "", "cppx"));
+  }
 }
 
 TEST_CASE("KubeSource: not all kinds are listed at the same moment", "[controller]") {
