@@ -12,6 +12,7 @@
 
 #include <boost/asio.hpp>
 #include <boost/beast.hpp>
+#include <boost/intrusive/list.hpp>
 
 #include "app/await.h"
 #include "base/error.h"
@@ -22,10 +23,23 @@ namespace {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
+namespace intrusive = boost::intrusive;
 using asio::ip::tcp;
 
-constexpr std::chrono::seconds kIdle{30};
+/// To a whole request, the first one or the next: who asks less often connects anew.
+constexpr std::chrono::seconds kRequestPatience{5};
+constexpr std::chrono::seconds kAnswerPatience{30};
+/// Anybody may connect, and descriptors are what traffic lives on.
+constexpr std::size_t kMostSessions = 64;
 constexpr std::size_t kMaxBody = 1024;
+
+/// One connection, in the list of its server until that needs the place.
+struct AdminSession : intrusive::list_base_hook<intrusive::link_mode<intrusive::auto_unlink>> {
+  explicit AdminSession(tcp::socket socket) : stream(std::move(socket)) {}
+
+  beast::tcp_stream stream;
+  bool owes = true;  ///< The answer to the first request.
+};
 
 bool is_loopback(const asio::ip::address& address) {
   if (address.is_v4()) return address.to_v4().is_loopback();
@@ -68,37 +82,52 @@ struct AdminServer::Impl {
       : io(context), acceptor(context), handler(std::move(answer_with)) {}
 
   static asio::awaitable<void> accept(std::shared_ptr<Impl> self);
-  static asio::awaitable<void> session(std::shared_ptr<Impl> self, tcp::socket socket);
+  static asio::awaitable<void> serve(
+      std::shared_ptr<Impl> self, std::unique_ptr<AdminSession> session
+  );
+  void add(AdminSession& session);
 
   asio::io_context& io;
   tcp::acceptor acceptor;
   Handler handler;
-  /// Of clients whose first request has not been answered yet.
-  std::size_t owed = 0;
+  /// The one that has been silent for longest first.
+  intrusive::list<AdminSession, intrusive::constant_time_size<false>> sessions;
 };
 
-asio::awaitable<void> AdminServer::Impl::session(std::shared_ptr<Impl> self, tcp::socket socket) {
+void AdminServer::Impl::add(AdminSession& session) {
+  if (sessions.size() >= kMostSessions) {
+    sessions.front().stream.close();
+    sessions.pop_front();
+  }
+  sessions.push_back(session);
+}
+
+asio::awaitable<void> AdminServer::Impl::serve(
+    std::shared_ptr<Impl> self, std::unique_ptr<AdminSession> session
+) {
+  beast::tcp_stream& stream = session->stream;
   beast::error_code gone;
-  const auto peer = socket.remote_endpoint(gone);
+  const auto peer = stream.socket().remote_endpoint(gone);
   const bool from_here = !gone && is_loopback(peer.address());
-  beast::tcp_stream stream(std::move(socket));
   beast::flat_buffer buffer;
-  bool owes = true;
   for (bool keep_alive = true; keep_alive;) {
     http::request_parser<http::string_body> parser;
     parser.body_limit(kMaxBody);
-    stream.expires_after(kIdle);
+    stream.expires_after(kRequestPatience);
     const auto [read_error, read] = co_await http::async_read(stream, buffer, parser, kAwait);
-    if (read_error) break;
+    // Its place may have been needed just when the request came.
+    if (read_error || !session->is_linked()) break;
+    session->unlink();
+    self->sessions.push_back(*session);
     auto response = answer(parser.get(), from_here, self->handler);
     // Whoever asks again is to find the process that listens by then.
     if (!self->acceptor.is_open()) response.keep_alive(false);
     keep_alive = response.keep_alive();
+    stream.expires_after(kAnswerPatience);
     const auto [write_error, written] = co_await http::async_write(stream, response, kAwait);
-    if (std::exchange(owes, false)) --self->owed;
+    session->owes = false;
     if (write_error) break;
   }
-  if (owes) --self->owed;
   beast::error_code ignored;
   stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
 }
@@ -113,8 +142,9 @@ asio::awaitable<void> AdminServer::Impl::accept(std::shared_ptr<Impl> self) {
       co_await pause.async_wait(kAwait);
       continue;
     }
-    ++self->owed;
-    asio::co_spawn(self->io, session(self, std::move(socket)), asio::detached);
+    auto session = std::make_unique<AdminSession>(std::move(socket));
+    self->add(*session);
+    asio::co_spawn(self->io, serve(self, std::move(session)), asio::detached);
   }
 }
 
@@ -171,7 +201,9 @@ std::uint16_t AdminServer::adopt(Descriptor socket, const std::string& host, std
   return endpoint.port();
 }
 
-std::size_t AdminServer::owed() const noexcept { return impl_->owed; }
+std::size_t AdminServer::owed() const noexcept {
+  return static_cast<std::size_t>(std::ranges::count_if(impl_->sessions, &AdminSession::owes));
+}
 
 void AdminServer::start() { asio::co_spawn(impl_->io, Impl::accept(impl_), asio::detached); }
 

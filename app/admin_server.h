@@ -26,7 +26,8 @@ struct AdminRequest {
 };
 
 /// Health, readiness, metrics and what explains routes, over HTTP, apart from the ports that carry
-/// traffic. Lives on the main loop.
+/// traffic. Few connections at once, of which the one that has been silent for longest makes room
+/// for a new one. Lives on the main loop.
 class AdminServer {
  public:
   /// Called on the main loop.
