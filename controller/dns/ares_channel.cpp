@@ -110,6 +110,7 @@ class AresChannel::Impl {
   Impl& operator=(const Impl&) = delete;
 
   void lookup(const std::string& name, Family family, std::function<void(LookupResult)> done);
+  void cancel();
 
  private:
   using Descriptor = asio::posix::basic_stream_descriptor<Executor>;
@@ -177,6 +178,11 @@ void AresChannel::Impl::lookup(const std::string& name, Family family, Callback 
   hints.ai_flags = ARES_AI_NOSORT | ARES_AI_ENVHOSTS;
   auto argument = std::make_unique<Callback>(std::move(done));
   ares_getaddrinfo(channel_, name.c_str(), nullptr, &hints, &Impl::on_result, argument.release());
+  set_timer();
+}
+
+void AresChannel::Impl::cancel() {
+  ares_cancel(channel_);
   set_timer();
 }
 
@@ -264,5 +270,7 @@ void AresChannel::lookup(
 ) {
   impl_->lookup(name, family, std::move(done));
 }
+
+void AresChannel::cancel() { impl_->cancel(); }
 
 }  // namespace cppx::controller::dns

@@ -24,7 +24,7 @@ enum class LookupStatus : std::uint8_t {
   kNoSuchName,  ///< NXDOMAIN: the name does not exist, or it is not a host name at all.
   kNoAddress,   ///< The name exists but has no address of this family.
   kFailed,      ///< Server failure, timeout: nothing is known about the name.
-  kCancelled,   ///< The channel was destroyed.
+  kCancelled,   ///< By cancel(), or the channel was destroyed.
 };
 
 struct LookupResult {
@@ -51,6 +51,9 @@ class AresChannel {
   /// Resolves as the system does (/etc/hosts, then DNS with the search list; localhost is
   /// loopback). `done` is called exactly once, possibly before this returns.
   void lookup(const std::string& name, Family family, std::function<void(LookupResult)> done);
+  /// Calls outstanding callbacks with kCancelled. Look-ups that nobody waits for would keep the
+  /// io_context running. Not to be called by one of them.
+  void cancel();
 
  private:
   class Impl;

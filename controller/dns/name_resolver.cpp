@@ -21,8 +21,12 @@ using Timer = asio::basic_waitable_timer<
     std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
 using std::chrono::milliseconds;
 
-/// Look-ups under way: a name server must not get hundreds of datagrams in one go.
-constexpr std::size_t kMostAtOnce = 64;
+/// Look-ups at once: a name server must not get hundreds of datagrams in one go. Names that failed
+/// last time have places of their own, and nobody else waits for them.
+constexpr std::size_t kPlaces = 48;
+constexpr std::size_t kFailingPlaces = 16;
+/// What takes longer waits for tries that are far apart, and leaves its place to others.
+constexpr milliseconds kInPlaceAtMost{500};
 constexpr std::array<Family, 2> kFamilies = {Family::kIPv4, Family::kIPv6};
 
 /// What is known of one family of one name.
@@ -55,9 +59,30 @@ class NameResolver::Impl {
     bool failed = false;
   };
   using EntryPtr = std::shared_ptr<Entry>;
+  struct Lane {
+    std::size_t places;
+    std::size_t taken = 0;
+    std::deque<std::pair<std::string, std::weak_ptr<Entry>>> waiting = {};  ///< To be looked up.
+  };
+  /// The look-ups of one name, which hold it. It ends before the resolver does.
+  struct Round {
+    Round(const Executor& executor, Lane& taken_in) : timer(executor), lane(taken_in) {
+      lane.taken += places;
+    }
+    void leave(std::size_t count) {
+      lane.taken -= count;
+      places -= count;
+    }
+    Timer timer;
+    Lane& lane;
+    std::size_t places = kFamilies.size();
+  };
 
+  void enqueue(const std::string& name, const EntryPtr& entry);
   void start_waiting();
-  void look_up(const std::string& name, const EntryPtr& entry);
+  void start_waiting(Lane& lane);
+  std::shared_ptr<Round> begin_round(Lane& lane);
+  void look_up(const std::string& name, const EntryPtr& entry, Lane& lane);
   void answered(
       const std::string& name, const std::weak_ptr<Entry>& weak, std::size_t family,
       LookupResult result
@@ -71,8 +96,8 @@ class NameResolver::Impl {
   NameResolverOptions options_;
   Changed changed_;
   std::map<std::string, EntryPtr> entries_;
-  std::deque<std::pair<std::string, std::weak_ptr<Entry>>> waiting_;  ///< To be looked up.
-  std::size_t under_way_ = 0;
+  Lane usual_{.places = kPlaces};
+  Lane failing_{.places = kFailingPlaces};
   bool starting_ = false;
   ResolvedNames resolved_;
   bool announcing_ = false;
@@ -86,33 +111,59 @@ void NameResolver::Impl::set_names(const std::set<std::string>& names) {
   for (const std::string& name : names) {
     if (entries_.contains(name)) continue;
     const auto entry = entries_.emplace(name, std::make_shared<Entry>(executor_)).first->second;
-    waiting_.emplace_back(name, entry);
+    enqueue(name, entry);
   }
   start_waiting();
+}
+
+void NameResolver::Impl::enqueue(const std::string& name, const EntryPtr& entry) {
+  const bool failed_last_time = entry->failure_delay != milliseconds(0);
+  (failed_last_time ? failing_ : usual_).waiting.emplace_back(name, entry);
 }
 
 void NameResolver::Impl::start_waiting() {
   // A look-up may end at once and come back here.
   if (starting_) return;
   starting_ = true;
-  while (!waiting_.empty() && under_way_ < kMostAtOnce) {
-    const auto [name, weak] = std::move(waiting_.front());
-    waiting_.pop_front();
-    if (const auto entry = weak.lock()) look_up(name, entry);
-  }
+  start_waiting(usual_);
+  start_waiting(failing_);
   starting_ = false;
 }
 
-void NameResolver::Impl::look_up(const std::string& name, const EntryPtr& entry) {
+void NameResolver::Impl::start_waiting(Lane& lane) {
+  while (!lane.waiting.empty() && lane.taken < lane.places) {
+    const auto [name, weak] = std::move(lane.waiting.front());
+    lane.waiting.pop_front();
+    if (const auto entry = weak.lock()) look_up(name, entry, lane);
+  }
+}
+
+std::shared_ptr<NameResolver::Impl::Round> NameResolver::Impl::begin_round(Lane& lane) {
+  auto round = std::make_shared<Round>(executor_, lane);
+  round->timer.expires_after(kInPlaceAtMost);
+  const std::weak_ptr<Round> weak = round;
+  round->timer.async_wait([this, weak](const boost::system::error_code& error) {
+    const auto slow = weak.lock();
+    if (error || !slow) return;
+    slow->leave(slow->places);
+    start_waiting();
+  });
+  return round;
+}
+
+void NameResolver::Impl::look_up(const std::string& name, const EntryPtr& entry, Lane& lane) {
   entry->outstanding = kFamilies.size();
   entry->next_age = options_.most_age;
   entry->failed = false;
-  under_way_ += kFamilies.size();
+  const auto round = begin_round(lane);
   for (std::size_t family = 0; family < kFamilies.size(); ++family) {
     channel_.lookup(
         name, kFamilies[family],
-        [this, name, family, weak = std::weak_ptr<Entry>(entry)](LookupResult result) {
+        [this, name, family, round, weak = std::weak_ptr<Entry>(entry)](LookupResult result) {
+          if (result.status == LookupStatus::kCancelled) return;
+          if (round->places > 0) round->leave(1);
           answered(name, weak, family, std::move(result));
+          start_waiting();
         }
     );
   }
@@ -122,14 +173,11 @@ void NameResolver::Impl::answered(
     const std::string& name, const std::weak_ptr<Entry>& weak, std::size_t family,
     LookupResult result
 ) {
-  if (result.status == LookupStatus::kCancelled) return;
-  --under_way_;
-  if (const auto entry = weak.lock()) {
-    take(name, *entry, entry->answers[family], result);
-    publish(name, *entry);
-    if (--entry->outstanding == 0) round_complete(name, entry);
-  }
-  start_waiting();
+  const auto entry = weak.lock();
+  if (!entry) return;
+  take(name, *entry, entry->answers[family], result);
+  publish(name, *entry);
+  if (--entry->outstanding == 0) round_complete(name, entry);
 }
 
 void NameResolver::Impl::take(
@@ -165,8 +213,9 @@ void NameResolver::Impl::round_complete(const std::string& name, const EntryPtr&
   entry->timer.expires_after(std::clamp(entry->next_age, options_.least_age, options_.most_age));
   entry->timer.async_wait(
       [this, name, weak = std::weak_ptr<Entry>(entry)](const boost::system::error_code& error) {
-        if (error || weak.expired()) return;
-        waiting_.emplace_back(name, weak);
+        const auto due = weak.lock();
+        if (error || !due) return;
+        enqueue(name, due);
         start_waiting();
       }
   );

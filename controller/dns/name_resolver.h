@@ -21,8 +21,9 @@ struct NameResolverOptions {
 
 /// Keeps the addresses of a set of host names fresh: IPv4 and IPv6, each name asked again when the
 /// TTL of its answer is over. A server failure or time-out keeps the last good addresses (and is
-/// tried again, ever more slowly up to `most_age`); "no such name" drops them. Loopback addresses
-/// are the caller's business. One thread; not to be destroyed by its own callback.
+/// tried again, ever more slowly up to `most_age`); "no such name" drops them. Names that fail, or
+/// are slow, do not hold up the others. Loopback addresses are the caller's business. One thread;
+/// not to be destroyed by its own callback.
 class NameResolver {
  public:
   using Changed = std::function<void()>;

@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -43,12 +45,24 @@ struct ResolverSetup {
     const unsigned target = server.queries[name] + more;
     return until([&] { return server.queries[name] >= target; });
   }
+  /// Queries so far, for whatever name.
+  unsigned asked() const {
+    unsigned sum = 0;
+    for (const auto& [name, count] : server.queries) sum += count;
+    return sum;
+  }
 
   boost::asio::io_context io{1};
   FakeNameServer server{io};
   unsigned changes = 0;
   std::unique_ptr<dns::NameResolver> resolver;
 };
+
+std::set<std::string> numbered_names(int count) {
+  std::set<std::string> names;
+  for (int i = 0; i < count; ++i) names.insert("dead-" + std::to_string(i) + ".example");
+  return names;
+}
 
 TEST_CASE("NameResolver: both families, sorted, told once they change", "[controller]") {
   ResolverSetup test;
@@ -203,6 +217,40 @@ TEST_CASE("NameResolver: hundreds of names at once", "[controller]") {
       if (addresses.size() != 1) return false;
     return true;
   }));
+}
+
+TEST_CASE("NameResolver: new names that get no answer do not hold up others", "[controller]") {
+  ResolverSetup test(20ms, 40ms, 30s);
+  auto names = numbered_names(60);
+  for (const auto& name : names) test.server.records[name] = {.answer = Answer::kSilence};
+  test.resolver->set_names(names);
+  // The last one in the queue.
+  names.insert("web.example");
+  test.server.records["web.example"] = {.ipv4 = {"10.0.0.1"}};
+  test.resolver->set_names(names);
+  CHECK(test.until([&] { return test.resolved("web.example", {"10.0.0.1"}); }));
+}
+
+TEST_CASE("NameResolver: names that failed wait apart, and few at a time", "[controller]") {
+  constexpr unsigned kPlacesOfFailing = 16;
+  ResolverSetup test(20ms, 40ms, 30s);
+  auto names = numbered_names(100);
+  for (const auto& name : names) test.server.records[name] = {.answer = Answer::kServerFailure};
+  test.resolver->set_names(names);
+  REQUIRE(test.until([&] {
+    return std::ranges::all_of(names, [&](const auto& name) {
+      return test.server.queries[name] >= 2;
+    });
+  }));
+  for (const auto& name : names) test.server.records[name] = {.answer = Answer::kSilence};
+  const unsigned before = test.asked();
+  REQUIRE(test.until([&] { return test.asked() - before >= kPlacesOfFailing; }));
+  names.insert("web.example");
+  test.server.records["web.example"] = {.ipv4 = {"10.0.0.1"}};
+  test.resolver->set_names(names);
+  REQUIRE(test.until([&] { return test.resolved("web.example", {"10.0.0.1"}); }));
+  // The others wait for a place; on a busy machine, some may have had theirs.
+  CHECK(test.asked() - before <= 3 * kPlacesOfFailing);
 }
 
 TEST_CASE("resolve_host: addresses, no such host, failure and deadline", "[controller]") {
