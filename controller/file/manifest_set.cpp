@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -21,6 +22,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::chrono::milliseconds kLeftAlone{200};
+
 bool has_manifest_name(const fs::path& path) {
   const std::string name = path.filename().string();
   if (name.starts_with('.')) return false;
@@ -36,7 +39,10 @@ fs::path absolute_path(const fs::path& path) {
 }
 
 std::int64_t nanoseconds(const timespec& time) noexcept {
-  return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
+  // A file may claim to be of any time; differences of these are to fit as well.
+  constexpr std::int64_t kFarSeconds = 4'000'000'000;
+  const auto seconds = std::clamp<std::int64_t>(time.tv_sec, -kFarSeconds, kFarSeconds);
+  return seconds * 1'000'000'000 + time.tv_nsec;
 }
 
 std::int64_t wall_clock_ns() noexcept {
@@ -84,11 +90,24 @@ bool ManifestSet::concerns(const fs::path& path) const {
   });
 }
 
-ManifestSet::ScanResult ManifestSet::scan(Scan mode) {
-  constexpr std::int64_t kLeftAloneNs = 200'000'000;
+bool ManifestSet::is_left_alone(
+    const fs::path& path, const Signature& current, Clock::time_point now, Sightings& next
+) const {
+  const std::chrono::nanoseconds age(wall_clock_ns() - current.modified_ns);
+  if (age > kLeftAlone) return true;
+  // Just written to, or by a clock that is ahead of ours: a later look tells.
+  const auto seen = unsettled_.find(path);
+  const bool is_same = seen != unsettled_.end() && seen->second.signature == current;
+  const auto since = is_same ? seen->second.since : now;
+  if (now - since > kLeftAlone) return true;
+  next.emplace(path, Sighting{current, since});
+  return false;
+}
+
+ManifestSet::ScanResult ManifestSet::scan(Scan mode, Clock::time_point now) {
   ScanResult result;
   std::set<fs::path> listed;
-  const std::int64_t now = wall_clock_ns();
+  Sightings unsettled;
   for (Root& root : roots_) {
     const std::string last_problem = root.problem;
     const auto paths = list(root);
@@ -98,7 +117,7 @@ ManifestSet::ScanResult ManifestSet::scan(Scan mode) {
       const Signature current = signature_of(path);
       const auto it = files_.find(path);
       if (it != files_.end() && it->second.signature == current) continue;
-      if (current.is_link || (mode == Scan::kAll && now - current.modified_ns > kLeftAloneNs))
+      if (current.is_link || (mode == Scan::kAll && is_left_alone(path, current, now, unsettled)))
         result.changed.push_back(path);
     }
     // What cannot be listed is not taken for deleted.
@@ -108,6 +127,7 @@ ManifestSet::ScanResult ManifestSet::scan(Scan mode) {
   }
   for (const auto& [path, loaded] : files_)
     if (!listed.contains(path)) result.gone.push_back(path);
+  if (mode == Scan::kAll) unsettled_ = std::move(unsettled);
   return result;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -18,6 +19,8 @@ namespace cppx::controller {
 /// name.
 class ManifestSet {
  public:
+  using Clock = std::chrono::steady_clock;
+
   explicit ManifestSet(std::vector<std::filesystem::path> roots);
 
   /// Looks at the roots; comes before all else. An error when one does not exist.
@@ -38,7 +41,7 @@ class ManifestSet {
     bool roots_changed = false;  ///< A root can be listed again, or no more: a problem to tell.
   };
   /// Compares with what is on disk, reading no file.
-  ScanResult scan(Scan mode);
+  ScanResult scan(Scan mode, Clock::time_point now);
 
   void read(const std::filesystem::path& path);
   void remove(const std::filesystem::path& path);
@@ -73,13 +76,25 @@ class ManifestSet {
     ManifestFile file;
     Signature signature;
   };
+  /// A state that a file has had since a scan.
+  struct Sighting {
+    Signature signature;
+    Clock::time_point since;
+  };
+  using Sightings = std::map<std::filesystem::path, Sighting>;
 
   static Signature signature_of(const std::filesystem::path& path);
+  /// Whether nobody has written to the file for a moment; if not, it is noted in `next`.
+  bool is_left_alone(
+      const std::filesystem::path& path, const Signature& current, Clock::time_point now,
+      Sightings& next
+  ) const;
   /// The root's files, sorted; sets root.problem when they cannot be listed.
   static std::vector<std::filesystem::path> list(Root& root);
 
   std::vector<Root> roots_;
   std::map<std::filesystem::path, Loaded> files_;
+  Sightings unsettled_;  ///< By the last scan of all.
   std::map<ObjectId, std::shared_ptr<const Object>> objects_;
   std::vector<std::string> problems_;
 };

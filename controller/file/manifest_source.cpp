@@ -109,9 +109,10 @@ void ManifestSource::schedule(Clock::time_point when) {
 
 void ManifestSource::flush() {
   bool touched = false;
-  if (scan_all_ || scan_links_)
-    touched =
-        note(manifests_.scan(scan_all_ ? ManifestSet::Scan::kAll : ManifestSet::Scan::kLinks));
+  if (scan_all_ || scan_links_) {
+    const auto mode = scan_all_ ? ManifestSet::Scan::kAll : ManifestSet::Scan::kLinks;
+    touched = note(manifests_.scan(mode, Clock::now()));
+  }
   scan_all_ = scan_links_ = false;
   for (const auto& path : std::exchange(written_, {})) {
     touched = true;
