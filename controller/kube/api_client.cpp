@@ -87,20 +87,23 @@ Result<std::unique_ptr<ApiClient>> ApiClient::create(
 ) {
   auto credentials = Credentials::open(std::move(config), Clock::now());
   if (!credentials) return credentials.error();
-  return std::unique_ptr<ApiClient>(new ApiClient(io, std::move(*credentials), options));
+  return std::unique_ptr<ApiClient>(new ApiClient(io, std::move(*credentials), std::move(options)));
 }
 
 ApiClient::ApiClient(boost::asio::io_context& io, Credentials credentials, ApiClientOptions options)
     : executor_(io.get_executor()),
       credentials_(std::move(credentials)),
-      options_(options),
-      resolver_(io, {}),
-      list_gate_(executor_, options.lists_at_once) {}
+      options_(std::move(options)),
+      resolver_(io, options_.resolver),
+      list_gate_(executor_, options_.lists_at_once) {}
 
 Task<Result<std::unique_ptr<Connection>>> ApiClient::connect() {
   const KubeConfig& config = credentials_.config();
   const auto deadline = Clock::now() + options_.connect_timeout;
+  ++resolving_;
   auto addresses = co_await dns::resolve_host(executor_, resolver_, config.server.host, deadline);
+  // Given up, by the deadline or a cancellation: mute name servers are not waited for any longer.
+  if (--resolving_ == 0) resolver_.cancel();
   if (!addresses) co_return addresses.error();
   ConnectionTarget target;
   for (const auto& address : *addresses) target.endpoints.emplace_back(address, config.server.port);

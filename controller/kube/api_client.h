@@ -69,6 +69,7 @@ struct ApiClientOptions {
   std::size_t watch_line_limit_bytes = 16UL * 1024 * 1024;
   std::size_t idle_connections = 4;
   std::size_t lists_at_once = 3;
+  dns::AresOptions resolver = {};  ///< How the server's name is looked up.
 };
 
 /// The lines of one watch response, with the connection that belongs to it.
@@ -155,6 +156,7 @@ class ApiClient {
   Credentials credentials_;
   ApiClientOptions options_;
   dns::AresChannel resolver_;
+  std::size_t resolving_ = 0;  ///< Calls that wait for the resolver.
   std::vector<std::unique_ptr<Connection>> idle_;
   ListGate list_gate_;
   bool may_stream_lists_ = true;

@@ -8,6 +8,11 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <iterator>
+#include <string>
 #include <tuple>
 #include <utility>
 
@@ -56,6 +61,9 @@ Error error_of(const error_code& code, std::string_view doing) {
   };
 }
 
+/// For each address of a server, if there is that much: too little for a far one is of no use.
+constexpr std::chrono::seconds kLeastShare{1};
+
 /// A peer that went away without a word is noticed within half a minute, also by a quiet watch.
 template <class Socket>
 void notice_dead_peers(Socket& socket) {
@@ -92,16 +100,25 @@ Task<Result<std::unique_ptr<Connection>>> Connection::open(
 
 Task<Result<void>> Connection::connect(Deadline deadline) {
   Plain& stream = lowest();
-  stream.expires_at(deadline);
-  auto [error, endpoint] = co_await stream.async_connect(target_.endpoints, kAsTuple);
-  if (error) {
-    std::string where;
-    for (const auto& candidate : target_.endpoints)
-      where += fmt::format("{}{}", where.empty() ? "" : ", ", fmt::streamed(candidate));
-    co_return error_of(error, "connect to " + where);
+  error_code error = asio::error::not_found;
+  auto left = std::ssize(target_.endpoints);
+  for (const auto& endpoint : target_.endpoints) {
+    const auto now = Deadline::clock::now();
+    // One that swallows packets leaves the others their share.
+    const auto share = std::max<Deadline::duration>((deadline - now) / left--, kLeastShare);
+    stream.close();
+    stream.expires_at(std::min(deadline, now + share));
+    std::tie(error) = co_await stream.async_connect(endpoint, kAsTuple);
+    if (!error) {
+      notice_dead_peers(stream.socket());
+      co_return Result<void>{};
+    }
+    if (error == asio::error::operation_aborted || Deadline::clock::now() >= deadline) break;
   }
-  notice_dead_peers(stream.socket());
-  co_return Result<void>{};
+  std::string where;
+  for (const auto& candidate : target_.endpoints)
+    where += fmt::format("{}{}", where.empty() ? "" : ", ", fmt::streamed(candidate));
+  co_return error_of(error, "connect to " + where);
 }
 
 Result<void> Connection::prepare_tls() {

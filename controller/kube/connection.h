@@ -26,8 +26,9 @@ namespace cppx::controller {
 /// Where a Connection goes to. With `tls`, the server must show a certificate for `server_name`
 /// (a name or an IP literal) unless the context does not verify.
 struct ConnectionTarget {
-  std::vector<boost::asio::ip::tcp::endpoint> endpoints;  ///< Tried in order.
-  std::shared_ptr<boost::asio::ssl::context> tls;         ///< Null: plain.
+  /// Tried in order, each for its share of the time.
+  std::vector<boost::asio::ip::tcp::endpoint> endpoints;
+  std::shared_ptr<boost::asio::ssl::context> tls;  ///< Null: plain.
   std::string server_name;
 };
 

@@ -2,13 +2,18 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <string>
+#include <utility>
 
+#include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ip/udp.hpp>
 #include <catch2/catch_test_macros.hpp>
 
 #include "controller/kube/api_client.h"
 #include "controller/kube/task_group.h"
 #include "tests/unit/controller/fake_api_server.h"
+#include "tests/unit/controller/fake_name_server.h"
 #include "tests/unit/controller/kube_support.h"
 
 namespace cppx::controller::test {
@@ -362,6 +367,50 @@ TEST_CASE("ApiClient: host names are resolved", "[controller]") {
   ClientSetup test;
   test.config.server.host = "localhost";
   CHECK(test.get());
+}
+
+Task<void> ask_into(ApiClient& client, std::optional<Result<json>>& answer) {
+  auto result = co_await client.get("/x");
+  answer.emplace(std::move(result));
+}
+
+TEST_CASE("ApiClient: calls that were cancelled leave no look-up behind", "[controller]") {
+  boost::asio::io_context io{1};
+  // Read by nobody.
+  const boost::asio::ip::udp::socket mute(io, {boost::asio::ip::address_v4::loopback(), 0});
+  ApiClientOptions options;
+  options.resolver.servers = "127.0.0.1:" + std::to_string(mute.local_endpoint().port());
+  const auto client = ApiClient::create(io, plain_config("http://api.example"), options).value();
+  std::optional<Result<json>> first;
+  std::optional<Result<json>> second;
+  TaskGroup tasks(io.get_executor());
+  tasks.spawn(ask_into(*client, first));
+  tasks.spawn(ask_into(*client, second));
+  REQUIRE(run_until(io, [&] { return mute.available() > 0; }));
+  tasks.cancel();
+  // Ends early when nothing is left to do.
+  io.run_for(5s);
+  CHECK(io.stopped());
+}
+
+TEST_CASE("ApiClient: a call that was cancelled leaves the look-ups of others", "[controller]") {
+  ClientSetup test;
+  FakeNameServer names(test.io);
+  names.records["api.example"] = {.answer = NameRecord::Answer::kSilence};
+  test.options.resolver = {.servers = names.address(), .timeout = 50ms, .tries = 6};
+  test.config.server.host = "api.example";
+  std::optional<Result<json>> cancelled;
+  std::optional<Result<json>> answered;
+  TaskGroup impatient(test.io.get_executor());
+  TaskGroup patient(test.io.get_executor());
+  impatient.spawn(ask_into(test.client(), cancelled));
+  patient.spawn(ask_into(test.client(), answered));
+  REQUIRE(run_until(test.io, [&] { return names.queries["api.example"] >= 4; }));
+  impatient.cancel();
+  REQUIRE(run_until(test.io, [&] { return impatient.empty(); }));
+  names.records["api.example"] = {.ipv4 = {"127.0.0.1"}};
+  REQUIRE(run_until(test.io, [&] { return answered.has_value(); }));
+  CHECK(*answered);
 }
 
 TEST_CASE("ApiClient: lines of a watch", "[controller]") {
