@@ -1,6 +1,8 @@
 #include "tls/certificate.h"
 
 #include <fmt/format.h>
+#include <openssl/core_names.h>
+#include <openssl/params.h>
 #include <openssl/pem.h>
 
 #include <algorithm>
@@ -12,6 +14,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,6 +37,9 @@ struct Certificate::Handles {
 namespace {
 
 constexpr std::size_t kLongestText = std::numeric_limits<int>::max();
+/// A worker does nothing else while it signs: 60 ms with this one, five times as long with one of
+/// twice the length.
+constexpr int kLongestRsaBits = 8192;
 
 using TimePoint = std::chrono::system_clock::time_point;
 
@@ -82,6 +88,11 @@ bool usable_in_tls(const EVP_PKEY* key) {
     default:
       return false;
   }
+}
+
+bool is_rsa(const EVP_PKEY* key) {
+  const int type = EVP_PKEY_get_base_id(key);
+  return type == EVP_PKEY_RSA || type == EVP_PKEY_RSA_PSS;
 }
 
 /// Null when it is no key of that type, or not at once clear. OpenSSL's general reader tries the
@@ -139,6 +150,31 @@ std::optional<std::string> weakness(X509* certificate) {
   return std::nullopt;
 }
 
+struct ParametersDeleter {
+  void operator()(OSSL_PARAM* parameters) const noexcept { OSSL_PARAM_free(parameters); }
+};
+
+/// Whether no number of an RSA key is longer than it need be: multiples of p - 1 can be added to an
+/// exponent at will, and OpenSSL, which takes it as it comes, then signs for seconds.
+bool numbers_are_short(const EVP_PKEY* key) {
+  if (!is_rsa(key)) return true;
+  constexpr std::size_t kPublicExponentBits = 256;  // FIPS 186-5 A.1.1
+  OSSL_PARAM* all = nullptr;
+  if (EVP_PKEY_todata(key, EVP_PKEY_KEYPAIR, &all) != 1) return false;
+  const std::unique_ptr<OSSL_PARAM, ParametersDeleter> owner(all);
+  const auto bits = static_cast<std::size_t>(EVP_PKEY_get_bits(key));
+  for (const OSSL_PARAM* number = all; number->key != nullptr; ++number) {
+    if (number->data_type != OSSL_PARAM_UNSIGNED_INTEGER) continue;
+    const std::string_view name = number->key;
+    std::size_t longest_bits = bits;
+    if (name == OSSL_PKEY_PARAM_RSA_E) longest_bits = kPublicExponentBits;
+    // Factors, their exponents and coefficients: half as long as the modulus, or about that.
+    if (name.starts_with("rsa-")) longest_bits = bits * 5 / 8;
+    if (number->data_size * 8 > longest_bits + 7) return false;
+  }
+  return true;
+}
+
 /// An elliptic curve key states its public half as well, which alone is compared with the
 /// certificate; of a damaged one only the client's "bad signature" would tell.
 bool halves_agree(EVP_PKEY* key) {
@@ -152,7 +188,14 @@ std::optional<Error> check_chain(STACK_OF(X509) * chain, EVP_PKEY* key) {
   for (int i = 0; i < count; ++i)
     if (const auto weak = weakness(sk_X509_value(chain, i)))
       return tls_error(fmt::format("tls.crt: certificate {}: {}", i + 1, *weak));
-  if (!halves_agree(key)) return tls_error("tls.key: the private key is damaged");
+  if (is_rsa(key) && EVP_PKEY_get_bits(key) > kLongestRsaBits)
+    return tls_error(fmt::format(
+        "tls.key: an RSA key of {} bits is too long ({} at most): each handshake would hold up all "
+        "others",
+        EVP_PKEY_get_bits(key), kLongestRsaBits
+    ));
+  if (!numbers_are_short(key) || !halves_agree(key))
+    return tls_error("tls.key: the private key is damaged");
   if (X509_check_private_key(sk_X509_value(chain, 0), key) == 1) return std::nullopt;
   for (int i = 1; i < count; ++i)
     if (X509_check_private_key(sk_X509_value(chain, i), key) == 1)
@@ -194,11 +237,6 @@ std::string as_dns_name(const unsigned char* data, int length) {
   return to_lower(std::string_view(name));
 }
 
-void append_name(std::vector<std::string>& names, std::string name) {
-  if (!name.empty() && std::ranges::find(names, name) == names.end())
-    names.push_back(std::move(name));
-}
-
 std::string common_name(const X509* certificate) {
   const X509_NAME* subject = X509_get_subject_name(certificate);
   int last = -1;
@@ -214,6 +252,10 @@ std::string common_name(const X509* certificate) {
 
 Result<std::vector<std::string>> read_names(const X509* certificate) {
   std::vector<std::string> names;
+  std::set<std::string> known;  // no hash: whoever makes the certificate chooses them
+  const auto append = [&](std::string name) {
+    if (!name.empty() && known.insert(name).second) names.push_back(std::move(name));
+  };
   int state = 0;
   const GeneralNamesPtr list(static_cast<GENERAL_NAMES*>(
       X509_get_ext_d2i(certificate, NID_subject_alt_name, &state, nullptr)
@@ -226,9 +268,9 @@ Result<std::vector<std::string>> read_names(const X509* certificate) {
     if (name->type != GEN_DNS) continue;
     has_dns_names = true;
     const ASN1_IA5STRING* text = name->d.dNSName;
-    append_name(names, as_dns_name(ASN1_STRING_get0_data(text), ASN1_STRING_length(text)));
+    append(as_dns_name(ASN1_STRING_get0_data(text), ASN1_STRING_length(text)));
   }
-  if (!has_dns_names) append_name(names, common_name(certificate));
+  if (!has_dns_names) append(common_name(certificate));
   return names;
 }
 
@@ -250,15 +292,18 @@ bool is_address(std::string_view host) {
   return !last.empty() && std::ranges::all_of(last, [](char c) { return c >= '0' && c <= '9'; });
 }
 
-/// RFC 6125 6.4.3 with the star as the whole first label only, as browsers and Go have it.
-bool name_covers(std::string_view name, std::string_view host) {
-  if (iequals(name, host)) return true;
-  if (!name.starts_with("*.") || host.starts_with('*')) return false;
-  const std::size_t dot = host.find('.');
-  return dot != std::string_view::npos && dot > 0 && iequals(name.substr(1), host.substr(dot));
-}
-
 }  // namespace
+
+// The star is the whole first label only, as browsers and Go have it (RFC 6125 6.4.3).
+std::vector<std::string> covering_names(std::string_view host) {
+  if (host.ends_with('.')) host.remove_suffix(1);
+  if (host.empty() || is_address(host)) return {};
+  std::vector<std::string> names{to_lower(host)};
+  const std::size_t dot = host.find('.');
+  if (dot != std::string_view::npos && dot > 0 && !host.starts_with('*'))
+    names.push_back("*" + names.front().substr(dot));
+  return names;
+}
 
 Result<std::shared_ptr<const Certificate>> Certificate::from_pem(
     std::string_view chain_pem, std::string_view key_pem, std::string origin
@@ -282,6 +327,8 @@ Result<std::shared_ptr<const Certificate>> Certificate::from_pem(
   result->fingerprint_ = fingerprint_of(leaf.get());
   result->handles_ = std::make_unique<Handles>(std::move(leaf), std::move(*chain), std::move(*key));
   result->names_ = std::move(*names);
+  result->sorted_names_.assign(result->names_.begin(), result->names_.end());
+  std::ranges::sort(result->sorted_names_);
   result->not_before_ = *not_before;
   result->not_after_ = *not_after;
   result->origin_ = std::move(origin);
@@ -291,10 +338,8 @@ Result<std::shared_ptr<const Certificate>> Certificate::from_pem(
 Certificate::~Certificate() = default;
 
 bool Certificate::covers(std::string_view host) const {
-  if (host.ends_with('.')) host.remove_suffix(1);
-  if (host.empty() || is_address(host)) return false;
-  return std::ranges::any_of(names_, [&](const std::string& name) {
-    return name_covers(name, host);
+  return std::ranges::any_of(covering_names(host), [&](const std::string& name) {
+    return std::ranges::binary_search(sorted_names_, std::string_view(name));
   });
 }
 

@@ -17,13 +17,19 @@
 
 namespace cppx::tls {
 
+/// The names of which a certificate must have one to cover `host` (exact name, or "*.example.com"
+/// itself), lower case: its own and that of the wildcard above it (RFC 6125 6.4). Case and a
+/// trailing dot do not matter. None for an address.
+std::vector<std::string> covering_names(std::string_view host);
+
 /// A certificate chain with its private key, checked to belong together. Immutable; shared by
 /// snapshots and, through OpenSSL's own reference counts, by live connections.
 class Certificate {
  public:
   /// `chain_pem`: leaf first, then intermediates (tls.crt). `key_pem`: the leaf's key (tls.key).
   /// Errors are kTls with the reason in words: no certificate, unreadable key, encrypted key, key
-  /// that does not match the certificate. An expired certificate is no error here (see expired()).
+  /// that does not match the certificate, is too short or too long. An expired certificate is no
+  /// error here (see expired()).
   /// `origin` says where it came from, for people ("default/site-tls").
   static Result<std::shared_ptr<const Certificate>> from_pem(
       std::string_view chain_pem, std::string_view key_pem, std::string origin = {}
@@ -33,11 +39,11 @@ class Certificate {
   Certificate& operator=(const Certificate&) = delete;
   ~Certificate();
 
-  /// Whether a client that asked for `host` (exact name, or "*.example.com" itself) would accept
-  /// it: subject alternative names, or the common name when there are none (RFC 6125 6.4). Case and
-  /// a trailing dot do not matter.
+  /// Whether a client that asked for `host` would accept it: one of covering_names() is among the
+  /// subject alternative names, or is the common name when there are none. Does not look at all of
+  /// them: there may be many thousand.
   [[nodiscard]] bool covers(std::string_view host) const;
-  /// DNS names it covers, lower case.
+  /// DNS names it covers, lower case, each once.
   [[nodiscard]] const std::vector<std::string>& names() const noexcept { return names_; }
   [[nodiscard]] std::chrono::system_clock::time_point not_before() const noexcept {
     return not_before_;
@@ -63,6 +69,7 @@ class Certificate {
   struct Handles;
   std::unique_ptr<Handles> handles_;
   std::vector<std::string> names_;
+  std::vector<std::string_view> sorted_names_;  // the same
   std::chrono::system_clock::time_point not_before_;
   std::chrono::system_clock::time_point not_after_;
   std::string fingerprint_;

@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -39,20 +40,20 @@ std::string secret_field(std::size_t entry) {
   return fmt::format("spec.tls[{}].secretName", entry);
 }
 
-// The entry that lists the host, if one does.
-std::optional<std::size_t> find_entry(const Ingress& ingress, const std::string& host) {
-  for (std::size_t i = 0; i < ingress.tls.size(); ++i)
-    if (std::ranges::any_of(ingress.tls[i].hosts, [&](const std::string& listed) {
-          return iequals(listed, host);
-        }))
-      return i;
-  return std::nullopt;
-}
-
 std::set<ObjectKey> secrets_of(const Ingress& ingress) {
   std::set<ObjectKey> out;
   for (const IngressTls& entry : ingress.tls)
     if (!entry.secret_name.empty()) out.insert({ingress.meta.key.ns, entry.secret_name});
+  return out;
+}
+
+// Each once, where it is named first.
+std::vector<ObjectKey> secrets_in_order(const Ingress& ingress) {
+  std::vector<ObjectKey> out;
+  std::set<std::string_view> known;
+  for (const IngressTls& entry : ingress.tls)
+    if (!entry.secret_name.empty() && known.insert(entry.secret_name).second)
+      out.push_back({ingress.meta.key.ns, entry.secret_name});
   return out;
 }
 
@@ -89,6 +90,8 @@ std::set<ObjectKey> TlsPlanner::users_of(const ObjectKey& secret) const {
 }
 
 void TlsPlanner::finish() {
+  listed_.clear();
+  covered_.clear();
   for (const ObjectKey& secret : std::exchange(unused_, {})) {
     const auto it = users_.find(secret);
     if (it == users_.end() || !it->second.empty()) continue;
@@ -174,7 +177,7 @@ void TlsPlanner::plan(
       continue;
     }
     host.tls_owner = selected;
-    host.certificate = choose(*selected->ingress, name, diagnostics);
+    host.certificate = choose(*selected, name, diagnostics);
     if (host.certificate == nullptr) host.certificate = fallback;
   }
 }
@@ -184,12 +187,14 @@ void TlsPlanner::report_conflict(
     DiagnosticList& diagnostics
 ) {
   const Ingress& ingress = *selected.ingress;
-  const auto entry = find_entry(ingress, name);
-  if (!entry || ingress.tls[*entry].secret_name.empty()) return;
-  const auto& other = find({ingress.meta.key.ns, ingress.tls[*entry].secret_name}).certificate;
+  const Listed& listed = listed_by(selected);
+  const auto entry = listed.find(name);
+  if (entry == listed.end() || ingress.tls[entry->second].secret_name.empty()) return;
+  const auto& other =
+      find({ingress.meta.key.ns, ingress.tls[entry->second].secret_name}).certificate;
   if (other == nullptr || other->fingerprint() == host.certificate->fingerprint()) return;
   diagnostics.warn(
-      ingress, fmt::format("spec.tls[{}]", *entry), "TlsConflict",
+      ingress, fmt::format("spec.tls[{}]", entry->second), "TlsConflict",
       fmt::format(
           "the certificate of host {} is decided by Ingress {}, which comes first", name,
           host.tls_owner->ingress->meta.key.to_string()
@@ -197,31 +202,69 @@ void TlsPlanner::report_conflict(
   );
 }
 
+const TlsPlanner::Listed& TlsPlanner::listed_by(const SelectedIngress& selected) {
+  const auto [it, is_new] = listed_.try_emplace(&selected);
+  if (!is_new) return it->second;
+  const auto& entries = selected.ingress->tls;
+  for (std::size_t i = 0; i < entries.size(); ++i)
+    for (const std::string& host : entries[i].hosts) it->second.try_emplace(to_lower(host), i);
+  return it->second;
+}
+
+// Looks up the names of a certificate among those that are wanted, or the hosts in the certificate,
+// whichever are fewer: there may be many thousand of both, and as many certificates.
+const TlsPlanner::Covered& TlsPlanner::covered_by(const SelectedIngress& selected) {
+  const auto [it, is_new] = covered_.try_emplace(&selected);
+  Covered& covered = it->second;
+  if (!is_new) return covered;
+  const Listed& listed = listed_by(selected);
+  std::vector<std::string_view> hosts;
+  std::map<std::string, std::vector<std::string_view>> wanted;  // name: the hosts it covers
+  for (const auto& [host, rules] : selected.hosts) {
+    if (host == kCatchAll || listed.contains(host)) continue;
+    hosts.push_back(host);
+    for (std::string& name : tls::covering_names(host)) wanted[std::move(name)].push_back(host);
+  }
+  for (const ObjectKey& secret : secrets_in_order(*selected.ingress)) {
+    const auto& certificate = find(secret).certificate;
+    if (certificate == nullptr) continue;
+    if (hosts.size() <= certificate->names().size()) {
+      for (const std::string_view host : hosts)
+        if (certificate->covers(host)) covered.try_emplace(host, certificate);
+      continue;
+    }
+    for (const std::string& name : certificate->names()) {
+      const auto now_covered = wanted.extract(name);
+      if (now_covered.empty()) continue;
+      for (const std::string_view host : now_covered.mapped())
+        covered.try_emplace(host, certificate);
+    }
+  }
+  return covered;
+}
+
 std::shared_ptr<const Certificate> TlsPlanner::choose(
-    const Ingress& ingress, const std::string& host, DiagnosticList& diagnostics
+    const SelectedIngress& selected, const std::string& host, DiagnosticList& diagnostics
 ) {
-  const auto key_of = [&](const IngressTls& entry) {
-    return ObjectKey{ingress.meta.key.ns, entry.secret_name};
-  };
-  if (const auto i = find_entry(ingress, host)) {
-    const IngressTls& entry = ingress.tls[*i];
-    if (entry.secret_name.empty()) return nullptr;
-    const auto& certificate = find(key_of(entry)).certificate;
+  const Ingress& ingress = *selected.ingress;
+  const Listed& listed = listed_by(selected);
+  if (const auto it = listed.find(host); it != listed.end()) {
+    const std::string& name = ingress.tls[it->second].secret_name;
+    if (name.empty()) return nullptr;
+    const ObjectKey secret{ingress.meta.key.ns, name};
+    const auto& certificate = find(secret).certificate;
     if (certificate == nullptr || certificate->covers(host)) return certificate;
     diagnostics.warn(
-        ingress, secret_field(*i), "CertificateHostMismatch",
+        ingress, secret_field(it->second), "CertificateHostMismatch",
         fmt::format(
             "the certificate of Secret {} does not cover host {}; the default certificate is used",
-            key_of(entry).to_string(), host
+            secret.to_string(), host
         )
     );
     return nullptr;
   }
-  for (const IngressTls& entry : ingress.tls) {
-    if (entry.secret_name.empty()) continue;
-    const auto& certificate = find(key_of(entry)).certificate;
-    if (certificate != nullptr && certificate->covers(host)) return certificate;
-  }
+  const Covered& covered = covered_by(selected);
+  if (const auto it = covered.find(host); it != covered.end()) return it->second;
   diagnostics.warn(
       ingress, "spec.tls", "HostNotInTls",
       fmt::format(

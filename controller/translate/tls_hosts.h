@@ -1,11 +1,15 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 
 #include "controller/cache/store.h"
 #include "controller/model/objects.h"
@@ -34,7 +38,7 @@ class TlsPlanner {
   void remove(const SelectedIngress& selected);
   /// Ingresses of ours that refer to the Secret.
   [[nodiscard]] std::set<ObjectKey> users_of(const ObjectKey& secret) const;
-  /// Forgets what nobody refers to any more.
+  /// Ends an update: forgets what nobody refers to any more.
   void finish();
 
   /// --default-ssl-certificate, or `self_made` when there is none or it cannot be used.
@@ -55,13 +59,21 @@ class TlsPlanner {
   std::shared_ptr<const std::set<ObjectKey>> secrets();
 
  private:
+  /// The first entry of spec.tls that lists a host, by host in lower case.
+  using Listed = std::map<std::string, std::size_t, std::less<>>;
+  /// The certificate of the first entry whose Secret covers a host, by host of the Ingress: of
+  /// those that no entry lists, and that one covers.
+  using Covered = std::map<std::string_view, std::shared_ptr<const tls::Certificate>>;
+
   const CertificateLookup& find(const ObjectKey& secret);
+  const Listed& listed_by(const SelectedIngress& selected);
+  const Covered& covered_by(const SelectedIngress& selected);
   void report_conflict(
       const SelectedIngress& selected, const std::string& name, const PlannedHost& host,
       DiagnosticList& diagnostics
   );
   std::shared_ptr<const tls::Certificate> choose(
-      const Ingress& ingress, const std::string& host, DiagnosticList& diagnostics
+      const SelectedIngress& selected, const std::string& host, DiagnosticList& diagnostics
   );
 
   const Store* store_ = nullptr;
@@ -72,6 +84,10 @@ class TlsPlanner {
   std::map<ObjectKey, std::set<ObjectKey>> users_;
   std::set<ObjectKey> unused_;                          // perhaps
   std::shared_ptr<const std::set<ObjectKey>> secrets_;  // null: to be made
+
+  // Of the update under way: an Ingress has its entries looked through once, not for each host.
+  std::unordered_map<const SelectedIngress*, Listed> listed_;
+  std::unordered_map<const SelectedIngress*, Covered> covered_;
 };
 
 }  // namespace cppx::controller

@@ -74,8 +74,9 @@ struct Translator::Impl {
     bool all = false;
     std::set<ObjectKey> ingresses;
     std::set<ObjectKey> secrets;
-    std::set<std::string> hosts;   // to be planned and made
-    std::set<std::string> routes;  // to be made only
+    std::set<std::string> hosts;      // to be planned and made
+    std::set<std::string> routes;     // to be made only
+    std::set<std::string> wildcards;  // that got TLS or lost it
   };
 
   Translation translate(const TranslateInput& input);
@@ -235,14 +236,14 @@ void Translator::Impl::join_hosts(const SelectedIngress& selected) {
 }
 
 void Translator::Impl::update_secrets() {
-  for (const ObjectKey& secret : dirty.secrets) {
-    for (const ObjectKey& key : tls.users_of(secret)) {
-      IngressEntry& entry = ingresses.at(key);
-      DiagnosticList secrets;
-      tls.check(*entry.selected, secrets);
-      diagnostics.replace(entry.secrets, secrets.take());
-      for (const auto& [name, rules] : entry.selected->hosts) dirty.hosts.insert(name);
-    }
+  std::set<ObjectKey> users;
+  for (const ObjectKey& secret : dirty.secrets) users.merge(tls.users_of(secret));
+  for (const ObjectKey& key : users) {
+    IngressEntry& entry = ingresses.at(key);
+    DiagnosticList secrets;
+    tls.check(*entry.selected, secrets);
+    diagnostics.replace(entry.secrets, secrets.take());
+    for (const auto& [name, rules] : entry.selected->hosts) dirty.hosts.insert(name);
   }
 }
 
@@ -304,6 +305,10 @@ void Translator::Impl::all_hosts_dirty() {
 void Translator::Impl::plan_hosts() {
   for (const std::string& name : dirty.hosts)
     if (const auto it = hosts.find(name); it != hosts.end()) plan_host(name, it->second);
+  if (dirty.wildcards.empty()) return;
+  // What a wildcard host has a certificate for is secured below it as well.
+  for (const auto& [below, host] : hosts)
+    if (dirty.wildcards.contains(wildcard_above(below))) dirty.routes.insert(below);
 }
 
 void Translator::Impl::plan_host(const std::string& name, HostEntry& host) {
@@ -320,10 +325,7 @@ void Translator::Impl::plan_host(const std::string& name, HostEntry& host) {
   if (plan.certificate != host.plan.certificate) parts.set_certificate(name, plan.certificate);
   host.plan = std::move(plan);
   dirty.routes.insert(name);
-  // What a wildcard host has a certificate for is secured below it as well.
-  if (had_tls == host.has_tls || !name.starts_with("*.")) return;
-  for (const auto& [below, entry] : hosts)
-    if (wildcard_above(below) == name) dirty.routes.insert(below);
+  if (had_tls != host.has_tls && name.starts_with("*.")) dirty.wildcards.insert(name);
 }
 
 void Translator::Impl::make_hosts() {
