@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -276,13 +275,11 @@ void Controller::leave(Departure departure) { impl_->leave(departure); }
 
 void Controller::stop() { impl_->stop(); }
 
-void Controller::review(
-    Ingress ingress, std::function<void(std::optional<AdmissionVerdict>)> done
-) {
+void Controller::review(Ingress ingress, ReviewDone done) {
   asio::post(
       impl_->io,
       [impl = impl_.get(), ingress = std::move(ingress), done = std::move(done)]() mutable {
-        if (impl->source_synced)
+        if (impl->source_synced && done.is_awaited())
           done(impl->reviewer->review(impl->store, std::move(ingress)));
         else
           done(std::nullopt);

@@ -11,7 +11,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -76,8 +75,9 @@ class Controller {
   void stop();
 
   /// Reviews on the control thread, and calls `done` there: with nothing before everything has been
-  /// heard of once. Never calls it when stop() came first. After start(), from any thread.
-  void review(Ingress ingress, std::function<void(std::optional<AdmissionVerdict>)> done);
+  /// heard of once, and when it is not awaited any more. Never calls it when stop() came first.
+  /// After start(), from any thread.
+  void review(Ingress ingress, ReviewDone done);
 
   /// The objects as last heard of. After stop() only.
   [[nodiscard]] const Store& store() const;

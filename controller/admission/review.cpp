@@ -6,10 +6,12 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -29,6 +31,9 @@ namespace {
 constexpr std::string_view kUsualPrefix = "nginx.ingress.kubernetes.io";
 /// An API server cuts what is longer in all.
 constexpr std::size_t kMostWarnings = 10;
+/// Of each kind of list in an Ingress: about as much as goes into the 1.5 MiB that an API server
+/// keeps of an object. Whoever reaches the port may send more.
+constexpr std::size_t kMostParts = 10'000;
 
 /// Words that are warnings to the proxy, which then does without, and reasons to refuse here.
 constexpr std::array<std::string_view, 2> kRefusedWords = {"InvalidAnnotation", "PathConflict"};
@@ -47,6 +52,38 @@ constexpr std::array kAdvice{
     },
     Advice{"PathRefused", "use pathType ImplementationSpecific, or other characters"},
 };
+
+struct Parts {
+  std::string_view field;
+  std::string_view name;
+  std::size_t count = 0;
+};
+
+/// What makes a review too long for the others who wait for the thread.
+std::optional<std::string> excess_of(const Ingress& ingress) {
+  std::size_t paths = 0;
+  for (const IngressRule& rule : ingress.rules) paths += rule.paths.size();
+  std::size_t tls_hosts = 0;
+  for (const IngressTls& entry : ingress.tls) tls_hosts += entry.hosts.size();
+  const std::array all{
+      Parts{.field = "spec.rules", .name = "rules", .count = ingress.rules.size()},
+      Parts{.field = "spec.rules", .name = "paths", .count = paths},
+      Parts{.field = "spec.tls", .name = "entries", .count = ingress.tls.size()},
+      Parts{.field = "spec.tls", .name = "hosts", .count = tls_hosts},
+      Parts{
+          .field = "metadata.annotations",
+          .name = "annotations",
+          .count = ingress.meta.annotations.size()
+      },
+  };
+  const auto it =
+      std::ranges::find_if(all, [](const Parts& parts) { return parts.count > kMostParts; });
+  if (it == all.end()) return std::nullopt;
+  return fmt::format(
+      "Ingress {} {}: TooLarge: has {} {}, {} at most are reviewed (make several Ingresses of it)",
+      ingress.meta.key.to_string(), it->field, it->count, it->name, kMostParts
+  );
+}
 
 bool is_refused(const Diagnostic& diagnostic) {
   return diagnostic.severity == Severity::kError ||
@@ -92,17 +129,17 @@ std::optional<std::string> forbidden_part(const Ingress& ingress, std::string_vi
   return std::nullopt;
 }
 
-/// Whether the translation said it before as well. A conflict of another Ingress is the same with
-/// whomever it is: who has the path may change when the reviewed one lets go of it.
+/// Whether the translation said it before as well, in order of which `before` is. A conflict of
+/// another Ingress is the same with whomever it is: who has the path may change when the reviewed
+/// one lets go of it.
 bool was_there(
     const Diagnostic& diagnostic, const std::vector<Diagnostic>& before, const ObjectKey& reviewed
 ) {
-  return std::ranges::any_of(before, [&](const Diagnostic& old) {
-    return diagnostic.object == reviewed
-               ? old == diagnostic
-               : old.object == diagnostic.object && old.field == diagnostic.field &&
-                     old.reason == diagnostic.reason;
-  });
+  if (diagnostic.object == reviewed) return std::ranges::binary_search(before, diagnostic);
+  const auto place = [](const Diagnostic& one) {
+    return std::tie(one.kind, one.object, one.field, one.reason);
+  };
+  return std::ranges::binary_search(before, place(diagnostic), std::less<>(), place);
 }
 
 /// A path that is taken from another Ingress is reported of that one.
@@ -120,22 +157,11 @@ Reviewer::Reviewer(TranslateOptions options, std::shared_ptr<const tls::Certific
   options_.default_backend_service.reset();
 }
 
-std::vector<Diagnostic> Reviewer::diagnose(const Store& small) const {
-  const ResolvedNames no_names;
-  return *Translator(options_)
-              .translate({
-                  .store = small,
-                  .names = no_names,
-                  .now = std::chrono::system_clock::now(),
-                  .self_made_certificate = self_made_,
-              })
-              .diagnostics;
-}
-
 AdmissionVerdict Reviewer::review(const Store& store, Ingress reviewed) const {
   if (reviewed.meta.deleting) return {};
   const ClassVerdict verdict = ClassSelection(options_.classes, store).judge(reviewed);
   if (verdict == ClassVerdict::kNotOurs) return {};
+  if (auto excess = excess_of(reviewed)) return denied(*std::move(excess));
   if (verdict == ClassVerdict::kOurs)
     if (auto part = forbidden_part(reviewed, options_.annotations_prefix)) return denied(*part);
   using std::chrono::sys_seconds;
@@ -143,20 +169,32 @@ AdmissionVerdict Reviewer::review(const Store& store, Ingress reviewed) const {
     reviewed.meta.creation_timestamp = sys_seconds::max();
 
   Store small = small_store_for(store, options_, reviewed);
-  std::vector<Diagnostic> before;
+  Translator translator(options_);
+  const ResolvedNames no_names;
+  const auto diagnose = [&] {
+    return translator
+        .translate({
+            .store = small,
+            .names = no_names,
+            .now = std::chrono::system_clock::now(),
+            .self_made_certificate = self_made_,
+        })
+        .diagnostics;
+  };
+  auto before = std::make_shared<const std::vector<Diagnostic>>();
   if (const auto it = store.ingresses().find(reviewed.meta.key); it != store.ingresses().end()) {
     small.apply(*it->second);
-    before = diagnose(small);
+    before = diagnose();
   }
   const ObjectKey key = reviewed.meta.key;
   small.apply(std::move(reviewed));
-  const std::vector<Diagnostic> after = diagnose(small);
+  const auto after = diagnose();
 
   AdmissionVerdict out;
-  for (const Diagnostic& diagnostic : after)
-    if (concerns(diagnostic, key) && is_refused(diagnostic) && !was_there(diagnostic, before, key))
+  for (const Diagnostic& diagnostic : *after)
+    if (concerns(diagnostic, key) && is_refused(diagnostic) && !was_there(diagnostic, *before, key))
       return denied(denial_of(diagnostic));
-  for (const Diagnostic& diagnostic : after)
+  for (const Diagnostic& diagnostic : *after)
     if (diagnostic.kind == Kind::kIngress && diagnostic.object == key &&
         out.warnings.size() < kMostWarnings)
       out.warnings.push_back(diagnostic.to_string());

@@ -1,13 +1,10 @@
 #include "controller/admission/small_store.h"
 
 #include <algorithm>
-#include <functional>
 #include <map>
 #include <set>
-#include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "base/text.h"
 #include "controller/cache/store.h"
@@ -29,11 +26,23 @@ Claim claim_of(const IngressPath& path) {
   };
 }
 
-/// The paths of an Ingress by host, in lower case.
-std::map<std::string, std::set<Claim>, std::less<>> claims_of(const Ingress& ingress) {
-  std::map<std::string, std::set<Claim>, std::less<>> out;
+/// Order of hosts, whatever their case. Whoever writes an Ingress chooses them: no hash.
+struct HostLess {
+  using is_transparent = void;
+  bool operator()(std::string_view a, std::string_view b) const noexcept {
+    return std::ranges::lexicographical_compare(a, b, [](char left, char right) {
+      return to_lower(left) < to_lower(right);
+    });
+  }
+};
+
+/// The paths of an Ingress by host.
+using Claims = std::map<std::string_view, std::set<Claim>, HostLess>;
+
+Claims claims_of(const Ingress& ingress) {
+  Claims out;
   for (const IngressRule& rule : ingress.rules) {
-    auto& claims = out[to_lower(rule.host)];
+    auto& claims = out[rule.host];
     for (const IngressPath& path : rule.paths) claims.insert(claim_of(path));
   }
   // The default backend of an Ingress without rules is the '/' of the host without a name.
@@ -41,8 +50,8 @@ std::map<std::string, std::set<Claim>, std::less<>> claims_of(const Ingress& ing
   return out;
 }
 
-/// Finds the Ingresses that share something with the reviewed one. Compares hosts without making
-/// text of them: there may be many thousand.
+/// Finds the Ingresses that share something with the reviewed one, which it borrows. Makes no text
+/// of the hosts it looks up: there may be many thousand.
 class Sharing {
  public:
   explicit Sharing(const Ingress& reviewed) : claims_(claims_of(reviewed)) {}
@@ -50,16 +59,16 @@ class Sharing {
   [[nodiscard]] bool shares_host(const Ingress& other) const {
     if (other.rules.empty()) return other.default_backend && claims_.contains("");
     return std::ranges::any_of(other.rules, [&](const IngressRule& rule) {
-      return find(rule.host) != nullptr;
+      return claims_.contains(rule.host);
     });
   }
 
   [[nodiscard]] bool shares_path(const Ingress& other) const {
-    if (other.rules.empty()) return claims_.at("").contains({"/", false});
+    if (other.rules.empty()) return claims_.find("")->second.contains({"/", false});
     return std::ranges::any_of(other.rules, [&](const IngressRule& rule) {
-      const auto* claims = find(rule.host);
-      return claims != nullptr && std::ranges::any_of(rule.paths, [&](const IngressPath& path) {
-               return claims->contains(claim_of(path));
+      const auto it = claims_.find(rule.host);
+      return it != claims_.end() && std::ranges::any_of(rule.paths, [&](const IngressPath& path) {
+               return it->second.contains(claim_of(path));
              });
     });
   }
@@ -68,23 +77,10 @@ class Sharing {
   template <class Visit>
   void each_shared_host(const Ingress& other, Visit visit) const {
     for (const IngressRule& rule : other.rules)
-      if (const auto it = find_entry(rule.host); it != claims_.end()) visit(it->first);
+      if (const auto it = claims_.find(rule.host); it != claims_.end()) visit(it->first);
   }
 
  private:
-  using Claims = std::map<std::string, std::set<Claim>, std::less<>>;
-
-  [[nodiscard]] Claims::const_iterator find_entry(std::string_view host) const {
-    // Few hosts: comparing with each is cheaper than a lower-case copy.
-    return std::ranges::find_if(claims_, [&](const auto& entry) {
-      return iequals(entry.first, host);
-    });
-  }
-  [[nodiscard]] const std::set<Claim>* find(std::string_view host) const {
-    const auto it = find_entry(host);
-    return it == claims_.end() ? nullptr : &it->second;
-  }
-
   Claims claims_;
 };
 
@@ -108,11 +104,9 @@ void add_services(const Store& store, const Ingress& ingress, Store& out) {
       out.apply(*it->second);
 }
 
-void add_secrets(const Store& store, const Ingress& ingress, Store& out) {
-  for (const IngressTls& entry : ingress.tls) {
-    const auto it = store.secrets().find(ObjectKey{ingress.meta.key.ns, entry.secret_name});
-    if (it != store.secrets().end()) out.apply(*it->second);
-  }
+void note_secrets(const Ingress& ingress, std::set<ObjectKey>& out) {
+  for (const IngressTls& entry : ingress.tls)
+    out.insert(ObjectKey{ingress.meta.key.ns, entry.secret_name});
 }
 
 void add_globals(const Store& store, const TranslateOptions& options, Store& out) {
@@ -123,25 +117,24 @@ void add_globals(const Store& store, const TranslateOptions& options, Store& out
 }
 
 /// Those that take a path of the reviewed one, and of each of its hosts the one that decides TLS.
-std::vector<const Ingress*> find_sharers(
+std::set<const Ingress*> find_sharers(
     const Store& store, const TranslateOptions& options, const Ingress& reviewed
 ) {
   const Sharing sharing(reviewed);
   const ClassSelection classes(options.classes, store);
-  std::vector<const Ingress*> out;
+  std::set<const Ingress*> out;
   std::map<std::string_view, const Ingress*> tls_owners;
   for (const auto& [key, other] : store.ingresses()) {
     if (key == reviewed.meta.key || !sharing.shares_host(*other)) continue;
     if (classes.judge(*other) != ClassVerdict::kOurs) continue;
-    if (sharing.shares_path(*other)) out.push_back(other.get());
+    if (sharing.shares_path(*other)) out.insert(other.get());
     if (other->tls.empty()) continue;
     sharing.each_shared_host(*other, [&](std::string_view host) {
       const Ingress*& owner = tls_owners[host];
       if (owner == nullptr || is_older(*other, *owner)) owner = other.get();
     });
   }
-  for (const auto& [host, owner] : tls_owners)
-    if (std::ranges::find(out, owner) == out.end()) out.push_back(owner);
+  for (const auto& [host, owner] : tls_owners) out.insert(owner);
   return out;
 }
 
@@ -153,11 +146,16 @@ Store small_store_for(
   Store out;
   add_globals(store, options, out);
   add_services(store, reviewed, out);
-  add_secrets(store, reviewed, out);
+  // Each once: a Secret may be large, and an Ingress may name it a thousand times.
+  std::set<ObjectKey> secrets;
+  note_secrets(reviewed, secrets);
   for (const Ingress* other : find_sharers(store, options, reviewed)) {
     out.apply(*other);
-    add_secrets(store, *other, out);
+    note_secrets(*other, secrets);
   }
+  for (const ObjectKey& key : secrets)
+    if (const auto it = store.secrets().find(key); it != store.secrets().end())
+      out.apply(*it->second);
   return out;
 }
 

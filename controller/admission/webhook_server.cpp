@@ -23,6 +23,7 @@
 #include "base/text.h"
 #include "controller/admission/admission_review.h"
 #include "controller/admission/review.h"
+#include "controller/admission/review_queue.h"
 #include "controller/kube/task.h"
 #include "controller/model/objects.h"
 #include "tls/certificate.h"
@@ -51,37 +52,7 @@ Response reply(http::status status, std::string body, std::string_view type = "t
   return out;
 }
 
-/// Where a review's verdict arrives, or the deadline passes.
-struct Waiting {
-  explicit Waiting(const Executor& executor) : timer(executor) {}
-  Timer timer;
-  bool done = false;
-  std::optional<AdmissionVerdict> verdict;
-};
-
-Task<std::optional<AdmissionVerdict>> ask(
-    Executor executor, const ReviewFunction& review, Ingress ingress, std::chrono::seconds at_most
-) {
-  auto waiting = std::make_shared<Waiting>(executor);
-  waiting->timer.expires_after(at_most);
-  review(std::move(ingress), [waiting, executor](std::optional<AdmissionVerdict> verdict) {
-    asio::post(executor, [waiting, verdict = std::move(verdict)]() mutable {
-      waiting->verdict = std::move(verdict);
-      waiting->done = true;
-      waiting->timer.cancel();
-    });
-  });
-  if (!waiting->done) {
-    const auto ended = co_await waiting->timer.async_wait(kAsTuple);
-    static_cast<void>(ended);
-  }
-  co_return std::move(waiting->verdict);
-}
-
-Task<Response> answer(
-    Executor executor, const Request& request, const ReviewFunction& review,
-    std::chrono::seconds at_most
-) {
+Task<Response> answer(const Request& request, ReviewQueue& reviews) {
   // API servers append their time limit as a query.
   const std::string_view target(request.target().data(), request.target().size());
   const std::string_view path = target.substr(0, target.find('?'));
@@ -97,7 +68,7 @@ Task<Response> answer(
     verdict = {.allowed = false, .message = "Ingress: " + asked->unreadable, .warnings = {}};
   } else if (ingress) {
     const std::string name = ingress->meta.key.to_string();
-    auto found = co_await ask(executor, review, std::move(*ingress), at_most);
+    auto found = co_await reviews.ask(std::move(*ingress));
     if (!found) co_return reply(http::status::service_unavailable, "not ready\n");
     verdict = std::move(*found);
     if (!verdict.allowed) log::info("admission of Ingress {} denied: {}", name, verdict.message);
@@ -157,8 +128,8 @@ class WebhookServer::Session {
 
 WebhookServer::WebhookServer(Executor executor, ReviewFunction review, WebhookLimits limits)
     : executor_(executor),
-      review_(std::move(review)),
       limits_(limits),
+      reviews_(executor, std::move(review), limits.review),
       acceptor_(executor),
       tasks_(executor) {}
 
@@ -257,7 +228,7 @@ Task<void> WebhookServer::serve(std::shared_ptr<Session> session) {
     } else {
       session->busy = true;
       keep_alive = parser.get().keep_alive();
-      response = co_await answer(executor_, parser.get(), review_, limits_.review);
+      response = co_await answer(parser.get(), reviews_);
     }
     keep_alive = keep_alive && !read_error;
     response.keep_alive(keep_alive);

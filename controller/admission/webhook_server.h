@@ -3,38 +3,31 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <list>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
 
 #include "base/error.h"
-#include "controller/admission/review.h"
+#include "controller/admission/review_queue.h"
 #include "controller/kube/task.h"
 #include "controller/kube/task_group.h"
-#include "controller/model/objects.h"
 #include "tls/self_signed.h"
 
 namespace cppx::controller {
 
-/// Reviews on whatever thread, and calls `done` there, once or never: with nothing while it is not
-/// known yet what there is.
-using ReviewDone = std::function<void(std::optional<AdmissionVerdict>)>;
-using ReviewFunction = std::function<void(Ingress, ReviewDone)>;
-
 struct WebhookLimits {
   std::size_t connections = 32;  ///< One more, and the one that waits for longest ends.
-  /// An AdmissionReview has two objects, of 1.5 MiB each at most.
-  std::size_t body_bytes = 8UL * 1024 * 1024;
+  /// An AdmissionReview has two objects. API servers take requests of 3 MiB.
+  std::size_t body_bytes = 6UL * 1024 * 1024 + 64UL * 1024;
   std::chrono::seconds handshake{10};
   /// From one answer to the whole next request. API servers give up what is idle for 90 s: an end
   /// from our side could meet a request on its way.
   std::chrono::seconds request{100};
-  std::chrono::seconds review{8};  ///< API servers wait for ten, unless told otherwise.
+  /// Until the verdict. API servers wait for ten, unless told otherwise.
+  std::chrono::seconds review{8};
 };
 
 /// HTTPS server of AdmissionReviews, at /networking/v1/ingresses and /. Belongs to the thread of
@@ -62,8 +55,8 @@ class WebhookServer {
   void make_room();
 
   Executor executor_;
-  ReviewFunction review_;
   WebhookLimits limits_;
+  ReviewQueue reviews_;
   boost::asio::basic_socket_acceptor<boost::asio::ip::tcp, Executor> acceptor_;
   std::shared_ptr<boost::asio::ssl::context> tls_;
   std::list<Session*> sessions_;  // the one that did something last at the end

@@ -132,6 +132,12 @@ def test_an_object_that_cannot_be_read_is_refused(webhook):
     assert "Ingress default/made-new" in webhook.denied(nameless)
 
 
+def test_an_ingress_of_too_many_rules_is_refused(webhook):
+    large = new()
+    large["spec"]["rules"] = [{"host": f"h{number}.test"} for number in range(10_001)]
+    assert "Ingress default/new spec.rules: TooLarge: has 10001 rules" in webhook.denied(large)
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -62,9 +62,9 @@ class Http1Upstream final : public UpstreamRequest {
   bool chunked_ = false;
   bool sent_end_ = false;
   bool received_end_ = false;  // of a body that ends with the connection
-  bool keep_alive_ = false;  // the backend's word about its connection
-  bool raw_ = false;         // after 101: the end of the body is the end of our side
-  bool reset_ = false;       // the connection was reset without having been ended before
+  bool keep_alive_ = false;    // the backend's word about its connection
+  bool raw_ = false;           // after 101: the end of the body is the end of our side
+  bool reset_ = false;         // the connection was reset without having been ended before
 };
 
 }  // namespace cppx::proxy

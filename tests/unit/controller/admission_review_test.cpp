@@ -12,6 +12,7 @@
 
 #include "controller/admission/review.h"
 #include "tests/unit/controller/translate_support.h"
+#include "tests/unit/support/allocation_count.h"
 
 namespace cppx::controller {
 namespace {
@@ -279,6 +280,82 @@ TEST_CASE("review: attacks on a configuration are refused or mean nothing", "[co
   check_denied(
       verdict_of(Words{.meta = R"(, uid: "x;}\nload_module /tmp/cppx-evil.so;")"}), "InvalidUid"
   );
+}
+
+// Of what one request may have a control thread do while everybody's changes wait.
+TEST_CASE("review: more than an API server would keep is refused", "[controller]") {
+  constexpr std::size_t kMost = 10'000;
+  const auto host = [](std::size_t i) { return fmt::format("h{}.example.com", i); };
+  const Ingress small = ingress_of(Words{});
+  Ingress rules = small;
+  for (std::size_t i = 1; i < kMost; ++i) rules.rules.push_back({.host = host(i), .paths = {}});
+  CHECK(verdict_of(rules).allowed);
+  rules.rules.push_back({.host = "one.example.com", .paths = {}});
+  check_denied(verdict_of(rules), "spec.rules: TooLarge: has 10001 rules, 10000 at most");
+
+  Ingress paths = small;
+  paths.rules.at(0).paths.resize(kMost + 1);
+  check_denied(verdict_of(paths), "spec.rules: TooLarge: has 10001 paths");
+  Ingress entries = small;
+  entries.tls.resize(kMost + 1);
+  check_denied(verdict_of(entries), "spec.tls: TooLarge: has 10001 entries");
+  Ingress hosts = small;
+  hosts.tls.resize(2);
+  hosts.tls[0].hosts.resize(kMost);
+  hosts.tls[1].hosts.resize(1);
+  check_denied(verdict_of(hosts), "spec.tls: TooLarge: has 10001 hosts");
+  Ingress annotations = small;
+  for (std::size_t i = 0; i <= kMost; ++i) annotations.meta.annotations[host(i)] = "x";
+  check_denied(verdict_of(annotations), "metadata.annotations: TooLarge: has 10001 annotations");
+
+  // None of our business.
+  rules.ingress_class_name = "other";
+  CHECK(verdict_of(rules).allowed);
+  rules.ingress_class_name = "cppx";
+  rules.meta.deleting = true;
+  CHECK(verdict_of(rules).allowed);
+}
+
+TEST_CASE("review: a Secret is taken once, however often it is named", "[controller]") {
+  constexpr std::size_t kSecretBytes = 1'000'000;
+  Secret large;
+  large.meta.key = {.ns = "default", .name = "large"};
+  large.type = "kubernetes.io/tls";
+  large.data = {{"tls.crt", std::string(kSecretBytes, 'x')}, {"tls.key", "x"}};
+  Store store = test::store_of(kCluster);
+  store.apply(large);
+  Ingress ingress = ingress_of(Words{});
+  for (int i = 0; i < 1000; ++i) ingress.tls.push_back({.hosts = {}, .secret_name = "large"});
+  const Reviewer reviewer({}, test::self_made_certificate());
+  const auto before = cppx::test::allocated_bytes();
+  CHECK(reviewer.review(store, ingress).allowed);
+  CHECK(cppx::test::allocated_bytes() - before < 20 * kSecretBytes);
+}
+
+// Nothing of that can be counted: each host compared with each, it would take minutes.
+TEST_CASE("review: many hosts are looked up among those of many Ingresses", "[controller]") {
+  const auto name_of = [](std::size_t number) {
+    return fmt::format(
+        "all-that-comes-before-it-is-the-same.and-there-is-quite-a-lot-of-that.n{:06}.test", number
+    );
+  };
+  constexpr std::size_t kHosts = 10'000;
+  constexpr std::size_t kOthers = 200'000;
+  Ingress reviewed = ingress_of(Words{.host = name_of(0)});
+  for (std::size_t i = 1; i < kHosts; ++i)
+    reviewed.rules.push_back({.host = name_of(i), .paths = {}});
+  Store store = test::store_of(kCluster);
+  Ingress other;
+  other.meta.key = {.ns = "default", .name = "other"};
+  other.ingress_class_name = "cppx";
+  for (std::size_t i = kHosts; i < kHosts + kOthers; ++i)
+    other.rules.push_back({.host = name_of(i), .paths = {}});
+  store.apply(other);
+  const Reviewer reviewer({}, test::self_made_certificate());
+  CHECK(reviewer.review(store, reviewed).allowed);
+
+  store.apply(ingress_of(Words{.name = "taken", .host = "ALL-" + name_of(0).substr(4)}));
+  check_denied(reviewer.review(store, reviewed), "default/taken");
 }
 
 TEST_CASE("review: cost with ten thousand Ingresses", "[controller][!benchmark]") {

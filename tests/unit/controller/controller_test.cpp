@@ -6,10 +6,13 @@
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
+#include <future>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <catch2/catch_test_macros.hpp>
@@ -202,6 +205,31 @@ TEST_CASE("Controller: stop ends publishing and may be called twice", "[controll
   folder.write("web.yaml", ingress_yaml("web", "api.example.com"));
   controller.stop();
   CHECK(sink.last()->generation == generation);
+}
+
+TEST_CASE("Controller: a review that nobody waits for any more is left out", "[controller]") {
+  const test::TempFolder folder;
+  folder.write("web.yaml", ingress_yaml("web", "www.example.com"));
+  TestSink sink;
+  Controller controller(options_of(folder), sink);
+  REQUIRE(controller.start().has_value());
+  const auto review = [&](std::chrono::steady_clock::time_point until) {
+    const auto promise = std::make_shared<std::promise<std::optional<AdmissionVerdict>>>();
+    auto verdict = promise->get_future();
+    Ingress ingress;
+    ingress.meta.key = {.ns = "default", .name = "new"};
+    const auto take = [promise](std::optional<AdmissionVerdict> found) {
+      promise->set_value(std::move(found));
+    };
+    controller.review(std::move(ingress), ReviewDone(take, until));
+    REQUIRE(verdict.wait_for(10s) == std::future_status::ready);
+    return verdict.get();
+  };
+  const auto now = std::chrono::steady_clock::now();
+  const auto verdict = review(now + 1h);
+  REQUIRE(verdict.has_value());
+  CHECK(verdict->allowed);
+  CHECK_FALSE(review(now).has_value());
 }
 
 TEST_CASE("Controller: options that cannot be used are errors", "[controller]") {
