@@ -202,7 +202,7 @@ class Server {
     }
     timer_.expires_after(kServingPoll);
     timer_.async_wait([this](boost::system::error_code error) {
-      if (!error) tell_predecessor();
+      if (!error && !ending_) tell_predecessor();
     });
   }
 
@@ -220,7 +220,10 @@ class Server {
 
   /// Who waits at the sockets is the predecessor's, and nobody is served here yet.
   void leave_to_predecessor() {
-    if (predecessor_) proxy_.hand_over();
+    if (!predecessor_) return;
+    proxy_.hand_over();
+    // It may take another successor.
+    predecessor_.reset();
   }
 
   void wait_for_take_over_signal() {
@@ -261,7 +264,9 @@ class Server {
     timer_.expires_after(flags_.shutdown_grace_period);
     timer_.async_wait([this](boost::system::error_code error) {
       if (error) return;
-      controller_.leave(controller::Departure::kEnds);
+      controller_.leave(
+          handed_over_ ? controller::Departure::kHandedOver : controller::Departure::kEnds
+      );
       proxy_.drain();
       drained_ = true;
       wait_until_drained(flags_.worker_shutdown_timeout);

@@ -66,6 +66,7 @@ struct Controller::Impl final : ObjectSink {
 
   void manifests_changed();
   void changed();
+  void cache_serves();
   void translated(const Translation& translation);
 
   ControllerOptions options;
@@ -168,7 +169,7 @@ Result<void> Controller::Impl::open_cache() {
   cache = *std::move(opened);
   if (auto objects = cache->load(); !objects.empty())
     cached_start =
-        std::make_unique<CachedStart>(io, std::move(objects), store, [this] { changed(); });
+        std::make_unique<CachedStart>(io, std::move(objects), store, [this] { cache_serves(); });
   return {};
 }
 
@@ -238,6 +239,15 @@ void Controller::Impl::manifests_changed() {
   {
     const std::scoped_lock lock(status_mutex);
     status.problems = problems;
+  }
+  changed();
+}
+
+// Said before it is served: whoever asks is not to hear of the API server's state in between.
+void Controller::Impl::cache_serves() {
+  {
+    const std::scoped_lock lock(status_mutex);
+    status.from_cache = true;
   }
   changed();
 }

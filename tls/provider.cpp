@@ -158,8 +158,10 @@ OSSL_PROVIDER* load(const char* name) noexcept {
   return OSSL_PROVIDER_try_load(nullptr, name, kRetainFallbacks);
 }
 
+/// OpenSSL's default one; null where its configuration leaves that out.
 const OSSL_PROVIDER* theirs() noexcept {
-  static const OSSL_PROVIDER* const loaded = load("default");
+  static const OSSL_PROVIDER* const loaded =
+      OSSL_PROVIDER_available(nullptr, "default") == 1 ? load("default") : nullptr;
   return loaded;
 }
 
@@ -198,7 +200,7 @@ extern "C" int cppx_provider_capabilities(
 }
 
 extern "C" int cppx_provider_init(
-    const OSSL_CORE_HANDLE*, const OSSL_DISPATCH*, const OSSL_DISPATCH** out, void** context
+    const OSSL_CORE_HANDLE* handle, const OSSL_DISPATCH*, const OSSL_DISPATCH** out, void** context
 ) {
   static const std::array<OSSL_DISPATCH, 3> functions = {{
       {OSSL_FUNC_PROVIDER_QUERY_OPERATION, reinterpret_cast<Function>(&cppx_provider_query)},
@@ -208,7 +210,8 @@ extern "C" int cppx_provider_init(
   }};
   *out = functions.data();
   // OpenSSL's functions for X25519 are given it as their own; the derivations have none.
-  *context = OSSL_PROVIDER_get0_provider_ctx(theirs());
+  *context = theirs() != nullptr ? OSSL_PROVIDER_get0_provider_ctx(theirs())
+                                 : const_cast<OSSL_CORE_HANDLE*>(handle);
   return 1;
 }
 
@@ -224,7 +227,7 @@ void let_theirs_be_first() noexcept {
 OSSL_PROVIDER* load_ours() noexcept {
   const ErrorQueueScope errors;
   let_theirs_be_first();
-  if (theirs() != nullptr && OSSL_PROVIDER_add_builtin(nullptr, kName, cppx_provider_init) == 1) {
+  if (OSSL_PROVIDER_add_builtin(nullptr, kName, cppx_provider_init) == 1) {
     if (OSSL_PROVIDER* loaded = load(kName)) return loaded;
   }
   log::warning(

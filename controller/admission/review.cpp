@@ -31,8 +31,9 @@ namespace {
 constexpr std::string_view kUsualPrefix = "nginx.ingress.kubernetes.io";
 /// An API server cuts what is longer in all.
 constexpr std::size_t kMostWarnings = 10;
-/// Of each kind of list in an Ingress: about as much as goes into the 1.5 MiB that an API server
-/// keeps of an object. Whoever reaches the port may send more.
+/// Of each kind of list in an Ingress: more would make a review too long for the others who wait
+/// for the thread. An API server keeps up to 1.5 MiB of an object, and whoever reaches the port may
+/// send more.
 constexpr std::size_t kMostParts = 10'000;
 
 /// Words that are warnings to the proxy, which then does without, and reasons to refuse here.
@@ -59,30 +60,35 @@ struct Parts {
   std::size_t count = 0;
 };
 
-/// What makes a review too long for the others who wait for the thread.
-std::optional<std::string> excess_of(const Ingress& ingress) {
+std::array<Parts, 5> parts_of(const Ingress& ingress) {
   std::size_t paths = 0;
   for (const IngressRule& rule : ingress.rules) paths += rule.paths.size();
   std::size_t tls_hosts = 0;
   for (const IngressTls& entry : ingress.tls) tls_hosts += entry.hosts.size();
-  const std::array all{
-      Parts{.field = "spec.rules", .name = "rules", .count = ingress.rules.size()},
-      Parts{.field = "spec.rules", .name = "paths", .count = paths},
-      Parts{.field = "spec.tls", .name = "entries", .count = ingress.tls.size()},
-      Parts{.field = "spec.tls", .name = "hosts", .count = tls_hosts},
-      Parts{
-          .field = "metadata.annotations",
-          .name = "annotations",
-          .count = ingress.meta.annotations.size()
-      },
-  };
-  const auto it =
-      std::ranges::find_if(all, [](const Parts& parts) { return parts.count > kMostParts; });
-  if (it == all.end()) return std::nullopt;
-  return fmt::format(
-      "Ingress {} {}: TooLarge: has {} {}, {} at most are reviewed (make several Ingresses of it)",
-      ingress.meta.key.to_string(), it->field, it->count, it->name, kMostParts
-  );
+  return {{
+      {.field = "spec.rules", .name = "rules", .count = ingress.rules.size()},
+      {.field = "spec.rules", .name = "paths", .count = paths},
+      {.field = "spec.tls", .name = "entries", .count = ingress.tls.size()},
+      {.field = "spec.tls", .name = "hosts", .count = tls_hosts},
+      {.field = "metadata.annotations",
+       .name = "annotations",
+       .count = ingress.meta.annotations.size()},
+  }};
+}
+
+/// What there is too much of, and more than was there already (`stored` may be null).
+std::optional<std::string> excess_of(const Ingress& ingress, const Ingress* stored) {
+  const auto now = parts_of(ingress);
+  const auto before = parts_of(stored == nullptr ? Ingress{} : *stored);
+  for (std::size_t i = 0; i < now.size(); ++i) {
+    if (now[i].count <= std::max(kMostParts, before[i].count)) continue;
+    return fmt::format(
+        "Ingress {} {}: TooLarge: has {} {}, {} at most are reviewed (make several Ingresses of "
+        "it)",
+        ingress.meta.key.to_string(), now[i].field, now[i].count, now[i].name, kMostParts
+    );
+  }
+  return std::nullopt;
 }
 
 bool is_refused(const Diagnostic& diagnostic) {
@@ -161,7 +167,10 @@ AdmissionVerdict Reviewer::review(const Store& store, Ingress reviewed) const {
   if (reviewed.meta.deleting) return {};
   const ClassVerdict verdict = ClassSelection(options_.classes, store).judge(reviewed);
   if (verdict == ClassVerdict::kNotOurs) return {};
-  if (auto excess = excess_of(reviewed)) return denied(*std::move(excess));
+  const auto stored = store.ingresses().find(reviewed.meta.key);
+  const Ingress* const in_cluster =
+      stored == store.ingresses().end() ? nullptr : stored->second.get();
+  if (auto excess = excess_of(reviewed, in_cluster)) return denied(*std::move(excess));
   if (verdict == ClassVerdict::kOurs)
     if (auto part = forbidden_part(reviewed, options_.annotations_prefix)) return denied(*part);
   using std::chrono::sys_seconds;

@@ -19,6 +19,7 @@
 
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include "base/error.h"
@@ -251,7 +252,9 @@ Task<void> Duties::Impl::leave_in_order(Departure departure) {
     co_await remove_status();
   alone_ = false;
   if (!options_.disable_leader_election) co_await elector_.release();
-  left();
+  // Not from here: whoever hears of it may cancel this task, which may never have waited. Asio lets
+  // the exception of such a one out of run().
+  boost::asio::post(leave_timer_.get_executor(), [this] { left(); });
 }
 
 Task<void> Duties::Impl::remove_status() {

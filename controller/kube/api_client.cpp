@@ -99,9 +99,13 @@ ApiClient::ApiClient(boost::asio::io_context& io, Credentials credentials, ApiCl
 
 Task<Result<std::unique_ptr<Connection>>> ApiClient::connect() {
   const KubeConfig& config = credentials_.config();
-  const auto deadline = Clock::now() + options_.connect_timeout;
+  const auto now = Clock::now();
+  const auto deadline = now + options_.connect_timeout;
+  // A name server that does not answer for one family leaves time for the addresses of the other.
+  const auto resolved_by = now + options_.connect_timeout / 2;
   ++resolving_;
-  auto addresses = co_await dns::resolve_host(executor_, resolver_, config.server.host, deadline);
+  auto addresses =
+      co_await dns::resolve_host(executor_, resolver_, config.server.host, resolved_by);
   // Given up, by the deadline or a cancellation: mute name servers are not waited for any longer.
   if (--resolving_ == 0) resolver_.cancel();
   if (!addresses) co_return addresses.error();

@@ -183,7 +183,7 @@ bool KubeSource::Impl::is_complete(const std::string& ns, bool with_ingresses) c
 void KubeSource::Impl::ask_again() {
   if (state_.synced || !is_complete({}, true)) return;
   const auto complete = [&](const std::string& ns) { return is_complete(ns, true); };
-  if (one_by_one() && std::ranges::none_of(namespaces_, complete)) return;
+  if (!namespaces_.empty() && std::ranges::none_of(namespaces_, complete)) return;
   for (const auto& followed : followed_)
     if (followed->state().refused) followed->reflector().ask_again();
 }

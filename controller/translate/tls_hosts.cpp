@@ -229,8 +229,11 @@ const TlsPlanner::Covered& TlsPlanner::covered_by(const SelectedIngress& selecte
     const auto& certificate = find(secret).certificate;
     if (certificate == nullptr) continue;
     if (hosts.size() <= certificate->names().size()) {
-      for (const std::string_view host : hosts)
-        if (certificate->covers(host)) covered.try_emplace(host, certificate);
+      std::erase_if(hosts, [&](const std::string_view host) {
+        if (!certificate->covers(host)) return false;
+        covered.try_emplace(host, certificate);
+        return true;
+      });
       continue;
     }
     for (const std::string& name : certificate->names()) {

@@ -24,6 +24,7 @@ Task<Stream::Attempt> Stream::attempt(const routing::EndpointAddress& address, b
   selector_.connected();
   if (client_gone_) co_return Attempt::kClientGone;
   if (connected == IoStatus::kTimeout) co_return Attempt::kConnectTimeout;
+  if (connected == IoStatus::kCancelled) co_return Attempt::kNoSocket;
   if (connected != IoStatus::kOk) co_return Attempt::kNotConnected;
   state_.access.try_connected(up_->reused());
   const auto sent = co_await send_request();

@@ -230,6 +230,9 @@ Task<StreamEnd> Stream::end_failed(Attempt last) {
     case Attempt::kTimeout:
       status = 504;
       break;
+    case Attempt::kNoSocket:
+      status = 503;
+      break;
     case Attempt::kTooLarge:
       status = 413;
       break;

@@ -59,7 +59,8 @@ class Stream final : private ClientWatcher {
  private:
   /// How one attempt with one endpoint ended.
   enum class Attempt : std::uint8_t {
-    kHead,  ///< The head of the final response is in state_.response.
+    kHead,      ///< The head of the final response is in state_.response.
+    kNoSocket,  ///< There are no descriptors for one.
     kNotConnected,
     kConnectTimeout,
     kNoResponse,  ///< The connection ended before a complete head.

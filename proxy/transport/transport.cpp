@@ -115,6 +115,8 @@ IoResult Transport::try_write(std::span<const iovec> pieces) noexcept {
 }
 
 Task<IoResult> Transport::read_some(std::span<char> into) {
+  // Whoever never had to wait would not hear of it.
+  if (read_.cancelled) co_return IoResult{IoStatus::kCancelled, 0};
   IoResult result{IoStatus::kWantRead, 0};
   // Where nothing is known to be there trying is in vain.
   if (!silent()) result = try_read(into);
@@ -131,6 +133,7 @@ Task<IoResult> Transport::write_all(std::span<iovec> pieces, std::chrono::millis
   std::size_t total = 0;
   pieces = consume(pieces, 0);
   while (!pieces.empty()) {
+    if (write_.cancelled) co_return IoResult{IoStatus::kCancelled, total};
     const IoResult result = try_write(pieces);
     if (result.ok()) {
       total += result.bytes;

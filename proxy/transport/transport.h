@@ -89,6 +89,8 @@ class Transport final : private tls::ByteStream {
     read_.timed_out = false;
     read_deadline_.arm(after);
   }
+  /// Likewise, if that is sooner than what is armed.
+  void hasten_read(std::chrono::milliseconds after) noexcept { read_deadline_.hasten(after); }
   /// Also a deadline that has passed since the last wait is forgotten.
   void disarm_read() noexcept {
     read_deadline_.disarm();
@@ -108,7 +110,7 @@ class Transport final : private tls::ByteStream {
   void limit_unacknowledged(std::chrono::milliseconds longest) noexcept;
 
   /// Ends the wait in progress in this direction, and every later one until resume(), with
-  /// kCancelled.
+  /// kCancelled; read_some() and write_all() also where they would not have to wait.
   void cancel(Direction direction) noexcept;
   void cancel() noexcept;
   void resume(Direction direction) noexcept;

@@ -15,7 +15,7 @@ enum class TryEnd : std::uint8_t {
   kNoResponse,   ///< The connection ended before a complete head.
   kTimeout,      ///< While sending or waiting for the response.
   kBadResponse,  ///< What came is not HTTP.
-  kOther,        ///< By the client: nobody else is to be asked.
+  kOther,        ///< By the client, or for want of descriptors: nobody else is to be asked.
 };
 
 /// A try and what its request allows.

@@ -82,7 +82,7 @@ Descriptor UpstreamConnection::open_socket(const UpstreamKey& key) noexcept {
 }
 
 Task<IoStatus> UpstreamConnection::connect_tcp(Descriptor made, std::chrono::milliseconds timeout) {
-  if (!made.is_open()) co_return IoStatus::kError;
+  if (!made.is_open()) co_return IoStatus::kCancelled;
   const int socket = made.get();
   const int on = 1;
   ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));

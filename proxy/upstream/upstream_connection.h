@@ -36,9 +36,9 @@ class UpstreamConnection {
 
   /// A socket to connect() with; closed, with errno, when there is no descriptor for one.
   static Descriptor open_socket(const UpstreamKey& key) noexcept;
-  /// TCP connect of `socket`, which may be closed, `begin` (a PROXY header, a few bytes; may be
-  /// empty), and the handshake where the key asks for TLS. kOk, kTimeout, kCancelled, or kError
-  /// (refused, unreachable, no descriptor, TLS failed, the protocol of `alpn` not taken).
+  /// TCP connect of `socket`, `begin` (a PROXY header, a few bytes; may be empty), and the
+  /// handshake where the key asks for TLS. kOk, kTimeout, kCancelled (also when `socket` is
+  /// closed), or kError (refused, unreachable, TLS failed, the protocol of `alpn` not taken).
   Task<IoStatus> connect(
       Descriptor socket, std::chrono::milliseconds timeout, tls::ClientContext& tls,
       tls::ClientAlpn alpn, std::string_view begin = {}

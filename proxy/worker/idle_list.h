@@ -1,9 +1,7 @@
 #pragma once
 
-#include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 
 #include <boost/intrusive/list.hpp>
 
@@ -54,13 +52,15 @@ class IdleList {
   /// all others are busy would have to make room for each other before they were heard. Where more
   /// are idle they are taken for clients that keep silent.
   bool shed_oldest(std::size_t spared) noexcept {
-    if (links_.empty()) return false;
-    IdleLink& oldest = links_.front();
     const bool few = has_at_most(spared);
-    links_.pop_front();
-    if (few) return ask_to_go(oldest);
-    oldest.transport_.cancel(Direction::kRead);
-    return true;
+    while (!links_.empty()) {
+      IdleLink& oldest = links_.front();
+      links_.pop_front();
+      if (few && !ask_to_go(oldest)) continue;
+      oldest.transport_.cancel(Direction::kRead);
+      return true;
+    }
+    return false;
   }
 
   /// While this is on, whoever becomes idle is asked to go at once: somebody waits for the place.
@@ -69,7 +69,7 @@ class IdleList {
  private:
   static bool ask_to_go(IdleLink& link) noexcept {
     if (link.newcomer_)
-      link.transport_.arm_read(kNewcomerPatience);
+      link.transport_.hasten_read(kNewcomerPatience);
     else
       link.transport_.cancel(Direction::kRead);
     return !link.newcomer_;

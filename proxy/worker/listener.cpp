@@ -168,7 +168,7 @@ Listener::~Listener() { leave(); }
 
 void Listener::start() {
   if (!listening_ && socket_.is_open() && ::listen(socket_.get(), kBacklog) != 0)
-    log::error("{}", listen_error(config_, "listen").detail);
+    return log::error("{}", listen_error(config_, "listen").detail);
   watch();
 }
 

@@ -25,6 +25,12 @@ void Deadline::arm(std::chrono::milliseconds after) noexcept {
   wheel_.link(*this, due_tick_);
 }
 
+void Deadline::hasten(std::chrono::milliseconds after) noexcept {
+  const std::uint64_t before = due_tick_;
+  arm(after);
+  due_tick_ = std::min(due_tick_, before);
+}
+
 Deadline::~Deadline() {
   if (linked_tick_ != kNever) wheel_.unlink(*this);
 }

@@ -21,6 +21,8 @@ class Deadline {
 
   /// Zero or less: disarms.
   void arm(std::chrono::milliseconds after) noexcept;
+  /// Arms it unless it is armed for a time that comes sooner.
+  void hasten(std::chrono::milliseconds after) noexcept;
   void disarm() noexcept { due_tick_ = kNever; }
   [[nodiscard]] bool armed() const noexcept { return due_tick_ != kNever; }
 

@@ -21,8 +21,10 @@ namespace {
 
 // Each time the worker hears that memory is short.
 constexpr int kShedAtOnce = 256;
-// When there is no room: how many that have just come are heard out, a share of the connections.
+// When there is no room: how many that have just come are heard out, a share of the connections
+// between these bounds.
 constexpr std::size_t kNewcomersShare = 8;
+constexpr std::size_t kNewcomersLeast = 8;
 constexpr std::size_t kNewcomersMax = 64;
 constexpr std::chrono::milliseconds kRoomCheck{50};
 // Exhausted: one connection in so many, and one at least.
@@ -98,7 +100,7 @@ Descriptor Worker::open_upstream_socket(const UpstreamKey& key) {
 
 void Worker::shed_idle_client() noexcept {
   const std::size_t newcomers =
-      std::clamp(connections_.size() / kNewcomersShare, std::size_t{1}, kNewcomersMax);
+      std::clamp(connections_.size() / kNewcomersShare, kNewcomersLeast, kNewcomersMax);
   if (idle_connections_.shed_oldest(newcomers)) ++counters_.idle_connections_shed;
 }
 

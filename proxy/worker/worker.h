@@ -18,6 +18,7 @@
 #include "proxy/stream/http2/http2_pool.h"
 #include "proxy/stream/stream_state.h"
 #include "proxy/transport/event_loop.h"
+#include "proxy/transport/fair_share.h"
 #include "proxy/upstream/balancer.h"
 #include "proxy/upstream/health_registry.h"
 #include "proxy/upstream/retry_budget.h"
@@ -99,14 +100,7 @@ class Worker {
   [[nodiscard]] RequestIds& request_ids() noexcept { return request_ids_; }
   [[nodiscard]] AccessLog& access_log() noexcept { return access_log_; }
   [[nodiscard]] StreamStatePool& stream_states() noexcept { return stream_states_; }
-  /// Awaitable: goes on after what else the loop has to do now.
-  struct Yield {
-    EventLoop& loop;
-    static bool await_ready() noexcept { return false; }
-    void await_suspend(std::coroutine_handle<> waiter) const { loop.resume_soon(waiter); }
-    static void await_resume() noexcept {}
-  };
-  [[nodiscard]] Yield yield() noexcept { return {loop_}; }
+  [[nodiscard]] Yield yield() noexcept { return {.loop = loop_}; }
   [[nodiscard]] IdleList& idle_connections() noexcept { return idle_connections_; }
   [[nodiscard]] bool winding_down() const noexcept { return winding_down_; }
   [[nodiscard]] bool draining() const noexcept { return draining_; }
@@ -120,7 +114,7 @@ class Worker {
   [[nodiscard]] bool has_room() const noexcept;
   /// A socket for one more connection to a backend. If that is more than this worker should have,
   /// the connection to a backend or, without any, the client that has been idle for longest goes.
-  /// Closed when there are no descriptors whatever goes.
+  /// Closed when there is no descriptor for it now.
   [[nodiscard]] Descriptor open_upstream_socket(const UpstreamKey& key);
   /// There is a client for whom there is no room: an idle connection makes it, or the next one that
   /// ends or becomes idle. Then all listeners are resumed.

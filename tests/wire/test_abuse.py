@@ -268,10 +268,9 @@ def test_a_client_whose_tls_handshake_has_just_ended_is_answered(site, held):
             assert connection.read_response().status == 200
 
 
-def test_idle_connections_to_backends_make_room_when_their_time_is_over(site, held):
+def test_idle_connections_to_backends_make_room_for_clients(site, held):
     """Those of a client that is still busy, so that nothing else tells that there is room."""
-    options = {"max_worker_connections": "0", "max_worker_open_files": "64", "upstream_keepalive_timeout": "500ms"}
-    cppx, backend = site(held, **options)
+    cppx, backend = site(held, max_worker_connections="0", max_worker_open_files="64")
     with cppx.h2() as client:
         long = client.start("POST", end=False)
         short = [client.start(path="/held") for _ in range(58)]

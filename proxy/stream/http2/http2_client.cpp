@@ -47,6 +47,8 @@ Task<void> Http2Client::run() {
   if (connected != IoStatus::kOk) {
     ++worker_.counters().upstream_connect_failures;
     state_ = connected == IoStatus::kTimeout ? State::kTimedOut : State::kFailed;
+    // Without a socket it is not the backend's failure.
+    failure_taken_ = connected == IoStatus::kCancelled;
     resume_waiting(false);
     co_return;
   }

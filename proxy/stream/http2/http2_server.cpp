@@ -158,14 +158,13 @@ void Http2Server::on_closed(http2::StreamId id, std::uint32_t error_code, bool r
 }
 
 void Http2Server::on_fed() {
+  // Before they begin: to make room for what they need it is not the one to go.
+  if (!starting_.empty()) downstream_.idle.leave();
   for (std::size_t i = 0; i < starting_.size(); ++i) {
     if (Exchange* exchange = find(starting_[i])) start(*exchange);
   }
   starting_.clear();
-  if (!exchanges_.empty()) {
-    downstream_.transport.disarm_read();
-    downstream_.idle.leave();
-  }
+  if (!exchanges_.empty()) downstream_.transport.disarm_read();
   const bool used_up = downstream_.requests >= settings_.keep_alive_requests ||
                        (settings_.keep_alive.count() == 0 && downstream_.requests != 0);
   if (used_up) drain();

@@ -283,7 +283,7 @@ TEST_CASE("review: attacks on a configuration are refused or mean nothing", "[co
 }
 
 // Of what one request may have a control thread do while everybody's changes wait.
-TEST_CASE("review: more than an API server would keep is refused", "[controller]") {
+TEST_CASE("review: what is too large is refused, unless it was already", "[controller]") {
   constexpr std::size_t kMost = 10'000;
   const auto host = [](std::size_t i) { return fmt::format("h{}.example.com", i); };
   const Ingress small = ingress_of(Words{});
@@ -307,6 +307,15 @@ TEST_CASE("review: more than an API server would keep is refused", "[controller]
   Ingress annotations = small;
   for (std::size_t i = 0; i <= kMost; ++i) annotations.meta.annotations[host(i)] = "x";
   check_denied(verdict_of(annotations), "metadata.annotations: TooLarge: has 10001 annotations");
+
+  // What is there is not held against a change of it.
+  Store store = test::store_of(kCluster);
+  store.apply(rules);
+  const Reviewer reviewer({}, test::self_made_certificate());
+  rules.meta.annotations["note"] = "changed";
+  CHECK(reviewer.review(store, rules).allowed);
+  rules.rules.push_back({.host = "two.example.com", .paths = {}});
+  check_denied(reviewer.review(store, rules), "spec.rules: TooLarge: has 10002 rules");
 
   // None of our business.
   rules.ingress_class_name = "other";

@@ -89,6 +89,14 @@ TEST_CASE("KubeSource: a selector that nothing matches is synced all the same", 
   CHECK(test.sink.count(Kind::kIngress) == 0);
 }
 
+TEST_CASE(
+    "KubeSource: with no namespace to follow a refused kind is done without", "[controller]"
+) {
+  NamespacesSetup test(by_selector());
+  test.api.overrides["/ingressclasses"] = forbidden();
+  CHECK(test.start_and_sync());
+}
+
 TEST_CASE("KubeSource: a namespace that went during an outage is dropped", "[controller]") {
   NamespacesSetup test(by_selector());
   test.put_namespace("shop");

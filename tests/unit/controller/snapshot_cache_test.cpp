@@ -5,15 +5,19 @@
 
 #include <chrono>
 #include <fstream>
+#include <future>
 #include <iterator>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <catch2/catch_test_macros.hpp>
 
 #include "controller/cache/cache_file.h"
 #include "controller/cache/cached_start.h"
+#include "controller/controller.h"
+#include "routing/snapshot.h"
 #include "tests/unit/controller/kube_support.h"
 
 namespace cppx::controller::test {
@@ -223,6 +227,26 @@ TEST_CASE("CachedStart: the server's state replaces the cached one as a whole", 
   io.restart();
   io.run_for(5ms);
   CHECK(store.services().size() == 2);
+}
+
+TEST_CASE("Controller: that the cache is served is known before it is", "[controller]") {
+  CacheSetup test;
+  test.save();
+  struct Sink final : routing::SnapshotSink {
+    void publish(std::shared_ptr<const routing::Snapshot>) override {
+      if (!std::exchange(was_told, true)) told.set_value(controller->status().from_cache);
+    }
+    Controller* controller = nullptr;
+    bool was_told = false;
+    std::promise<bool> told;
+  } sink;
+  ControllerOptions options;
+  options.apiserver_host = "http://127.0.0.1:1";
+  options.snapshot_cache = test.folder.path();
+  Controller controller(std::move(options), sink);
+  sink.controller = &controller;
+  REQUIRE(controller.start().has_value());
+  CHECK(sink.told.get_future().get());
 }
 
 }  // namespace cppx::controller::test

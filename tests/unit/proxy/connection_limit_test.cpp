@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <chrono>
 #include <cstdint>
 
 #include <catch2/catch_test_macros.hpp>
@@ -157,6 +158,11 @@ TEST_CASE("IdleList: a few that have just come are heard out, many are not", "[p
   CHECK(c.shed());
 }
 
+Task<void> wait_into(IoStatus& ended, Transport& transport, EventLoop& loop) {
+  ended = co_await transport.wait(Direction::kRead);
+  loop.stop();
+}
+
 TEST_CASE("IdleList: who has just come and keeps silent goes when its time is over", "[proxy]") {
   EventLoop loop;
   TimerWheel wheel(loop);
@@ -165,13 +171,27 @@ TEST_CASE("IdleList: who has just come and keeps silent goes when its time is ov
   list.want_room(true);
   list.enter(a.link, true);
   auto ended = IoStatus::kOk;
-  const auto wait = [&]() -> Task<void> {
-    ended = co_await a.transport.wait(Direction::kRead);
-    loop.stop();
-  };
-  spawn(wait(), [] {});
+  // Being asked does not give it more time than it had.
+  a.transport.arm_read(std::chrono::milliseconds(100));
+  list.enter(a.link, true);
+  const auto begun = std::chrono::steady_clock::now();
+  spawn(wait_into(ended, a.transport, loop), [] {});
   loop.run();
   CHECK(ended == IoStatus::kTimeout);
+  CHECK(std::chrono::steady_clock::now() - begun < IdleList::kNewcomerPatience);
+}
+
+TEST_CASE("IdleList: behind one that has just come another one goes", "[proxy]") {
+  EventLoop loop;
+  TimerWheel wheel(loop);
+  IdleList list;
+  Idle newcomer(loop, wheel);
+  Idle served(loop, wheel);
+  list.enter(newcomer.link, true);
+  list.enter(served.link, false);
+  CHECK(list.shed_oldest(8));
+  CHECK_FALSE(newcomer.shed());
+  CHECK(served.shed());
 }
 
 }  // namespace

@@ -83,17 +83,18 @@ struct Told final : EventLoop::Readable {
   int times = 0;
 };
 
+Task<void> never_wait(EventLoop& loop, int& steps) {
+  FairShare share(loop);
+  for (; steps < 1000; ++steps) co_await share.step();
+  loop.stop();
+}
+
 TEST_CASE("FairShare: who never has to wait lets the others have their turn", "[proxy]") {
   EventLoop loop;
   int steps = 0;
   int when_posted = -1;
-  const auto busy = [&]() -> Task<void> {
-    FairShare share(loop);
-    for (; steps < 1000; ++steps) co_await share.step();
-    loop.stop();
-  };
   loop.post([&] {
-    spawn(busy(), [] {});
+    spawn(never_wait(loop, steps), [] {});
     loop.post([&] { when_posted = steps; });
   });
   loop.run();

@@ -279,6 +279,31 @@ TEST_CASE(
   CHECK(*ended == IoStatus::kCancelled);
 }
 
+Task<void> write_text(Transport& transport, std::string_view text, std::optional<IoStatus>& ended) {
+  iovec piece{.iov_base = const_cast<char*>(text.data()), .iov_len = text.size()};
+  const IoResult result = co_await transport.write_all({&piece, 1}, 1s);
+  ended = result.status;
+}
+
+TEST_CASE("Transport: once cancelled it ends also where there is nothing to wait for", "[proxy]") {
+  TransportFixture test;
+  Pair pair(test.loop, test.wheel);
+  pair.send("more and more");
+  REQUIRE(test.run_until([&] { return !pair.transport->silent(); }));
+  pair.transport->cancel();
+  std::optional<IoStatus> ended;
+  std::string text;
+  spawn(read(*pair.transport, text, ended), [] {});
+  CHECK(ended == IoStatus::kCancelled);
+  ended.reset();
+  spawn(write_text(*pair.transport, "and more", ended), [] {});
+  CHECK(ended == IoStatus::kCancelled);
+  pair.transport->resume(Direction::kRead);
+  spawn(read(*pair.transport, text, ended), [] {});
+  CHECK(ended == IoStatus::kOk);
+  CHECK(text == "more and more");
+}
+
 TEST_CASE("Transport: what is not acknowledged for too long ends the connection", "[proxy]") {
   TransportFixture test;
   Transport transport(test.loop, test.wheel);
