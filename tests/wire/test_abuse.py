@@ -285,6 +285,19 @@ def test_idle_connections_to_backends_make_room_for_clients(site, held):
         assert client.finish(long).status == 200
 
 
+def test_a_client_is_not_the_one_to_go_for_its_own_request(site, held):
+    """When files are short an idle client makes room for a connection to a backend."""
+    options = {"max_worker_open_files": "64", "upstream_keepalive_connections": "0"}
+    cppx, backend = site(held, **options)
+    with cppx.h2() as client, cppx.h2() as other:
+        assert client.finish(client.start()).status == 200
+        streams = [other.start(path="/held") for _ in range(62)]
+        backend.wait_for_requests(63)
+        assert client.finish(client.start()).status == 200
+        held.go_on.set()
+        assert {other.finish(stream).status for stream in streams} == {200}
+
+
 def test_a_higher_limit_lets_those_in_who_wait(site):
     cppx, _ = site(max_worker_connections="1")
     with cppx.connect() as busy:

@@ -189,9 +189,9 @@ def launch_waiting(make_backend, tmp_path):
     api = make_backend("api", handler=lambda exchange: exchange.expect_peer_gone())
     started = []
 
-    def launch(flag, workers):
+    def launch(flags, workers):
         source = f"--apiserver-host=http://{api.address}:{api.port}"
-        started.append(Cppx(tmp_path / "nothing", {}, flags=[flag], workers=workers, source=source))
+        started.append(Cppx(tmp_path / "nothing", {}, flags=flags, workers=workers, source=source))
         started[-1].launch()
         api.wait_for_requests(1)
         return started[-1]
@@ -205,7 +205,7 @@ def test_a_successor_that_cannot_serve_yet_gets_no_connections(start_cppx, make_
     """Not even on those sockets that its predecessor, with fewer workers, does not have."""
     flag = f"--takeover={tmp_path}/takeover.sock"
     cppx = start_cppx(site(make_backend()), flags=[flag], workers=1)
-    successor = launch_waiting(flag, workers=3)
+    successor = launch_waiting([flag], workers=3)
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(cppx.connect(timeout=3)) for _ in range(20)]
         for client in clients[::2]:
@@ -222,7 +222,7 @@ def test_a_successor_that_ends_before_it_served_leaves_those_who_wait(
     flag = f"--takeover={tmp_path}/takeover.sock"
     backend = make_backend(handler=held)
     cppx = start_cppx(site(backend), flags=[flag], workers=1, config={"max-worker-connections": "3"})
-    successor = launch_waiting(flag, workers=1)
+    successor = launch_waiting([flag], workers=1)
     with contextlib.ExitStack() as stack:
         busy = [stack.enter_context(cppx.connect()) for _ in range(3)]
         for client in busy:
@@ -236,6 +236,18 @@ def test_a_successor_that_ends_before_it_served_leaves_those_who_wait(
         held.go_on.set()
         for client in busy + waiting:
             assert client.read_response().status == 200
+
+
+def test_a_successor_that_is_to_end_makes_way_for_the_next(start_cppx, make_backend, launch_waiting, tmp_path):
+    flag = f"--takeover={tmp_path}/takeover.sock"
+    cppx = start_cppx(site(make_backend()), flags=[flag], workers=1)
+    hanging = launch_waiting([flag, "--shutdown-grace-period=60"], workers=1)
+    hanging.terminate()
+    hanging.wait_for_log("SIGTERM")
+    successor = start_cppx(site(make_backend()), flags=[flag], workers=1)
+    assert cppx.wait_for_end() == 0
+    assert successor.get().status == 200
+    assert hanging.process.poll() is None, "it has ended: nothing is shown"
 
 
 def test_a_process_that_drains_is_nobodys_predecessor(start_cppx, make_backend, held, tmp_path):

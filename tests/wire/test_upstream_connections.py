@@ -318,6 +318,21 @@ def test_idle_connections_to_one_backend_make_room_for_another(start_cppx, make_
             assert [client.finish(stream).status for stream in streams] == [200] * count
 
 
+def test_a_lack_of_files_is_held_against_no_endpoint(start_cppx, make_backend, held):
+    backends = [make_backend(name, handler=held) for name in ("one", "two", "three")]
+    cppx = start_cppx(
+        {"all.yaml": [*service_of("web", *backends), ingress("web", rule("site.test", "web:80"))]},
+        config={"upstream-keepalive-connections": "0"}, workers=1, open_files=64,
+    )
+    with cppx.h2() as client:
+        streams = [client.start(path="/held") for _ in range(60)]
+        wait_for(lambda: cppx.metric("cppx_upstream_connect_failures_total") >= 1, 5, "files to be short")
+        held.go_on.set()
+        assert {client.finish(stream).status for stream in streams} == {200, 503}
+        assert cppx.metric("cppx_upstream_ejections_total") == 0
+        assert client.finish(client.start()).status == 200
+
+
 def test_parallel_requests_open_connections_as_needed_and_keep_them(start_cppx, make_backend):
     together = threading.Barrier(20, timeout=20)
 
