@@ -10,6 +10,7 @@
 #include "proxy/stream/http2/http2_server.h"
 #include "proxy/stream/local_reply.h"
 #include "proxy/stream/proxy_header.h"
+#include "proxy/worker/idle_list.h"
 #include "proxy/worker/worker.h"
 
 namespace cppx::proxy {
@@ -23,9 +24,6 @@ constexpr std::size_t kLingerBytes = 1024 * 1024;
 constexpr std::chrono::seconds kLingerTime{2};
 // For an answer to what was no request.
 constexpr std::chrono::seconds kReplyTime{10};
-// A client that has just connected is heard out while the worker drains: its first request is on
-// its way.
-constexpr std::chrono::seconds kFirstRequestWhileDraining{2};
 constexpr unsigned char kTlsHandshakeRecord = 0x16;
 
 }  // namespace
@@ -50,7 +48,7 @@ void Connection::drain() noexcept {
   if (http2_ != nullptr) http2_->drain();
   if (!idle_) return;
   if (downstream_.requests == 0)
-    downstream_.transport.arm_read(kFirstRequestWhileDraining);
+    downstream_.transport.arm_read(IdleList::kNewcomerPatience);
   else
     downstream_.transport.cancel(Direction::kRead);
 }
@@ -139,7 +137,7 @@ Task<bool> Connection::handshake() {
   SnapshotPin snapshot = worker_.snapshots().pin();
   const auto* table = snapshot->find_listener(downstream_.listener.config().name);
   if (table == nullptr || !table->certificates) co_return false;
-  const std::chrono::milliseconds patience = snapshot->settings->client_header_timeout;
+  const auto patience = snapshot->settings->client_header_timeout;
   unsigned char first = 0;
   const bool begun = co_await wait_for_handshake(patience, first);
   if (!begun) co_return false;
@@ -178,7 +176,7 @@ Task<bool> Connection::wait_for_handshake(
     std::chrono::milliseconds patience, unsigned char& first
 ) {
   Transport& transport = downstream_.transport;
-  if (draining_) patience = kFirstRequestWhileDraining;
+  if (draining_) patience = IdleList::kNewcomerPatience;
   transport.arm_read(patience);
   worker_.idle_connections().enter(downstream_.idle, true);
   // The kernel may say "readable" when there is nothing (yet).
@@ -188,8 +186,8 @@ Task<bool> Connection::wait_for_handshake(
     idle_ = false;
     // The place is needed: who has begun in the meantime is still heard.
     const bool asked_to_go = readable == IoStatus::kCancelled && !cut_;
-    if (readable != IoStatus::kOk && !asked_to_go) co_return false;
     if (asked_to_go) transport.resume(Direction::kRead);
+    if (readable != IoStatus::kOk && !asked_to_go) co_return false;
     seen = transport.peek(first).status;
     if (seen != IoStatus::kOk && (asked_to_go || seen != IoStatus::kWantRead)) co_return false;
   }
@@ -204,7 +202,7 @@ Task<bool> Connection::wait_for_request() {
   const auto& settings = *worker_.snapshots().current().settings;
   std::chrono::milliseconds patience =
       down.requests == 0 ? settings.client_header_timeout : settings.keep_alive;
-  if (draining_) patience = kFirstRequestWhileDraining;
+  if (draining_) patience = IdleList::kNewcomerPatience;
   down.transport.arm_read(patience);
   for (;;) {
     if (!down.transport.silent()) {

@@ -33,7 +33,7 @@ class IdleLink : public boost::intrusive::list_base_hook<
 class IdleList {
  public:
   /// For a client that has just come, and whose first words are on their way, when its place is
-  /// needed.
+  /// needed or the worker drains.
   static constexpr std::chrono::seconds kNewcomerPatience{2};
 
   /// Around such a wait for reading, which ends with kCancelled when the place is needed. What has

@@ -36,6 +36,11 @@ def built_with_thread_sanitizer():
     return b"__tsan_init" in binary().read_bytes()
 
 
+def has_undefined_sanitizer():
+    """Whether the program under test looks at objects by UndefinedBehaviorSanitizer, which opens pipes for it."""
+    return b"__ubsan_handle" in binary().read_bytes()
+
+
 def measured_memory():
     """Environment of a cppx whose memory is measured: freed blocks that AddressSanitizer keeps are no growth."""
     options = [os.environ.get("ASAN_OPTIONS", ""), "quarantine_size_mb=2", "thread_local_quarantine_size_kb=64"]

@@ -9,6 +9,7 @@ import pytest
 from support.backend import black_hole, refused_port
 from support.certificates import make_certificate, server_context
 from support.client import request
+from support.cppx import has_undefined_sanitizer
 from support.manifests import endpoint_slice, ingress, rule, service, service_of
 from support.waiting import wait_for
 
@@ -319,6 +320,8 @@ def test_idle_connections_to_one_backend_make_room_for_another(start_cppx, make_
 
 
 def test_a_lack_of_files_is_held_against_no_endpoint(start_cppx, make_backend, held):
+    if has_undefined_sanitizer():
+        pytest.skip("UndefinedBehaviorSanitizer needs a file to look at an object, and takes a lack of them for a fault")
     backends = [make_backend(name, handler=held) for name in ("one", "two", "three")]
     cppx = start_cppx(
         {"all.yaml": [*service_of("web", *backends), ingress("web", rule("site.test", "web:80"))]},
@@ -326,7 +329,12 @@ def test_a_lack_of_files_is_held_against_no_endpoint(start_cppx, make_backend, h
     )
     with cppx.h2() as client:
         streams = [client.start(path="/held") for _ in range(60)]
-        wait_for(lambda: cppx.metric("cppx_upstream_connect_failures_total") >= 1, 5, "files to be short")
+
+        def some_refused():
+            client.ping()
+            return any(stream.over for stream in streams)
+
+        wait_for(some_refused, 5, "files to be short")
         held.go_on.set()
         assert {client.finish(stream).status for stream in streams} == {200, 503}
         assert cppx.metric("cppx_upstream_ejections_total") == 0
