@@ -30,7 +30,7 @@ class X25519 {
  private:
   using Algorithms = std::array<OSSL_ALGORITHM, 2>;  // and the end
 
-  const OSSL_ALGORITHM* offered(const Algorithms& algorithms) const noexcept {
+  [[nodiscard]] const OSSL_ALGORITHM* offered(const Algorithms& algorithms) const noexcept {
     return usable_ ? algorithms.data() : nullptr;
   }
   bool build_keys(const OSSL_DISPATCH* functions) noexcept;
