@@ -39,8 +39,7 @@ struct Theirs {
   OSSL_FUNC_keyexch_derive_fn* derive = nullptr;
   void* base_point = nullptr;  // as a key
 
-  void take_key_function(const OSSL_DISPATCH& function) noexcept;
-  void take_exchange_function(const OSSL_DISPATCH& function) noexcept;
+  void take(const OSSL_DISPATCH* keys, const OSSL_DISPATCH* exchange) noexcept;
   [[nodiscard]] bool complete() const noexcept {
     return new_key != nullptr && free_key != nullptr && import != nullptr &&
            new_exchange != nullptr && free_exchange != nullptr && init != nullptr &&
@@ -49,42 +48,21 @@ struct Theirs {
 };
 Theirs theirs;
 
-void Theirs::take_key_function(const OSSL_DISPATCH& function) noexcept {
-  switch (function.function_id) {
-    case OSSL_FUNC_KEYMGMT_NEW:
-      new_key = OSSL_FUNC_keymgmt_new(&function);
-      break;
-    case OSSL_FUNC_KEYMGMT_FREE:
-      free_key = OSSL_FUNC_keymgmt_free(&function);
-      break;
-    case OSSL_FUNC_KEYMGMT_IMPORT:
-      import = OSSL_FUNC_keymgmt_import(&function);
-      break;
-    default:
-      break;
-  }
+/// The end of the table, which has no function, for what is not in it.
+const OSSL_DISPATCH* find(const OSSL_DISPATCH* function, int id) noexcept {
+  while (function->function_id != 0 && function->function_id != id) ++function;
+  return function;
 }
 
-void Theirs::take_exchange_function(const OSSL_DISPATCH& function) noexcept {
-  switch (function.function_id) {
-    case OSSL_FUNC_KEYEXCH_NEWCTX:
-      new_exchange = OSSL_FUNC_keyexch_newctx(&function);
-      break;
-    case OSSL_FUNC_KEYEXCH_FREECTX:
-      free_exchange = OSSL_FUNC_keyexch_freectx(&function);
-      break;
-    case OSSL_FUNC_KEYEXCH_INIT:
-      init = OSSL_FUNC_keyexch_init(&function);
-      break;
-    case OSSL_FUNC_KEYEXCH_SET_PEER:
-      set_peer = OSSL_FUNC_keyexch_set_peer(&function);
-      break;
-    case OSSL_FUNC_KEYEXCH_DERIVE:
-      derive = OSSL_FUNC_keyexch_derive(&function);
-      break;
-    default:
-      break;
-  }
+void Theirs::take(const OSSL_DISPATCH* keys, const OSSL_DISPATCH* exchange) noexcept {
+  new_key = OSSL_FUNC_keymgmt_new(find(keys, OSSL_FUNC_KEYMGMT_NEW));
+  free_key = OSSL_FUNC_keymgmt_free(find(keys, OSSL_FUNC_KEYMGMT_FREE));
+  import = OSSL_FUNC_keymgmt_import(find(keys, OSSL_FUNC_KEYMGMT_IMPORT));
+  new_exchange = OSSL_FUNC_keyexch_newctx(find(exchange, OSSL_FUNC_KEYEXCH_NEWCTX));
+  free_exchange = OSSL_FUNC_keyexch_freectx(find(exchange, OSSL_FUNC_KEYEXCH_FREECTX));
+  init = OSSL_FUNC_keyexch_init(find(exchange, OSSL_FUNC_KEYEXCH_INIT));
+  set_peer = OSSL_FUNC_keyexch_set_peer(find(exchange, OSSL_FUNC_KEYEXCH_SET_PEER));
+  derive = OSSL_FUNC_keyexch_derive(find(exchange, OSSL_FUNC_KEYEXCH_DERIVE));
 }
 
 struct KeyDeleter {
@@ -224,8 +202,7 @@ X25519::X25519(const OSSL_PROVIDER* provider) noexcept : theirs_(provider) {
   const OSSL_ALGORITHM* const keys = algorithm_of(provider, OSSL_OP_KEYMGMT);
   const OSSL_ALGORITHM* const exchange = algorithm_of(provider, OSSL_OP_KEYEXCH);
   if (keys == nullptr || exchange == nullptr || !build_keys(keys->implementation)) return;
-  const OSSL_DISPATCH* function = exchange->implementation;
-  for (; function->function_id != 0; ++function) theirs.take_exchange_function(*function);
+  theirs.take(keys->implementation, exchange->implementation);
   if (!theirs.complete()) return;
   theirs.context = OSSL_PROVIDER_get0_provider_ctx(provider);
   KeyBytes base_point = kBasePoint;
@@ -248,7 +225,6 @@ bool X25519::build_keys(const OSSL_DISPATCH* functions) noexcept {
   std::size_t count = 0;
   for (const OSSL_DISPATCH& function : ours) key_functions_[count++] = function;
   for (; functions->function_id != 0; ++functions) {
-    theirs.take_key_function(*functions);
     if (!works_on_keys(functions->function_id)) continue;
     if (count + 1 == key_functions_.size()) return false;  // the last one is the end
     key_functions_[count++] = *functions;

@@ -97,7 +97,7 @@ class Held:
 
     def __call__(self, exchange):
         if exchange.request.target == "/held":
-            assert self.go_on.wait(scaled(30))
+            assert self.go_on.wait(scaled(60))
         exchange.read_body()
         exchange.reply()
 

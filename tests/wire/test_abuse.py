@@ -233,39 +233,40 @@ def greeting(cppx):
     return connection
 
 
+@contextlib.contextmanager
+def busy_clients(count, cppx, backend, held):
+    """So many with a request in progress, which are answered in the end."""
+    with many(count, cppx.connect) as busy:
+        for connection in busy:
+            connection.send(request(target="/held"))
+        backend.wait_for_requests(count)
+        yield
+        held.go_on.set()
+        for connection in busy:
+            assert connection.read_response().status == 200
+
+
 def test_tls_clients_who_wait_for_room_are_all_answered(site, held):
     """One after the other: none is closed in the middle of its handshake for the next one."""
     cppx, backend = site(held, max_worker_connections="5")
-    with many(5, cppx.connect) as busy:
-        for connection in busy:
-            connection.send(request(target="/held"))
-        backend.wait_for_requests(5)
-        with many(25, lambda: greeting(cppx)) as waiting:
-            wait_for(lambda: cppx.metric("cppx_accept_paused_total") >= 1, 5, "the limit to be met")
-            held.go_on.set()
-            for connection in busy:
-                assert connection.read_response().status == 200
-            for connection in waiting:
-                connection.sock.do_handshake()
-                assert connection.ask(request()).status == 200
+    with busy_clients(5, cppx, backend, held), many(25, lambda: greeting(cppx)) as waiting:
+        wait_for(lambda: cppx.metric("cppx_accept_paused_total") >= 1, 5, "the limit to be met")
+        held.go_on.set()
+        for connection in waiting:
+            connection.sock.do_handshake()
+            assert connection.ask(request()).status == 200
 
 
 def test_a_client_whose_tls_handshake_has_just_ended_is_answered(site, held):
     """Its request is on the way: at the limit, with all others busy, it need not go for who waits."""
     cppx, backend = site(held, max_worker_connections="5")
-    with many(4, cppx.connect) as busy:
-        for connection in busy:
-            connection.send(request(target="/held"))
-        backend.wait_for_requests(4)
+    with busy_clients(4, cppx, backend, held):
         with cppx.connect_tls("site.test") as newcomer, cppx.connect() as waiting:
             waiting.send(request())
             met = ("cppx_accept_paused_total", "cppx_idle_connections_closed_total")
             wait_for(lambda: any(cppx.metric(name) for name in met), 5, "the limit to be met")
             assert newcomer.ask(request()).status == 200
             assert waiting.read_response().status == 200
-        held.go_on.set()
-        for connection in busy:
-            assert connection.read_response().status == 200
 
 
 def test_idle_connections_to_backends_make_room_for_clients(site, held):

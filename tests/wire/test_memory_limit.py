@@ -2,12 +2,11 @@
 
 import contextlib
 import subprocess
-import threading
 
 import pytest
 from hyperframe.frame import DataFrame
 
-from support.backend import black_hole
+from support.backend import Held, black_hole
 from support.client import Connection, request
 from support.cppx import built_with_thread_sanitizer, measured_memory
 from support.load import MIB, Peak
@@ -18,19 +17,6 @@ from support.wire import Truncated
 ROOM = 48 * MIB
 # Between two looks at the memory, and for what Python sees late; and for what a sanitizer keeps.
 SLACK = (12 if SLOW == 1 else 24) * MIB
-
-
-class Held:
-    """A backend's handler that answers /held when it is told to, and everything else at once."""
-
-    def __init__(self):
-        self.go_on = threading.Event()
-
-    def __call__(self, exchange):
-        if exchange.request.target == "/held":
-            assert self.go_on.wait(scaled(60))
-        exchange.read_body()
-        exchange.reply(body=b"fine")
 
 
 def is_answered(cppx):
