@@ -6,6 +6,7 @@
 
 #include "app/commands.h"
 #include "app/flags.h"
+#include "tls/library.h"
 
 namespace {
 
@@ -26,6 +27,7 @@ int main(int argc, char** argv) {
   open_closed_streams();
   // A write to a closed socket is an error code where it happens, never the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
+  cppx::tls::leave_out_legacy_names();
   const cppx::app::ParsedFlags parsed = cppx::app::parse_flags(argc, argv);
   if (!parsed.flags) return parsed.exit_code;
   switch (parsed.flags->command) {

@@ -22,6 +22,7 @@
 #include "base/text.h"
 #include "routing/match/host_index.h"
 #include "tls/key_flaw.h"
+#include "tls/library.h"
 #include "tls/openssl.h"
 #include "tls/server_context.h"
 
@@ -45,16 +46,30 @@ BioPtr memory_bio(std::string_view text) {
   return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
 }
 
+/// Null at the end, and for one that cannot be read.
+X509Ptr next_certificate(BIO* bio) {
+  unsigned char* der = nullptr;
+  long size = 0;
+  if (PEM_bytes_read_bio(&der, &size, nullptr, PEM_STRING_X509, bio, nullptr, nullptr) != 1)
+    return nullptr;
+  // As d2i_X509() would read it, but into that library.
+  const unsigned char* next = der;
+  X509Ptr certificate(reinterpret_cast<X509*>(
+      ASN1_item_d2i_ex(nullptr, &next, size, ASN1_ITEM_rptr(X509), library(Side::kServer), nullptr)
+  ));
+  OPENSSL_free(der);
+  return certificate;
+}
+
 /// All certificates of `pem`, in order; blocks of other types and text between blocks are skipped.
 Result<ChainPtr> read_chain(std::string_view pem) {
   ChainPtr chain(sk_X509_new_null());
   const BioPtr bio = memory_bio(pem);
   if (!chain || !bio) return tls_error("tls.crt: cannot be held in memory");
-  while (X509* certificate = PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)) {
-    if (sk_X509_push(chain.get(), certificate) == 0) {
-      X509_free(certificate);
+  while (X509Ptr certificate = next_certificate(bio.get())) {
+    if (sk_X509_push(chain.get(), certificate.get()) == 0)
       return tls_error("tls.crt: cannot be held in memory");
-    }
+    static_cast<void>(certificate.release());
   }
   // The end of the text is an error as well; anything else is a block that is damaged.
   const unsigned long code = ERR_peek_last_error();
@@ -90,9 +105,9 @@ bool usable_in_tls(const EVP_PKEY* key) {
 KeyPtr read_key_of_type(std::string_view pem, const char* type) {
   const BioPtr bio = memory_bio(pem);
   EVP_PKEY* key = nullptr;
-  const DecoderPtr decoder(
-      OSSL_DECODER_CTX_new_for_pkey(&key, "PEM", nullptr, type, EVP_PKEY_KEYPAIR, nullptr, nullptr)
-  );
+  const DecoderPtr decoder(OSSL_DECODER_CTX_new_for_pkey(
+      &key, "PEM", nullptr, type, EVP_PKEY_KEYPAIR, library(Side::kServer), nullptr
+  ));
   bool password_asked = false;
   const bool done =
       bio && decoder &&
@@ -111,8 +126,13 @@ Result<KeyPtr> read_key(std::string_view pem, X509* leaf) {
   const BioPtr bio = memory_bio(pem);
   if (!bio) return tls_error("tls.key: cannot be held in memory");
   bool password_asked = false;
-  KeyPtr key(PEM_read_bio_PrivateKey(bio.get(), nullptr, refuse_password, &password_asked));
-  if (password_asked)
+  KeyPtr key(PEM_read_bio_PrivateKey_ex(
+      bio.get(), nullptr, refuse_password, &password_asked, library(Side::kServer), nullptr
+  ));
+  // A cipher that OpenSSL does not know is refused before the password is asked for.
+  const bool encrypted =
+      password_asked || ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_UNSUPPORTED_ENCRYPTION;
+  if (encrypted)
     return tls_error("tls.key: the private key is encrypted; store it without a passphrase");
   if (!key) {
     if (pem.find("-----BEGIN") == std::string_view::npos)

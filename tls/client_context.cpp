@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "base/error.h"
+#include "tls/library.h"
 #include "tls/openssl.h"
-#include "tls/provider.h"
 #include "tls/server_context.h"
 
 namespace cppx::tls {
@@ -26,7 +26,7 @@ struct ClientContext::Impl {
 
 Result<std::unique_ptr<ClientContext>> ClientContext::create() {
   const ErrorQueueScope errors;
-  SslCtxPtr context(SSL_CTX_new_ex(nullptr, property_query(), TLS_client_method()));
+  SslCtxPtr context(SSL_CTX_new_ex(library(Side::kClient), nullptr, TLS_client_method()));
   if (!context || SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION) != 1)
     return Error{
         .code = Errc::kTls,

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "tls/library.h"
 #include "tls/openssl.h"
 
 namespace cppx::tls {
@@ -54,7 +55,7 @@ bool numbers_are_short(const EVP_PKEY* key) {
 /// certificate; of a damaged one only the client's "bad signature" would tell.
 bool halves_agree(EVP_PKEY* key) {
   if (EVP_PKEY_get_base_id(key) != EVP_PKEY_EC) return true;
-  const KeyContextPtr context(EVP_PKEY_CTX_new_from_pkey(nullptr, key, nullptr));
+  const KeyContextPtr context(EVP_PKEY_CTX_new_from_pkey(library(Side::kServer), key, nullptr));
   return context && EVP_PKEY_pairwise_check(context.get()) == 1;
 }
 

@@ -197,7 +197,7 @@ extern "C" void* cppx_x25519_gen(void* generation, OSSL_CALLBACK*, void*) {
 
 extern "C" void cppx_x25519_gen_cleanup(void*) {}
 
-X25519::X25519(const OSSL_PROVIDER* provider) noexcept : theirs_(provider) {
+X25519::X25519(const OSSL_PROVIDER* provider) noexcept {
   if (provider == nullptr) return;
   const OSSL_ALGORITHM* const keys = algorithm_of(provider, OSSL_OP_KEYMGMT);
   const OSSL_ALGORITHM* const exchange = algorithm_of(provider, OSSL_OP_KEYEXCH);
@@ -230,31 +230,6 @@ bool X25519::build_keys(const OSSL_DISPATCH* functions) noexcept {
     key_functions_[count++] = *functions;
   }
   return true;
-}
-
-namespace {
-
-struct Told {
-  OSSL_CALLBACK* callback;
-  void* argument;
-};
-
-}  // namespace
-
-extern "C" int cppx_x25519_on_group(const OSSL_PARAM params[], void* argument) {
-  const OSSL_PARAM* const algorithm =
-      OSSL_PARAM_locate_const(params, OSSL_CAPABILITY_TLS_GROUP_ALG);
-  if (algorithm == nullptr || algorithm->data_type != OSSL_PARAM_UTF8_STRING) return 1;
-  const std::string_view given(static_cast<const char*>(algorithm->data), algorithm->data_size);
-  if (given.substr(0, given.find('\0')) != kName) return 1;
-  const auto& told = *static_cast<const Told*>(argument);
-  return told.callback(params, told.argument);
-}
-
-int X25519::tell_group(OSSL_CALLBACK* callback, void* argument) const noexcept {
-  if (!usable_) return 1;
-  Told told{.callback = callback, .argument = argument};
-  return OSSL_PROVIDER_get_capabilities(theirs_, "TLS-GROUP", cppx_x25519_on_group, &told);
 }
 
 }  // namespace cppx::tls

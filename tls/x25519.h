@@ -8,9 +8,9 @@
 
 namespace cppx::tls {
 
-/// X25519 (RFC 7748 6.1) as cppx's provider offers it to libssl: OpenSSL's own, but a new key
-/// pair's public key is what the exchange makes of it and the base point. OpenSSL has assembly for
-/// that multiplication only, and it is quicker than its other one, with a table
+/// X25519 (RFC 7748 6.1) as cppx's provider offers it to libssl (library.h): OpenSSL's own, but a
+/// new key pair's public key is what the exchange makes of it and the base point. OpenSSL has
+/// assembly for that multiplication only, and it is quicker than its other one, with a table
 /// (docs/performance.md). Points into itself.
 class X25519 {
  public:
@@ -23,9 +23,6 @@ class X25519 {
   // For OSSL_FUNC_provider_query_operation(); null when there is nothing to build on.
   [[nodiscard]] const OSSL_ALGORITHM* keys() const noexcept { return offered(keys_); }
   [[nodiscard]] const OSSL_ALGORITHM* exchange() const noexcept { return offered(exchange_); }
-  /// For OSSL_FUNC_provider_get_capabilities(): libssl takes a group from the provider that has its
-  /// keys only.
-  int tell_group(OSSL_CALLBACK* callback, void* argument) const noexcept;
 
  private:
   using Algorithms = std::array<OSSL_ALGORITHM, 2>;  // and the end
@@ -37,7 +34,6 @@ class X25519 {
 
   static constexpr std::size_t kFunctionsMax = 24;
 
-  const OSSL_PROVIDER* theirs_;
   std::array<OSSL_DISPATCH, kFunctionsMax> key_functions_{};
   Algorithms keys_{};
   Algorithms exchange_{};

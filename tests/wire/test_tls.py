@@ -309,3 +309,21 @@ def test_no_handshake_fails_while_certificates_are_replaced(start_cppx, module_b
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+CONFIGURED = "TLS: OpenSSL is configured (providers default, null) and used as it is"
+
+
+@pytest.mark.parametrize("configured", [False, True])
+def test_providers_of_the_machines_openssl_are_used_as_they_are(module_backend, tmp_path, configured):
+    providers = "default = used\n" + ("null = used\n" if configured else "")
+    (tmp_path / "openssl.cnf").write_text(
+        f"openssl_conf = all\n[all]\nproviders = providers\n[providers]\n{providers}[used]\nactivate = 1\n"
+    )
+    environment = {"OPENSSL_CONF": str(tmp_path / "openssl.cnf")}
+    with Cppx(tmp_path / "m", {"all.yaml": all_objects(module_backend)}, environment=environment) as cppx:
+        for name in ("a.tls.test", "rsa.test"):
+            for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+                with cppx.connect_tls(name, context=client_context(minimum=version, maximum=version)) as connection:
+                    assert connection.ask(request(host=name)).status == 200
+        assert any(CONFIGURED in line for line in cppx.log_lines) == configured

@@ -3,7 +3,6 @@
 #include <openssl/core_names.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
-#include <openssl/provider.h>
 
 #include <algorithm>
 #include <array>
@@ -19,7 +18,7 @@
 
 #include "tests/unit/tls/test_handshake.h"
 #include "tests/unit/tls/test_records.h"
-#include "tls/provider.h"
+#include "tls/library.h"
 
 namespace cppx::tls {
 namespace {
@@ -120,8 +119,8 @@ std::optional<Octets> derived_by(
 /// The derivation of this name as cppx and as OpenSSL itself does it.
 struct Pair {
   explicit Pair(const char* name)
-      : ours(property_query() == nullptr ? nullptr : EVP_KDF_fetch(nullptr, name, "provider=cppx")),
-        theirs(EVP_KDF_fetch(nullptr, name, "provider=default")) {
+      : ours(EVP_KDF_fetch(library(Side::kServer), name, "provider=cppx")),
+        theirs(EVP_KDF_fetch(nullptr, name, nullptr)) {
     REQUIRE(ours);
     REQUIRE(theirs);
   }
@@ -153,7 +152,7 @@ OSSL_PARAM digest_param(std::string& name) {
   return OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, name.data(), 0);
 }
 
-TEST_CASE("provider: TLS 1.3's derivations are OpenSSL's, whatever the arguments", "[tls]") {
+TEST_CASE("derivations: TLS 1.3's derivations are OpenSSL's, whatever the arguments", "[tls]") {
   const Pair kdf("TLS13-KDF");
   Random random;
   for (int i = 0; i < 4'000; ++i) {
@@ -182,7 +181,7 @@ TEST_CASE("provider: TLS 1.3's derivations are OpenSSL's, whatever the arguments
   }
 }
 
-TEST_CASE("provider: TLS 1.2's PRF is OpenSSL's, whatever the arguments", "[tls]") {
+TEST_CASE("derivations: TLS 1.2's PRF is OpenSSL's, whatever the arguments", "[tls]") {
   const Pair kdf("TLS1-PRF");
   Random random;
   for (int i = 0; i < 4'000; ++i) {
@@ -205,7 +204,7 @@ TEST_CASE("provider: TLS 1.2's PRF is OpenSSL's, whatever the arguments", "[tls]
   }
 }
 
-TEST_CASE("provider: what it does not understand it refuses", "[tls]") {
+TEST_CASE("derivations: what it does not understand it refuses", "[tls]") {
   const Pair tls13("TLS13-KDF");
   const Pair prf("TLS1-PRF");
   std::string sha256 = "SHA2-256";
@@ -240,20 +239,6 @@ TEST_CASE("provider: what it does not understand it refuses", "[tls]") {
   const std::unique_ptr<EVP_KDF_CTX, KdfDeleter> context(EVP_KDF_CTX_new(tls13.ours.get()));
   const std::array<OSSL_PARAM, 2> early = {key, end};
   CHECK(EVP_KDF_CTX_set_params(context.get(), early.data()) != 1);
-}
-
-TEST_CASE("provider: whoever does not ask for it gets OpenSSL's own", "[tls]") {
-  REQUIRE(std::string_view(property_query()) == "?provider=cppx");
-  for (const char* name : {"TLS13-KDF", "TLS1-PRF"}) {
-    const KdfPtr asked(EVP_KDF_fetch(nullptr, name, property_query()));
-    const KdfPtr unasked(EVP_KDF_fetch(nullptr, name, nullptr));
-    REQUIRE(asked);
-    REQUIRE(unasked);
-    CHECK(OSSL_PROVIDER_get0_name(EVP_KDF_get0_provider(asked.get())) == std::string_view("cppx"));
-    CHECK(
-        OSSL_PROVIDER_get0_name(EVP_KDF_get0_provider(unasked.get())) == std::string_view("default")
-    );
-  }
 }
 
 }  // namespace

@@ -63,6 +63,8 @@ Connection::Connection(ServerContext& context, const SniTable& table, ClientOpti
   if (options.session != nullptr) set = set && SSL_set_session(client_, options.session) == 1;
   if (!options.signature_algorithms.empty())
     set = set && SSL_set1_sigalgs_list(client_, options.signature_algorithms.data()) == 1;
+  if (!options.client_groups.empty())
+    set = set && SSL_set1_groups_list(client_, options.client_groups.data()) == 1;
   if (!options.ciphers.empty())
     set = set && SSL_set_cipher_list(client_, options.ciphers.c_str()) == 1;
   server_ = context.accept(handshake_);

@@ -22,6 +22,7 @@ struct ClientOptions {
   std::string signature_algorithms = {};  // OpenSSL's defaults without it
   std::string ciphers = {};               // of TLS 1.2
   std::string server_groups = {};         // set on the server: one that the client did not guess
+  std::string client_groups = {};         // OpenSSL's defaults without it
   bool server_http2 = false;              // the server offers h2
 };
 

@@ -1,7 +1,4 @@
-#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/params.h>
-#include <openssl/provider.h>
 
 #include <array>
 #include <cstddef>
@@ -13,22 +10,25 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "tests/unit/tls/test_handshake.h"
+#include "tls/library.h"
 #include "tls/openssl.h"
-#include "tls/provider.h"
 
 namespace cppx::tls {
 namespace {
 
 using Octets = std::array<unsigned char, 32>;
 
-constexpr const char* kOurs = "provider=cppx";
-constexpr const char* kTheirs = "provider=default";
+OSSL_LIB_CTX* ours() {
+  OSSL_LIB_CTX* const context = library(Side::kServer);
+  REQUIRE(context != nullptr);
+  return context;
+}
+constexpr OSSL_LIB_CTX* kTheirs = nullptr;
 
 /// Null when the provider refuses. `group` as libssl names it.
-KeyPtr generated(const char* query, const char* group = "x25519") {
-  REQUIRE(property_query() != nullptr);
+KeyPtr generated(OSSL_LIB_CTX* by, const char* group = "x25519") {
   const ErrorQueueScope errors;
-  const KeyContextPtr context(EVP_PKEY_CTX_new_from_name(nullptr, "X25519", query));
+  const KeyContextPtr context(EVP_PKEY_CTX_new_from_name(by, "X25519", nullptr));
   REQUIRE(context);
   REQUIRE(EVP_PKEY_keygen_init(context.get()) == 1);
   if (EVP_PKEY_CTX_set_group_name(context.get(), group) != 1) return nullptr;
@@ -48,13 +48,11 @@ Octets part_of(const KeyPtr& key, int (*get)(const EVP_PKEY*, unsigned char*, st
 Octets public_part(const KeyPtr& key) { return part_of(key, EVP_PKEY_get_raw_public_key); }
 Octets private_part(const KeyPtr& key) { return part_of(key, EVP_PKEY_get_raw_private_key); }
 
-/// By the provider that `query` asks for.
-Octets shared_secret(const KeyPtr& key, const Octets& peer, const char* query) {
+Octets shared_secret(const KeyPtr& key, const Octets& peer, OSSL_LIB_CTX* by) {
   const ErrorQueueScope errors;
-  const KeyPtr other(
-      EVP_PKEY_new_raw_public_key_ex(nullptr, "X25519", query, peer.data(), peer.size())
+  const KeyPtr other(EVP_PKEY_new_raw_public_key_ex(by, "X25519", nullptr, peer.data(), peer.size())
   );
-  const KeyContextPtr context(EVP_PKEY_CTX_new_from_pkey(nullptr, key.get(), query));
+  const KeyContextPtr context(EVP_PKEY_CTX_new_from_pkey(by, key.get(), nullptr));
   REQUIRE(other);
   REQUIRE(context);
   REQUIRE(EVP_PKEY_derive_init(context.get()) == 1);
@@ -66,14 +64,14 @@ Octets shared_secret(const KeyPtr& key, const Octets& peer, const char* query) {
   return secret;
 }
 
-TEST_CASE("provider: a new X25519 key has the public key that OpenSSL would give it", "[tls]") {
+TEST_CASE("X25519: a new X25519 key has the public key that OpenSSL would give it", "[tls]") {
   std::set<Octets> seen;
   for (int i = 0; i < 200; ++i) {
-    const KeyPtr key = generated(kOurs);
+    const KeyPtr key = generated(ours());
     REQUIRE(key);
     const Octets secret = private_part(key);
     const KeyPtr theirs(
-        EVP_PKEY_new_raw_private_key_ex(nullptr, "X25519", kTheirs, secret.data(), secret.size())
+        EVP_PKEY_new_raw_private_key_ex(kTheirs, "X25519", nullptr, secret.data(), secret.size())
     );
     REQUIRE(theirs);
     CHECK(public_part(key) == public_part(theirs));
@@ -85,29 +83,29 @@ TEST_CASE("provider: a new X25519 key has the public key that OpenSSL would give
   CHECK(seen.size() == 200);
 }
 
-TEST_CASE("provider: X25519 with a key of ours and one of OpenSSL's, either way", "[tls]") {
+TEST_CASE("X25519: X25519 with a key of ours and one of OpenSSL's, either way", "[tls]") {
   for (int i = 0; i < 50; ++i) {
-    const KeyPtr ours = generated(kOurs);
+    const KeyPtr own = generated(ours());
     const KeyPtr theirs = generated(kTheirs);
-    REQUIRE(ours);
+    REQUIRE(own);
     REQUIRE(theirs);
-    const Octets secret = shared_secret(ours, public_part(theirs), kOurs);
-    CHECK(secret == shared_secret(theirs, public_part(ours), kTheirs));
+    const Octets secret = shared_secret(own, public_part(theirs), ours());
+    CHECK(secret == shared_secret(theirs, public_part(own), kTheirs));
     CHECK(secret != Octets{});
   }
 }
 
-TEST_CASE("provider: an X25519 key of another group is refused", "[tls]") {
-  CHECK(generated(kOurs, "X25519"));
-  CHECK_FALSE(generated(kOurs, "P-256"));
-  CHECK_FALSE(generated(kOurs, "x448"));
+TEST_CASE("X25519: an X25519 key of another group is refused", "[tls]") {
+  CHECK(generated(ours(), "X25519"));
+  CHECK_FALSE(generated(ours(), "P-256"));
+  CHECK_FALSE(generated(ours(), "x448"));
 }
 
-TEST_CASE("provider: an X25519 key without a pair takes the peer's public key", "[tls]") {
+TEST_CASE("X25519: an X25519 key without a pair takes the peer's public key", "[tls]") {
   const ErrorQueueScope errors;
   const KeyPtr peer = generated(kTheirs);
   REQUIRE(peer);
-  const KeyContextPtr context(EVP_PKEY_CTX_new_from_name(nullptr, "X25519", kOurs));
+  const KeyContextPtr context(EVP_PKEY_CTX_new_from_name(ours(), "X25519", nullptr));
   EVP_PKEY* made = nullptr;
   REQUIRE(EVP_PKEY_paramgen_init(context.get()) == 1);
   REQUIRE(EVP_PKEY_generate(context.get(), &made) == 1);
@@ -115,25 +113,8 @@ TEST_CASE("provider: an X25519 key without a pair takes the peer's public key", 
   Octets open = public_part(peer);
   REQUIRE(EVP_PKEY_set1_encoded_public_key(blank.get(), open.data(), open.size()) == 1);
   CHECK(public_part(blank) == open);
-  const KeyPtr ours = generated(kOurs);
-  CHECK(shared_secret(ours, open, kOurs) == shared_secret(peer, public_part(ours), kTheirs));
-}
-
-TEST_CASE("provider: X25519 is ours for TLS, and OpenSSL's for whoever does not ask", "[tls]") {
-  const auto provider_of = [](const char* query) {
-    const ErrorQueueScope errors;
-    EVP_KEYMGMT* const keys = EVP_KEYMGMT_fetch(nullptr, "X25519", query);
-    EVP_KEYEXCH* const exchange = EVP_KEYEXCH_fetch(nullptr, "X25519", query);
-    REQUIRE(keys != nullptr);
-    REQUIRE(exchange != nullptr);
-    const std::string name = OSSL_PROVIDER_get0_name(EVP_KEYMGMT_get0_provider(keys));
-    CHECK(name == OSSL_PROVIDER_get0_name(EVP_KEYEXCH_get0_provider(exchange)));
-    EVP_KEYMGMT_free(keys);
-    EVP_KEYEXCH_free(exchange);
-    return name;
-  };
-  CHECK(provider_of(property_query()) == "cppx");
-  CHECK(provider_of(nullptr) == "default");
+  const KeyPtr own = generated(ours());
+  CHECK(shared_secret(own, open, ours()) == shared_secret(peer, public_part(own), kTheirs));
 }
 
 TEST_CASE("ServerContext: the first choice is X25519, and P-256 goes as well", "[tls]") {

@@ -1,11 +1,9 @@
-#include "tls/provider.h"
+#include "tls/derivations.h"
 
-#include <openssl/core.h>
 #include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
-#include <openssl/provider.h>
 
 #include <array>
 #include <cstddef>
@@ -13,20 +11,11 @@
 #include <span>
 #include <string_view>
 
-#include "base/log.h"
-#include "base/text.h"
 #include "tls/key_derivation.h"
-#include "tls/openssl.h"
 #include "tls/traffic_secrets.h"
-#include "tls/x25519.h"
 
 namespace cppx::tls {
 namespace {
-
-constexpr const char* kName = "cppx";
-constexpr const char* kDefinition = "provider=cppx";
-/// With the question mark a wish: what cppx's provider lacks comes from another one.
-constexpr const char* kQuery = "?provider=cppx";
 
 /// What libssl gives along with each derivation.
 struct Arguments {
@@ -149,99 +138,16 @@ Functions functions_of(OSSL_FUNC_kdf_derive_fn* derive) noexcept {
 
 }  // namespace
 
-namespace {
-
-/// Kept until the process ends, as everything here: sessions of any thread use it. OpenSSL goes on
-/// taking it unasked, or those that its configuration file names.
-OSSL_PROVIDER* load(const char* name) noexcept {
-  constexpr int kRetainFallbacks = 1;
-  return OSSL_PROVIDER_try_load(nullptr, name, kRetainFallbacks);
-}
-
-/// OpenSSL's default one; null where its configuration leaves that out.
-const OSSL_PROVIDER* theirs() noexcept {
-  static const OSSL_PROVIDER* const loaded =
-      OSSL_PROVIDER_available(nullptr, "default") == 1 ? load("default") : nullptr;
-  return loaded;
-}
-
-const X25519& x25519() noexcept {
-  static const X25519 offered(theirs());
-  return offered;
-}
-
-}  // namespace
-
-extern "C" const OSSL_ALGORITHM* cppx_provider_query(void*, int operation, int* no_cache) {
+const OSSL_ALGORITHM* derivations() noexcept {
+  constexpr const char* kDefinition = "provider=cppx";
   static const Functions tls13 = functions_of(cppx_tls13_kdf);
   static const Functions tls1 = functions_of(cppx_tls1_prf);
-  static const std::array<OSSL_ALGORITHM, 3> derivations = {{
+  static const std::array<OSSL_ALGORITHM, 3> all = {{
       {OSSL_KDF_NAME_TLS1_3_KDF, kDefinition, tls13.data(), "RFC 8446 7.1"},
       {OSSL_KDF_NAME_TLS1_PRF, kDefinition, tls1.data(), "RFC 5246 5"},
       {nullptr, nullptr, nullptr, nullptr},
   }};
-  *no_cache = 0;
-  switch (operation) {
-    case OSSL_OP_KDF:
-      return derivations.data();
-    case OSSL_OP_KEYMGMT:
-      return x25519().keys();
-    case OSSL_OP_KEYEXCH:
-      return x25519().exchange();
-    default:
-      return nullptr;
-  }
-}
-
-extern "C" int cppx_provider_capabilities(
-    void*, const char* capability, OSSL_CALLBACK* callback, void* argument
-) {
-  return iequals(capability, "TLS-GROUP") ? x25519().tell_group(callback, argument) : 1;
-}
-
-extern "C" int cppx_provider_init(
-    const OSSL_CORE_HANDLE* handle, const OSSL_DISPATCH*, const OSSL_DISPATCH** out, void** context
-) {
-  static const std::array<OSSL_DISPATCH, 3> functions = {{
-      {OSSL_FUNC_PROVIDER_QUERY_OPERATION, reinterpret_cast<Function>(&cppx_provider_query)},
-      {OSSL_FUNC_PROVIDER_GET_CAPABILITIES, reinterpret_cast<Function>(&cppx_provider_capabilities)
-      },
-      {0, nullptr},
-  }};
-  *out = functions.data();
-  // OpenSSL's functions for X25519 are given it as their own; the derivations have none.
-  *context = theirs() != nullptr ? OSSL_PROVIDER_get0_provider_ctx(theirs())
-                                 : const_cast<OSSL_CORE_HANDLE*>(handle);
-  return 1;
-}
-
-namespace {
-
-/// Whoever does not ask for a provider gets the first that has it: not ours.
-void let_theirs_be_first() noexcept {
-  EVP_KDF_free(EVP_KDF_fetch(nullptr, OSSL_KDF_NAME_TLS1_3_KDF, nullptr));
-  EVP_KEYMGMT_free(EVP_KEYMGMT_fetch(nullptr, "X25519", nullptr));
-  EVP_KEYEXCH_free(EVP_KEYEXCH_fetch(nullptr, "X25519", nullptr));
-}
-
-OSSL_PROVIDER* load_ours() noexcept {
-  const ErrorQueueScope errors;
-  let_theirs_be_first();
-  if (OSSL_PROVIDER_add_builtin(nullptr, kName, cppx_provider_init) == 1) {
-    if (OSSL_PROVIDER* loaded = load(kName)) return loaded;
-  }
-  log::warning(
-      "TLS: cppx's own key derivation cannot be used, handshakes cost a fifth more: {}",
-      last_error_text()
-  );
-  return nullptr;
-}
-
-}  // namespace
-
-const char* property_query() noexcept {
-  static OSSL_PROVIDER* const loaded = load_ours();
-  return loaded != nullptr ? kQuery : "";
+  return all.data();
 }
 
 }  // namespace cppx::tls
