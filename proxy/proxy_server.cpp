@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdint>
+#include <functional>
 #include <future>
 #include <limits>
 #include <random>
@@ -40,7 +42,7 @@ ProxyServer::~ProxyServer() { stop(); }
 Result<void> ProxyServer::start() {
   const std::uint64_t open_files = open_files_of_worker(raise_open_files_limit(), options_.workers);
   for (std::uint32_t i = 0; i < options_.workers; ++i) {
-    auto tls = tls::ServerContext::create();
+    auto tls = tls::ServerContext::create({.index = i, .count = options_.workers});
     if (!tls) return tls.error();
     auto upstream_tls = tls::ClientContext::create();
     if (!upstream_tls) return upstream_tls.error();
@@ -53,7 +55,12 @@ Result<void> ProxyServer::start() {
             .access_log = access_log_,
             .arrived_generation = arrived_,
             .open_files_of_worker = open_files,
-            .on_memory_growth = options_.on_memory_growth
+            .on_memory_growth = options_.on_memory_growth,
+            .tell_worker =
+                [this](std::uint32_t worker, std::function<void(Worker&)> work) {
+                  Worker& told = *slots_[worker]->worker;
+                  told.post([&told, work = std::move(work)] { work(told); });
+                }
         }
     );
     slots_.push_back(std::move(slot));

@@ -1,13 +1,13 @@
 #include "tls/server_context.h"
 
 #include <fmt/format.h>
-#include <openssl/rand.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -18,6 +18,7 @@
 #include "tls/key_derivation.h"
 #include "tls/library.h"
 #include "tls/openssl.h"
+#include "tls/sessions.h"
 #include "tls/sni_table.h"
 
 namespace cppx::tls {
@@ -96,11 +97,22 @@ bool bind_sessions(SSL* ssl, std::string_view server_name, const Certificate& ce
   return SSL_set_session_id_context(ssl, digest.data(), digest.size()) == 1;
 }
 
+/// Whether the handshake is to wait for a session of another context, once.
+bool asks_for_session(SSL* ssl, SessionElsewhere* elsewhere) noexcept {
+  if (elsewhere == nullptr || elsewhere->asked_for) return false;
+  const auto* const sessions =
+      static_cast<const Sessions*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
+  const auto wanted = sessions == nullptr ? std::nullopt : sessions->elsewhere(ssl);
+  if (wanted) *elsewhere = *wanted;
+  return wanted.has_value();
+}
+
 }  // namespace
 
 // Runs before OpenSSL looks for a session to resume, which the servername callback does not.
 extern "C" int cppx_tls_on_client_hello(SSL* ssl, int* alert, void*) {
   if (const HandshakeOptions* options = options_of(ssl)) {
+    if (asks_for_session(ssl, options->elsewhere)) return SSL_CLIENT_HELLO_RETRY;
     const std::string_view name = server_name_of(ssl);
     const Certificate& certificate = options->certificates.find(name);
     if (SSL_set_ex_data(ssl, certificate_index(), const_cast<Certificate*>(&certificate)) == 1 &&
@@ -151,43 +163,10 @@ void SslDeleter::operator()(SSL* ssl) const noexcept {
   SSL_free(ssl);
 }
 
-namespace {
-
-/// Session IDs (RFC 5246 7.4.1.2; the tickets of TLS 1.3 as well, as they are none of OpenSSL's
-/// kind here): random, and no secret, so that they are drawn some at a time. OpenSSL's own way
-/// draws each alone, and 1 % of a handshake is that.
-class SessionIds {
- public:
-  /// False when OpenSSL has no random numbers.
-  bool next(std::span<unsigned char> id) noexcept {
-    if (id.size() > left_.size()) {
-      left_ = {};
-      if (RAND_bytes(drawn_.data(), static_cast<int>(drawn_.size())) != 1) return false;
-      left_ = drawn_;
-    }
-    if (id.size() > left_.size()) return false;
-    std::ranges::copy(left_.first(id.size()), id.begin());
-    left_ = left_.subspan(id.size());
-    return true;
-  }
-
- private:
-  static constexpr std::size_t kDrawn = 32;
-  std::array<unsigned char, kDrawn * SSL_MAX_SSL_SESSION_ID_LENGTH> drawn_{};
-  std::span<const unsigned char> left_;
-};
-
-}  // namespace
-
 struct ServerContext::Impl {
   SslCtxPtr context;
-  SessionIds session_ids;
+  Sessions sessions;
 };
-
-extern "C" int cppx_tls_session_id(SSL* ssl, unsigned char* id, unsigned int* length) {
-  auto* const ids = static_cast<SessionIds*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
-  return ids != nullptr && ids->next({id, *length}) ? 1 : 0;
-}
 
 namespace {
 
@@ -235,7 +214,7 @@ void set_sessions(SSL_CTX* context) {
 
 }  // namespace
 
-Result<std::unique_ptr<ServerContext>> ServerContext::create() {
+Result<std::unique_ptr<ServerContext>> ServerContext::create(ContextNumber number) {
   const ErrorQueueScope errors;
   SslCtxPtr context(SSL_CTX_new_ex(library(Side::kServer), nullptr, TLS_server_method()));
   if (!context || !set_protocols(context.get()))
@@ -253,10 +232,8 @@ Result<std::unique_ptr<ServerContext>> ServerContext::create() {
   SSL_CTX_set_alpn_select_cb(context.get(), cppx_tls_on_alpn, nullptr);
 
   std::unique_ptr<ServerContext> result(new ServerContext);
-  result->impl_ = std::make_unique<Impl>(std::move(context));
-  Impl& impl = *result->impl_;
-  if (SSL_CTX_set_app_data(impl.context.get(), &impl.session_ids) == 1)
-    SSL_CTX_set_generate_session_id(impl.context.get(), cppx_tls_session_id);
+  SSL_CTX* const borrowed = context.get();
+  result->impl_.reset(new Impl{.context = std::move(context), .sessions = {borrowed, number}});
   return result;
 }
 
@@ -270,5 +247,11 @@ SslPtr ServerContext::accept(const HandshakeOptions& options) {
   SSL_set_accept_state(ssl.get());
   return ssl;
 }
+
+SharedSession ServerContext::copy_of(const SessionKey& key) const {
+  return impl_->sessions.copy_of(key);
+}
+
+void ServerContext::keep(const SharedSession& session) { impl_->sessions.keep(session); }
 
 }  // namespace cppx::tls

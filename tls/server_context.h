@@ -2,13 +2,21 @@
 
 #include <openssl/types.h>
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include "base/error.h"
 
+struct ssl_session_st;
+
 namespace cppx::tls {
 
 class SniTable;
+
+/// A session of OpenSSL's (SSL_SESSION).
+using SharedSession = std::shared_ptr<ssl_session_st>;
 
 struct SslDeleter {
   void operator()(SSL* ssl) const noexcept;
@@ -19,10 +27,33 @@ using SslPtr = std::unique_ptr<SSL, SslDeleter>;
 /// 2048 bits, SHA-256 (OpenSSL's security level 2).
 inline constexpr int kSecurityBits = 112;
 
+/// What a server knows a session by: its session ID (RFC 5246 7.4.1.2), which with TLS 1.3 is the
+/// ticket (RFC 8446 4.6.1).
+struct SessionKey {
+  static constexpr std::size_t kIdBytes = 32;
+  std::array<unsigned char, kIdBytes> id{};
+  int version = 0;  ///< TLS1_2_VERSION or TLS1_3_VERSION.
+};
+
+/// A session that a client wants to resume and another ServerContext has made.
+struct SessionElsewhere {
+  SessionKey key;
+  std::uint32_t maker = 0;
+  bool asked_for = false;  ///< Told of once; the handshake goes on without it if it did not come.
+};
+
 /// What one handshake is served by; must outlive it, at the same address.
 struct HandshakeOptions {
   const SniTable& certificates;
   bool http2 = false;  ///< Offer h2 (RFC 9113 3.2) before http/1.1.
+  /// Filled in where a handshake says kWantSession; null: it never does.
+  SessionElsewhere* elsewhere = nullptr;
+};
+
+/// Which of several ServerContexts that know each other's sessions by their maker.
+struct ContextNumber {
+  std::uint32_t index = 0;
+  std::uint32_t count = 1;
 };
 
 /// The server side of TLS for one worker: protocol versions (1.2, 1.3), ciphers, ALPN, and the
@@ -31,7 +62,7 @@ struct HandshakeOptions {
 /// snapshot.
 class ServerContext {
  public:
-  static Result<std::unique_ptr<ServerContext>> create();
+  static Result<std::unique_ptr<ServerContext>> create(ContextNumber number = {});
   ~ServerContext();
   ServerContext(const ServerContext&) = delete;
   ServerContext& operator=(const ServerContext&) = delete;
@@ -42,6 +73,11 @@ class ServerContext {
   /// OpenSSL reads ahead: call SSL_read until it wants more before waiting for the socket. The
   /// SSL's app data is taken.
   SslPtr accept(const HandshakeOptions& options);
+
+  /// A copy of a session that is here, for another context to keep(); null without it.
+  [[nodiscard]] SharedSession copy_of(const SessionKey& key) const;
+  /// From now on it can be resumed here. Null: nothing.
+  void keep(const SharedSession& session);
 
  private:
   ServerContext() = default;

@@ -127,6 +127,8 @@ StreamResult Stream::result_of(int returned) noexcept {
       return {StreamStatus::kWantRead};
     case SSL_ERROR_WANT_WRITE:
       return {StreamStatus::kWantWrite};
+    case SSL_ERROR_WANT_CLIENT_HELLO_CB:
+      return {StreamStatus::kWantSession};
     case SSL_ERROR_ZERO_RETURN:
       return {StreamStatus::kEof};
     default:

@@ -147,8 +147,11 @@ Task<bool> Connection::handshake() {
     co_await linger();
     co_return false;
   }
+  tls::SessionElsewhere elsewhere;
   const tls::HandshakeOptions options{
-      .certificates = *table->certificates, .http2 = snapshot->settings->use_http2
+      .certificates = *table->certificates,
+      .http2 = snapshot->settings->use_http2,
+      .elsewhere = &elsewhere
   };
   auto ssl = worker_.tls().accept(options);
   if (!ssl || !transport.start_tls(std::move(ssl))) co_return false;
@@ -157,6 +160,10 @@ Task<bool> Connection::handshake() {
   for (;;) {
     const IoResult result = transport.try_handshake();
     if (result.ok()) break;
+    if (result.status == IoStatus::kWantSession) {
+      co_await worker_.tls_sessions().fetch(elsewhere);
+      continue;
+    }
     IoStatus ready = IoStatus::kError;
     if (result.status == IoStatus::kWantRead || result.status == IoStatus::kWantWrite)
       ready = co_await transport.wait(

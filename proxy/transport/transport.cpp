@@ -65,6 +65,8 @@ IoResult Transport::from_tls(tls::StreamResult result) const noexcept {
       return {IoStatus::kWantRead, 0};
     case tls::StreamStatus::kWantWrite:
       return {IoStatus::kWantWrite, 0};
+    case tls::StreamStatus::kWantSession:
+      return {IoStatus::kWantSession, 0};
     case tls::StreamStatus::kEof:
       return {IoStatus::kEof, 0};
     case tls::StreamStatus::kError:

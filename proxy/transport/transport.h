@@ -20,12 +20,13 @@ namespace cppx::proxy {
 
 enum class IoStatus : std::uint8_t {
   kOk,
-  kWantRead,   ///< Nothing to be had now: wait until the socket is readable.
-  kWantWrite,  ///< Wait until the socket is writable.
-  kEof,        ///< The peer ended its side in an orderly way.
-  kError,      ///< Reset, broken TLS, or another failure: the connection is of no more use.
-  kTimeout,    ///< The deadline of this direction passed.
-  kCancelled,  ///< cancel() was called for this direction.
+  kWantRead,     ///< Nothing to be had now: wait until the socket is readable.
+  kWantWrite,    ///< Wait until the socket is writable.
+  kWantSession,  ///< Of a handshake: see tls::StreamStatus.
+  kEof,          ///< The peer ended its side in an orderly way.
+  kError,        ///< Reset, broken TLS, or another failure: the connection is of no more use.
+  kTimeout,      ///< The deadline of this direction passed.
+  kCancelled,    ///< cancel() was called for this direction.
 };
 
 struct IoResult {

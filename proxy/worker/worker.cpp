@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <ctime>
+#include <functional>
 #include <iterator>
 #include <random>
 #include <utility>
@@ -35,6 +36,15 @@ std::uint64_t random_seed() {
   return std::uint64_t{device()} << 32 | device();
 }
 
+SessionExchange::Tell exchange_through(
+    std::function<void(std::uint32_t, std::function<void(Worker&)>)> tell_worker
+) {
+  return [tell_worker = std::move(tell_worker
+          )](std::uint32_t worker, std::function<void(SessionExchange&)> work) {
+    tell_worker(worker, [work = std::move(work)](Worker& told) { work(told.tls_sessions()); });
+  };
+}
+
 }  // namespace
 
 Worker::Worker(
@@ -50,6 +60,7 @@ Worker::Worker(
       http2_upstreams_(*this, wheel_),
       balancer_(index, count, shared.health, random_seed()),
       tls_(std::move(tls)),
+      tls_sessions_(index, wheel_, *tls_, exchange_through(std::move(shared.tell_worker))),
       upstream_tls_(std::move(upstream_tls)),
       access_log_(shared.access_log),
       limits_(shared.limits),

@@ -31,6 +31,7 @@
 #include "proxy/worker/local_snapshot.h"
 #include "proxy/worker/memory_level.h"
 #include "proxy/worker/request_id.h"
+#include "proxy/worker/session_exchange.h"
 #include "proxy/worker/timer_wheel.h"
 #include "tls/client_context.h"
 #include "tls/server_context.h"
@@ -38,6 +39,7 @@
 namespace cppx::proxy {
 
 class Connection;
+class Worker;
 
 /// What all workers share, each part made for that; outlives them.
 struct SharedState {
@@ -47,6 +49,8 @@ struct SharedState {
   const std::atomic<std::uint64_t>& arrived_generation;  ///< See SnapshotHolder.
   std::uint64_t open_files_of_worker;
   std::function<void()> on_memory_growth;  ///< See ProxyOptions.
+  /// Calls `work` on the thread of the worker with this index. From any worker's thread.
+  std::function<void(std::uint32_t worker, std::function<void(Worker&)> work)> tell_worker;
 };
 
 /// One thread and all it needs to serve: loop, listeners, connections, idle upstream connections,
@@ -94,6 +98,7 @@ class Worker {
   [[nodiscard]] RetryBudget& retry_budget() noexcept { return retry_budget_; }
   [[nodiscard]] SnapshotHolder& snapshots() noexcept { return snapshots_; }
   [[nodiscard]] tls::ServerContext& tls() noexcept { return *tls_; }
+  [[nodiscard]] SessionExchange& tls_sessions() noexcept { return tls_sessions_; }
   [[nodiscard]] tls::ClientContext& upstream_tls() noexcept { return *upstream_tls_; }
   [[nodiscard]] SharedLimits& limits() noexcept { return limits_; }
   [[nodiscard]] Counters& counters() noexcept { return counters_; }
@@ -157,6 +162,7 @@ class Worker {
   RetryBudget retry_budget_{std::chrono::steady_clock::now()};
   RequestIds request_ids_;
   std::unique_ptr<tls::ServerContext> tls_;
+  SessionExchange tls_sessions_;
   std::unique_ptr<tls::ClientContext> upstream_tls_;
   Counters counters_;
   AccessLog access_log_;

@@ -4,8 +4,6 @@
 #include <openssl/kdf.h>
 #include <openssl/provider.h>
 
-#include <memory>
-#include <set>
 #include <string>
 #include <string_view>
 
@@ -89,30 +87,6 @@ TEST_CASE(
     CHECK(provider_of(SSL_get_privatekey(connection.server())) == "cppx");
     CHECK(provider_of(X509_get0_pubkey(SSL_get_certificate(connection.server()))) == "cppx");
   }
-}
-
-/// What the server knows the session of a finished connection by.
-std::string session_id_of(const SSL* ssl) {
-  unsigned int size = 0;
-  const unsigned char* id = SSL_SESSION_get_id(SSL_get_session(ssl), &size);
-  return {id, id + size};
-}
-
-TEST_CASE("ServerContext: each session has an ID of its own", "[tls]") {
-  const auto context = ServerContext::create().value();
-  const SniTable table(test::certificate_named("fallback"));
-  std::set<std::string> seen;
-  constexpr int kConnections = 80;  // more than are drawn at once
-  for (int i = 0; i < kConnections; ++i) {
-    const test::Connection connection(*context, table, {.max_version = TLS1_2_VERSION});
-    REQUIRE(connection.established());
-    const std::string id = session_id_of(connection.server());
-    CHECK(id.size() == SSL_MAX_SSL_SESSION_ID_LENGTH);
-    CHECK(id == session_id_of(connection.client()));
-    CHECK(id.find_first_not_of(id.front()) != std::string::npos);
-    seen.insert(id);
-  }
-  CHECK(seen.size() == kConnections);
 }
 
 TEST_CASE("ServerContext: no handshake with a group of a finite field", "[tls]") {

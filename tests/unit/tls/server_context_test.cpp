@@ -298,24 +298,6 @@ TEST_CASE("ServerContext: a replaced certificate ends resumption, an equal one d
   }
 }
 
-TEST_CASE(
-    "ServerContext: workers do not share sessions, the handshake is then a full one", "[tls]"
-) {
-  const auto one = new_context();
-  const auto other = new_context();
-  const SniTable table = new_table();
-  for (const int version : kVersions) {
-    Connection first(*one, table, only(version, "a.example.com"));
-    const SessionPtr session = first.close_and_take_session();
-    ClientOptions options = only(version, "a.example.com");
-    options.session = session.get();
-    Connection second(*other, table, options);
-    REQUIRE(second.established());
-    CHECK_FALSE(second.resumed());
-    CHECK(second.echo());
-  }
-}
-
 TEST_CASE("ServerContext: workers on threads of their own share certificates", "[tls]") {
   const SniTable table = new_table();
   constexpr int kThreads = 4;

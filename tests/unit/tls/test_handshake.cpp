@@ -39,7 +39,12 @@ std::string carry(SSL* from, SSL* to, std::string_view text) {
 }  // namespace
 
 Connection::Connection(ServerContext& context, const SniTable& table, ClientOptions options)
-    : handshake_{.certificates = table, .http2 = options.server_http2},
+    : on_session_elsewhere_(options.on_session_elsewhere),
+      handshake_{
+          .certificates = table,
+          .http2 = options.server_http2,
+          .elsewhere = on_session_elsewhere_ ? &elsewhere_ : nullptr
+      },
       client_context_(SSL_CTX_new(TLS_client_method())) {
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sockets_) != 0)
     throw std::runtime_error("socketpair");
@@ -87,7 +92,12 @@ void Connection::shake_hands() {
     }
     if (server == Step::kAgain) {
       ERR_clear_error();
-      server = step_of(server_.get(), SSL_do_handshake(server_.get()));
+      const int returned = SSL_do_handshake(server_.get());
+      server = step_of(server_.get(), returned);
+      if (SSL_get_error(server_.get(), returned) == SSL_ERROR_WANT_CLIENT_HELLO_CB) {
+        server = Step::kAgain;
+        on_session_elsewhere_(elsewhere_);
+      }
     }
     if (client != Step::kAgain && server != Step::kAgain) break;
     if (client == Step::kFailed) break;

@@ -1,6 +1,7 @@
 #pragma once
 // A TLS client in the same thread as the server under test, over a socket pair.
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,7 +24,9 @@ struct ClientOptions {
   std::string ciphers = {};               // of TLS 1.2
   std::string server_groups = {};         // set on the server: one that the client did not guess
   std::string client_groups = {};         // OpenSSL's defaults without it
-  bool server_http2 = false;              // the server offers h2
+  // Called when the handshake waits for a session of another context; without it there is none.
+  std::function<void(const SessionElsewhere&)> on_session_elsewhere = {};
+  bool server_http2 = false;  // the server offers h2
 };
 
 struct SessionDeleter {
@@ -60,8 +63,11 @@ class Connection {
   SessionPtr close_and_take_session();
 
  private:
-  HandshakeOptions handshake_;
   void shake_hands();
+
+  SessionElsewhere elsewhere_;
+  std::function<void(const SessionElsewhere&)> on_session_elsewhere_;
+  HandshakeOptions handshake_;
 
   SslCtxPtr client_context_;
   int sockets_[2] = {-1, -1};

@@ -1,0 +1,189 @@
+#include "tls/sessions.h"
+
+#include <openssl/ssl.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "tests/unit/tls/test_handshake.h"
+
+namespace cppx::tls {
+namespace {
+
+using namespace test;
+
+constexpr std::array kVersions = {TLS1_2_VERSION, TLS1_3_VERSION};
+
+/// Contexts that know each other's sessions.
+struct Several {
+  std::array<std::unique_ptr<ServerContext>, 3> contexts;
+  SniTable table{certificate_named("fallback")};
+
+  Several() {
+    for (std::uint32_t i = 0; i < contexts.size(); ++i)
+      contexts[i] = ServerContext::create({.index = i, .count = 3}).value();
+  }
+  SessionPtr session_of(std::size_t maker, int version) {
+    Connection first(
+        *contexts[maker], table,
+        {.server_name = "a.test", .min_version = version, .max_version = version}
+    );
+    REQUIRE(first.established());
+    return first.close_and_take_session();
+  }
+};
+
+ClientOptions resuming(const SessionPtr& session, int version) {
+  return {
+      .server_name = "a.test",
+      .min_version = version,
+      .max_version = version,
+      .session = session.get()
+  };
+}
+
+TEST_CASE("Sessions: one is resumed elsewhere once it was brought there", "[tls]") {
+  Several several;
+  for (const int version : kVersions) {
+    CAPTURE(version);
+    const SessionPtr session = several.session_of(1, version);
+    ClientOptions options = resuming(session, version);
+    int asked = 0;
+    options.on_session_elsewhere = [&](const SessionElsewhere& wanted) {
+      ++asked;
+      CHECK(wanted.maker == 1);
+      CHECK(wanted.key.version == version);
+      const SharedSession copy = several.contexts[1]->copy_of(wanted.key);
+      CHECK(copy != nullptr);
+      several.contexts[2]->keep(copy);
+    };
+    Connection second(*several.contexts[2], several.table, options);
+    REQUIRE(second.established());
+    CHECK(second.resumed());
+    CHECK(second.echo());
+    CHECK(asked == 1);
+    // It is here now, and still there.
+    Connection third(*several.contexts[2], several.table, options);
+    CHECK(third.resumed());
+    Connection at_home(*several.contexts[1], several.table, options);
+    CHECK(at_home.resumed());
+    CHECK(asked == 1);
+  }
+}
+
+TEST_CASE("Sessions: one that does not come is a full handshake, and asked for once", "[tls]") {
+  Several several;
+  for (const int version : kVersions) {
+    CAPTURE(version);
+    const SessionPtr session = several.session_of(0, version);
+    ClientOptions options = resuming(session, version);
+    int asked = 0;
+    options.on_session_elsewhere = [&](const SessionElsewhere&) {
+      ++asked;
+      several.contexts[2]->keep(nullptr);
+    };
+    Connection second(*several.contexts[2], several.table, options);
+    REQUIRE(second.established());
+    CHECK_FALSE(second.resumed());
+    CHECK(second.echo());
+    CHECK(asked == 1);
+    // A handshake that cannot wait.
+    options.on_session_elsewhere = {};
+    const Connection third(*several.contexts[2], several.table, options);
+    REQUIRE(third.established());
+    CHECK_FALSE(third.resumed());
+  }
+}
+
+TEST_CASE("Sessions: nothing is asked of who has not made it", "[tls]") {
+  Several several;
+  const auto alone = ServerContext::create().value();
+  for (const int version : kVersions) {
+    CAPTURE(version);
+    const auto asks = [](const SessionElsewhere&) { FAIL("asked"); };
+    const SessionPtr session = several.session_of(1, version);
+    ClientOptions options = resuming(session, version);
+    options.on_session_elsewhere = asks;
+    CHECK(Connection(*several.contexts[1], several.table, options).resumed());
+    const Connection other(*alone, several.table, options);
+    CHECK(other.established());
+    CHECK_FALSE(other.resumed());
+    // Of a process that had more of them.
+    const auto many = ServerContext::create({.index = 7, .count = 8}).value();
+    Connection first(
+        *many, several.table,
+        {.server_name = "a.test", .min_version = version, .max_version = version}
+    );
+    const SessionPtr foreign = first.close_and_take_session();
+    options.session = foreign.get();
+    const Connection second(*several.contexts[0], several.table, options);
+    CHECK(second.established());
+    CHECK_FALSE(second.resumed());
+    // A new client has nothing to resume.
+    CHECK(Connection(
+              *several.contexts[0], several.table,
+              {.min_version = version, .max_version = version, .on_session_elsewhere = asks}
+    )
+              .established());
+  }
+}
+
+TEST_CASE("Sessions: a copy is bound to its name and certificate as well", "[tls]") {
+  Several several;
+  for (const int version : kVersions) {
+    CAPTURE(version);
+    const SessionPtr session = several.session_of(1, version);
+    ClientOptions options = resuming(session, version);
+    options.on_session_elsewhere = [&](const SessionElsewhere& wanted) {
+      several.contexts[0]->keep(several.contexts[1]->copy_of(wanted.key));
+    };
+    options.server_name = "b.test";
+    const Connection named(*several.contexts[0], several.table, options);
+    REQUIRE(named.established());
+    CHECK_FALSE(named.resumed());
+    options.server_name = "a.test";
+    const SniTable other(certificate_named("other"));
+    const Connection replaced(*several.contexts[0], other, options);
+    REQUIRE(replaced.established());
+    CHECK_FALSE(replaced.resumed());
+  }
+}
+
+TEST_CASE("Sessions: what nobody has made is nowhere", "[tls]") {
+  const auto context = ServerContext::create({.index = 0, .count = 2}).value();
+  CHECK(context->copy_of({.id = {}, .version = TLS1_2_VERSION}) == nullptr);
+  CHECK(context->copy_of({.id = {0, 0, 1}, .version = TLS1_3_VERSION}) == nullptr);
+  context->keep(nullptr);
+}
+
+/// What the server knows the session of a finished connection by.
+std::string session_id_of(const SSL* ssl) {
+  unsigned int size = 0;
+  const unsigned char* id = SSL_SESSION_get_id(SSL_get_session(ssl), &size);
+  return {id, id + size};
+}
+
+TEST_CASE("Sessions: each has an ID of its own, which says who has made it", "[tls]") {
+  const auto context = ServerContext::create({.index = 0x0102, .count = 0x0200}).value();
+  const SniTable table(certificate_named("fallback"));
+  std::set<std::string> seen;
+  constexpr int kConnections = 80;  // more than are drawn at once
+  for (int i = 0; i < kConnections; ++i) {
+    const Connection connection(*context, table, {.max_version = TLS1_2_VERSION});
+    REQUIRE(connection.established());
+    const std::string id = session_id_of(connection.server());
+    CHECK(id.size() == SessionKey::kIdBytes);
+    CHECK(id == session_id_of(connection.client()));
+    CHECK(id.starts_with("\x01\x02"));
+    seen.insert(id.substr(2));
+  }
+  CHECK(seen.size() == kConnections);
+}
+
+}  // namespace
+}  // namespace cppx::tls

@@ -1,0 +1,119 @@
+#include "tls/sessions.h"
+
+#include <openssl/lhash.h>
+#include <openssl/rand.h>
+#include <openssl/ssl.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "tls/openssl.h"
+#include "tls/server_context.h"
+
+namespace cppx::tls {
+namespace {
+
+/// The maker's number stands at the beginning of an ID, the rest of it is random.
+constexpr std::size_t kMakerBytes = 2;
+
+std::uint32_t number_at(std::span<const unsigned char> bytes) noexcept {
+  return std::uint32_t{bytes[0]} << 8U | bytes[1];
+}
+
+struct SessionDeleter {
+  void operator()(SSL_SESSION* session) const noexcept { SSL_SESSION_free(session); }
+};
+
+/// The first identity of a pre_shared_key extension (RFC 8446 4.2.11); empty where it is malformed,
+/// which OpenSSL answers itself later.
+std::span<const unsigned char> first_identity(std::span<const unsigned char> extension) noexcept {
+  constexpr std::size_t kLengths = 4;  // of the list, of the identity
+  if (extension.size() < kLengths) return {};
+  const std::size_t length = number_at(extension.subspan(2));
+  const auto rest = extension.subspan(kLengths);
+  return length <= rest.size() ? rest.first(length) : std::span<const unsigned char>{};
+}
+
+std::optional<SessionKey> offered(SSL* hello) noexcept {
+  const unsigned char* data = nullptr;
+  std::size_t size = 0;
+  SessionKey key;
+  std::span<const unsigned char> id;
+  if (SSL_client_hello_get0_ext(hello, TLSEXT_TYPE_psk, &data, &size) == 1) {
+    id = first_identity({data, size});
+    key.version = TLS1_3_VERSION;
+  } else {
+    size = SSL_client_hello_get0_session_id(hello, &data);
+    id = {data, size};
+    key.version = TLS1_2_VERSION;
+  }
+  if (id.size() != key.id.size()) return std::nullopt;
+  std::ranges::copy(id, key.id.begin());
+  return key;
+}
+
+}  // namespace
+
+extern "C" int cppx_tls_session_id(SSL* ssl, unsigned char* id, unsigned int* length) {
+  auto* const sessions = static_cast<Sessions*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
+  return sessions != nullptr && sessions->next_id({id, *length}) ? 1 : 0;
+}
+
+Sessions::Sessions(SSL_CTX* context, ContextNumber number) noexcept
+    : context_(context), number_(number) {
+  if (SSL_CTX_set_app_data(context_, this) == 1)
+    SSL_CTX_set_generate_session_id(context_, cppx_tls_session_id);
+}
+
+bool Sessions::next_id(std::span<unsigned char> id) noexcept {
+  if (id.size() > left_.size()) {
+    left_ = {};
+    if (RAND_bytes(drawn_.data(), static_cast<int>(drawn_.size())) != 1) return false;
+    left_ = drawn_;
+  }
+  if (id.size() < kMakerBytes || id.size() > left_.size()) return false;
+  std::ranges::copy(left_.first(id.size()), id.begin());
+  left_ = left_.subspan(id.size());
+  id[0] = static_cast<unsigned char>(number_.index >> 8U);
+  id[1] = static_cast<unsigned char>(number_.index);
+  return true;
+}
+
+std::optional<SessionElsewhere> Sessions::elsewhere(SSL* hello) const noexcept {
+  if (number_.count == 1) return std::nullopt;
+  const std::optional<SessionKey> key = offered(hello);
+  if (!key) return std::nullopt;
+  const std::uint32_t maker = number_at(key->id);
+  if (maker == number_.index || maker >= number_.count || find(*key) != nullptr)
+    return std::nullopt;
+  return SessionElsewhere{.key = *key, .maker = maker, .asked_for = true};
+}
+
+SSL_SESSION* Sessions::find(const SessionKey& key) const noexcept {
+  const std::unique_ptr<SSL_SESSION, SessionDeleter> alike(SSL_SESSION_new());
+  if (!alike || SSL_SESSION_set_protocol_version(alike.get(), key.version) != 1 ||
+      SSL_SESSION_set1_id(alike.get(), key.id.data(), static_cast<unsigned>(key.id.size())) != 1)
+    return nullptr;
+  auto* const table = reinterpret_cast<OPENSSL_LHASH*>(SSL_CTX_sessions(context_));
+  return static_cast<SSL_SESSION*>(OPENSSL_LH_retrieve(table, alike.get()));
+}
+
+SharedSession Sessions::copy_of(const SessionKey& key) const {
+  const ErrorQueueScope errors;
+  const SSL_SESSION* const found = find(key);
+  SSL_SESSION* const copy = found == nullptr ? nullptr : SSL_SESSION_dup(found);
+  if (copy == nullptr) return nullptr;
+  return {copy, SessionDeleter()};
+}
+
+void Sessions::keep(const SharedSession& session) noexcept {
+  if (!session) return;
+  const ErrorQueueScope errors;
+  SSL_CTX_add_session(context_, session.get());
+}
+
+}  // namespace cppx::tls
