@@ -17,7 +17,7 @@ namespace {
 
 using namespace test;
 
-constexpr std::array kVersions = {TLS1_2_VERSION, TLS1_3_VERSION};
+constexpr std::array kBothVersions = {TLS1_2_VERSION, TLS1_3_VERSION};
 
 /// Contexts that know each other's sessions.
 struct Several {
@@ -49,7 +49,7 @@ ClientOptions resuming(const SessionPtr& session, int version) {
 
 TEST_CASE("Sessions: one is resumed elsewhere once it was brought there", "[tls]") {
   Several several;
-  for (const int version : kVersions) {
+  for (const int version : kBothVersions) {
     CAPTURE(version);
     const SessionPtr session = several.session_of(1, version);
     ClientOptions options = resuming(session, version);
@@ -78,7 +78,7 @@ TEST_CASE("Sessions: one is resumed elsewhere once it was brought there", "[tls]
 
 TEST_CASE("Sessions: one that does not come is a full handshake, and asked for once", "[tls]") {
   Several several;
-  for (const int version : kVersions) {
+  for (const int version : kBothVersions) {
     CAPTURE(version);
     const SessionPtr session = several.session_of(0, version);
     ClientOptions options = resuming(session, version);
@@ -103,7 +103,7 @@ TEST_CASE("Sessions: one that does not come is a full handshake, and asked for o
 TEST_CASE("Sessions: nothing is asked of who has not made it", "[tls]") {
   Several several;
   const auto alone = ServerContext::create().value();
-  for (const int version : kVersions) {
+  for (const int version : kBothVersions) {
     CAPTURE(version);
     const auto asks = [](const SessionElsewhere&) { FAIL("asked"); };
     const SessionPtr session = several.session_of(1, version);
@@ -135,7 +135,7 @@ TEST_CASE("Sessions: nothing is asked of who has not made it", "[tls]") {
 
 TEST_CASE("Sessions: a copy is bound to its name and certificate as well", "[tls]") {
   Several several;
-  for (const int version : kVersions) {
+  for (const int version : kBothVersions) {
     CAPTURE(version);
     const SessionPtr session = several.session_of(1, version);
     ClientOptions options = resuming(session, version);
