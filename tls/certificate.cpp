@@ -125,13 +125,15 @@ Result<KeyPtr> read_key(std::string_view pem, X509* leaf) {
 
   const BioPtr bio = memory_bio(pem);
   if (!bio) return tls_error("tls.key: cannot be held in memory");
+  forget_errors();  // OpenSSL's reader goes by the oldest one
   bool password_asked = false;
   KeyPtr key(PEM_read_bio_PrivateKey_ex(
       bio.get(), nullptr, refuse_password, &password_asked, library(Side::kServer), nullptr
   ));
   // A cipher that OpenSSL does not know is refused before the password is asked for.
-  const bool encrypted =
-      password_asked || ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_UNSUPPORTED_ENCRYPTION;
+  const unsigned long code = ERR_peek_last_error();
+  const bool encrypted = password_asked || (!key && ERR_GET_LIB(code) == ERR_LIB_PEM &&
+                                            ERR_GET_REASON(code) == PEM_R_UNSUPPORTED_ENCRYPTION);
   if (encrypted)
     return tls_error("tls.key: the private key is encrypted; store it without a passphrase");
   if (!key) {

@@ -16,7 +16,7 @@ void leave_out_legacy_names() noexcept;
 /// and with the server's everything that is used by one: keys and certificates. OpenSSL's default
 /// provider is behind both, but for what cppx has itself (derivations.h, x25519.h); the server's
 /// has only what TLS needs, as libssl walks over all names of its context several times in a
-/// handshake.
+/// handshake, and no groups of finite fields.
 ///
 /// Null, OpenSSL's default one, when its configuration file says which providers or properties to
 /// use: then they are used. Logged once. Any thread.

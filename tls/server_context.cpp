@@ -39,15 +39,6 @@ constexpr const char* kSignatureAlgorithms =
     "rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:"
     "RSA+SHA256:RSA+SHA384:RSA+SHA512";
 
-/// OpenSSL's groups without those of finite fields: a client that offers ffdhe8192 alone, with any
-/// number for its key, had 0.17 s of a worker for a handshake that it need not take part in. The
-/// first list that this OpenSSL knows all of is taken.
-constexpr std::array kGroups = {
-    "X25519MLKEM768:X25519:P-256:X448:P-384:P-521",
-    "X25519:P-256:X448:P-384:P-521",
-    "P-256:P-384:P-521",
-};
-
 /// OpenSSL's level for kSecurityBits.
 constexpr int kSecurityLevel = 2;
 constexpr std::chrono::seconds kSessionTimeout = std::chrono::minutes(10);
@@ -170,12 +161,6 @@ struct ServerContext::Impl {
 
 namespace {
 
-bool set_groups(SSL_CTX* context) {
-  return std::ranges::any_of(kGroups, [context](const char* groups) {
-    return SSL_CTX_set1_groups_list(context, const_cast<char*>(groups)) == 1;
-  });
-}
-
 bool set_protocols(SSL_CTX* context) {
   SSL_CTX_set_security_level(
       context, std::max(kSecurityLevel, SSL_CTX_get_security_level(context))
@@ -188,7 +173,7 @@ bool set_protocols(SSL_CTX* context) {
   );
   return SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
          SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION) == 1 &&
-         SSL_CTX_set_cipher_list(context, kCiphers) == 1 && set_groups(context) &&
+         SSL_CTX_set_cipher_list(context, kCiphers) == 1 &&
          SSL_CTX_set1_sigalgs_list(context, const_cast<char*>(kSignatureAlgorithms)) == 1;
 }
 

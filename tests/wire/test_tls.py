@@ -7,6 +7,7 @@ import threading
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from support.backend import Backend
 from support.certificates import make_certificate
@@ -336,18 +337,59 @@ def test_no_handshake_fails_while_certificates_are_replaced(start_cppx, module_b
 
 
 CONFIGURED = "TLS: OpenSSL is configured (providers default, null) and used as it is"
+OPENSSL_CONF = """openssl_conf = all
+[all]
+providers = providers
+ssl_conf = tls
+[providers]
+default = used
+{providers}
+[used]
+activate = 1
+[tls]
+system_default = defaults
+[defaults]
+{defaults}
+"""
+
+
+def openssl_configured(folder, providers="", defaults=""):
+    (folder / "openssl.cnf").write_text(OPENSSL_CONF.format(providers=providers, defaults=defaults))
+    return {"OPENSSL_CONF": str(folder / "openssl.cnf")}
 
 
 @pytest.mark.parametrize("configured", [False, True])
 def test_providers_of_the_machines_openssl_are_used_as_they_are(module_backend, tmp_path, configured):
-    providers = "default = used\n" + ("null = used\n" if configured else "")
-    (tmp_path / "openssl.cnf").write_text(
-        f"openssl_conf = all\n[all]\nproviders = providers\n[providers]\n{providers}[used]\nactivate = 1\n"
-    )
-    environment = {"OPENSSL_CONF": str(tmp_path / "openssl.cnf")}
+    environment = openssl_configured(tmp_path, providers="null = used" if configured else "")
     with Cppx(tmp_path / "m", {"all.yaml": all_objects(module_backend)}, environment=environment) as cppx:
         for name in ("a.tls.test", "rsa.test"):
             for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
                 with cppx.connect_tls(name, context=client_context(minimum=version, maximum=version)) as connection:
                     assert connection.ask(request(host=name)).status == 200
         assert any(CONFIGURED in line for line in cppx.log_lines) == configured
+
+
+@pytest.mark.parametrize("providers", ["", "null = used"])
+def test_groups_of_the_machines_openssl_hold(module_backend, tmp_path, providers):
+    environment = openssl_configured(tmp_path, providers, defaults="Groups = P-384")
+    contexts = {curve: client_context() for curve in ("secp384r1", "prime256v1")}
+    for curve, context in contexts.items():
+        context.set_ecdh_curve(curve)
+    with Cppx(tmp_path / "m", {"all.yaml": all_objects(module_backend)}, environment=environment) as cppx:
+        with cppx.connect_tls("rsa.test", context=contexts["secp384r1"]) as connection:
+            assert connection.ask(request(host="rsa.test")).status == 200
+        with pytest.raises(ssl.SSLError, match="HANDSHAKE_FAILURE"):
+            cppx.connect_tls("rsa.test", context=contexts["prime256v1"])
+
+
+@pytest.mark.parametrize("form", ["TraditionalOpenSSL", "PKCS8"])
+def test_an_encrypted_key_is_said_to_be_one(module_backend, tmp_path, form):
+    key = serialization.load_pem_private_key(EXACT.key_pem.encode(), None).private_bytes(
+        serialization.Encoding.PEM,
+        getattr(serialization.PrivateFormat, form),
+        serialization.BestAvailableEncryption(b"a password"),
+    )
+    locked = secret("locked", {"tls.crt": EXACT.certificate_pem, "tls.key": key.decode()})
+    objects = [*service_of("web", module_backend), *host_with("a.tls.test", "locked", locked)]
+    with Cppx(tmp_path / "m", {"all.yaml": objects}) as cppx:
+        assert "the private key is encrypted; store it without a passphrase" in cppx.log

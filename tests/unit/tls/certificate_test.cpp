@@ -120,6 +120,16 @@ TEST_CASE("Certificate: Windows line ends are read", "[tls]") {
   CHECK(Certificate::from_pem(chain, windows(pem_of(issued.key.get()))).has_value());
 }
 
+/// Under the password "secret".
+constexpr const char* kEncryptedKey =
+    "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
+    "MIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAj3DOPvKMTBNAICCAAw\n"
+    "DAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEKiIq6HreoR34e4lrKe/IHEEgZCz\n"
+    "gR/mqagOgGXJmCcedOZ5PK5Ur/f9pHipeyVECuQnGd5iz2zkumrVEX84Eum/RJGY\n"
+    "EJcFor7EvZ+WZqSS50rUlv2mc8ZWCaJaPJgR8OgYYIxcgKKbZXpVdxn0ebUN44iN\n"
+    "Q1/1H8OFj6E5hXNgXz4iIl42Tg1MyrN5hpYEVl2Lwtn9g3ZcV/M9YFZg3KdHH/U=\n"
+    "-----END ENCRYPTED PRIVATE KEY-----\n";
+
 TEST_CASE("Certificate: each way to be unusable has its words", "[tls]") {
   const Issued good = issue({}, KeyKind::kP256);
   const Issued other = issue({}, KeyKind::kP256);
@@ -146,7 +156,7 @@ TEST_CASE("Certificate: each way to be unusable has its words", "[tls]") {
       {certificate, "hello", "tls.key: no PEM private key"},
       {certificate, certificate, "tls.key: private key cannot be read"},
       {certificate, damaged_key, "tls.key: private key cannot be read"},
-      {certificate, encrypted_pem_of(good.key.get()), "tls.key: the private key is encrypted"},
+      {certificate, kEncryptedKey, "tls.key: the private key is encrypted"},
       {certificate, pem_of(other.key.get()), "tls.key does not match"},
       {certificate, pem_of(rsa.key.get()), "tls.key does not match"},
       {pem_of(other.certificate.get()) + certificate, key, "belongs to certificate 2 of tls.crt"},
@@ -166,6 +176,17 @@ TEST_CASE("Certificate: an encrypted key of the old form is refused without a pr
   CHECK(contains(refusal(pem_of(issued.certificate.get()), key), "is encrypted"));
 }
 
+TEST_CASE("Certificate: signed with any digest that is strong enough", "[tls]") {
+  const Issued ca = issue({.common_name = "ca", .is_ca = true}, KeyKind::kRsa2048);
+  for (const EVP_MD* digest :
+       {EVP_sha224(), EVP_sha256(), EVP_sha384(), EVP_sha512(), EVP_sha3_256(), EVP_sha3_512()}) {
+    CAPTURE(EVP_MD_get0_name(digest));
+    const Issued issued = issue({.digest = digest}, KeyKind::kP256, &ca);
+    CHECK(Certificate::from_pem(pem_of(issued.certificate.get()), pem_of(issued.key.get()))
+              .has_value());
+  }
+}
+
 TEST_CASE("Certificate: keys and signatures that a handshake would refuse are refused", "[tls]") {
   const Issued weak = issue({}, KeyKind::kRsa1024);
   CHECK(contains(refusal(pem_of(weak.certificate.get()), pem_of(weak.key.get())), "1024 bits"));
@@ -174,7 +195,7 @@ TEST_CASE("Certificate: keys and signatures that a handshake would refuse are re
   CHECK(contains(refusal(pem_of(dsa.certificate.get()), pem_of(dsa.key.get())), "another type"));
 
   const Issued ca = issue({.common_name = "ca", .is_ca = true}, KeyKind::kP256);
-  const Issued sha1 = issue({.sha1 = true}, KeyKind::kP256, &ca);
+  const Issued sha1 = issue({.digest = EVP_sha1()}, KeyKind::kP256, &ca);
   const std::string key = pem_of(sha1.key.get());
   CHECK(contains(refusal(pem_of(sha1.certificate.get()), key), "signature algorithm is too weak"));
 

@@ -13,8 +13,16 @@
 #include <stdexcept>
 #include <utility>
 
+#include "tls/library.h"
+
 namespace cppx::tls::test {
 namespace {
+
+// As the program begins.
+[[maybe_unused]] const bool begun = [] {
+  leave_out_legacy_names();
+  return true;
+}();
 
 void must(bool done, const char* what) {
   if (!done) throw std::runtime_error(std::string(what) + ": " + last_error_text());
@@ -195,7 +203,7 @@ Issued issue_with_key(const CertificateSpec& spec, KeyPtr key, const Issued* iss
   EVP_PKEY* signing = issuer == nullptr ? key.get() : issuer->key.get();
   const bool no_digest = EVP_PKEY_get_base_id(signing) == EVP_PKEY_ED25519 ||
                          EVP_PKEY_get_base_id(signing) == EVP_PKEY_ED448;
-  const EVP_MD* digest = no_digest ? nullptr : spec.sha1 ? EVP_sha1() : EVP_sha256();
+  const EVP_MD* digest = no_digest ? nullptr : spec.digest;
   must(X509_sign(x, signing, digest) > 0, "signature");
   return {.key = std::move(key), .certificate = std::move(certificate)};
 }
@@ -222,16 +230,6 @@ std::string traditional_pem_of(EVP_PKEY* key) {
 
 std::string public_pem_of(EVP_PKEY* key) {
   return written([&](BIO* bio) { return PEM_write_bio_PUBKEY(bio, key); });
-}
-
-std::string encrypted_pem_of(EVP_PKEY* key) {
-  return written([&](BIO* bio) {
-    std::string password = "secret";
-    return PEM_write_bio_PKCS8PrivateKey(
-        bio, key, EVP_aes_256_cbc(), password.data(), static_cast<int>(password.size()), nullptr,
-        nullptr
-    );
-  });
 }
 
 }  // namespace cppx::tls::test

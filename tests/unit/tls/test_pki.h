@@ -34,7 +34,7 @@ struct CertificateSpec {
   std::string not_before = "20200101000000Z";
   std::string not_after = "20400101000000Z";
   bool is_ca = false;
-  bool sha1 = false;
+  const EVP_MD* digest = EVP_sha256();  // what it is signed with
 };
 
 struct Issued {
@@ -51,6 +51,5 @@ std::string pem_of(EVP_PKEY* key);
 /// "RSA PRIVATE KEY", "EC PRIVATE KEY": the forms of before PKCS #8.
 std::string traditional_pem_of(EVP_PKEY* key);
 std::string public_pem_of(EVP_PKEY* key);
-std::string encrypted_pem_of(EVP_PKEY* key);
 
 }  // namespace cppx::tls::test
