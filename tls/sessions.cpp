@@ -5,8 +5,10 @@
 #include <openssl/ssl.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <ctime>
 #include <memory>
 #include <optional>
 #include <span>
@@ -17,11 +19,31 @@
 namespace cppx::tls {
 namespace {
 
-/// The maker's number stands at the beginning of an ID, the rest of it is random.
+/// An ID is random but for its end, where the process and the maker's number stand: the beginning
+/// is the hash that OpenSSL finds sessions by.
+constexpr std::size_t kProcessBytes = 2;
 constexpr std::size_t kMakerBytes = 2;
+constexpr std::size_t kEndBytes = kProcessBytes + kMakerBytes;
+using Process = std::array<unsigned char, kProcessBytes>;
 
-std::uint32_t number_at(std::span<const unsigned char> bytes) noexcept {
+/// Sessions of another replica, or of the process before, are not asked for.
+const Process& this_process() noexcept {
+  static const Process mark = [] {
+    Process drawn{};
+    RAND_bytes(drawn.data(), static_cast<int>(drawn.size()));
+    return drawn;
+  }();
+  return mark;
+}
+
+std::uint32_t number_in(std::span<const unsigned char> bytes) noexcept {
   return std::uint32_t{bytes[0]} << 8U | bytes[1];
+}
+
+/// OpenSSL takes such sessions out of its cache only now and then.
+bool is_over(const SSL_SESSION* session) noexcept {
+  const long age = static_cast<long>(std::time(nullptr)) - SSL_SESSION_get_time(session);
+  return age > SSL_SESSION_get_timeout(session);
 }
 
 struct SessionDeleter {
@@ -33,7 +55,7 @@ struct SessionDeleter {
 std::span<const unsigned char> first_identity(std::span<const unsigned char> extension) noexcept {
   constexpr std::size_t kLengths = 4;  // of the list, of the identity
   if (extension.size() < kLengths) return {};
-  const std::size_t length = number_at(extension.subspan(2));
+  const std::size_t length = number_in(extension.subspan(2));
   const auto rest = extension.subspan(kLengths);
   return length <= rest.size() ? rest.first(length) : std::span<const unsigned char>{};
 }
@@ -75,11 +97,13 @@ bool Sessions::next_id(std::span<unsigned char> id) noexcept {
     if (RAND_bytes(drawn_.data(), static_cast<int>(drawn_.size())) != 1) return false;
     left_ = drawn_;
   }
-  if (id.size() < kMakerBytes || id.size() > left_.size()) return false;
+  if (id.size() <= kEndBytes || id.size() > left_.size()) return false;
   std::ranges::copy(left_.first(id.size()), id.begin());
   left_ = left_.subspan(id.size());
-  id[0] = static_cast<unsigned char>(number_.index >> 8U);
-  id[1] = static_cast<unsigned char>(number_.index);
+  std::ranges::copy(this_process(), id.last(kEndBytes).begin());
+  const auto maker = id.last(kMakerBytes);
+  maker[0] = static_cast<unsigned char>(number_.index >> 8U);
+  maker[1] = static_cast<unsigned char>(number_.index);
   return true;
 }
 
@@ -87,7 +111,9 @@ std::optional<SessionElsewhere> Sessions::elsewhere(SSL* hello) const noexcept {
   if (number_.count == 1) return std::nullopt;
   const std::optional<SessionKey> key = offered(hello);
   if (!key) return std::nullopt;
-  const std::uint32_t maker = number_at(key->id);
+  const auto process = std::span(key->id).last(kEndBytes).first(kProcessBytes);
+  if (!std::ranges::equal(process, this_process())) return std::nullopt;
+  const std::uint32_t maker = number_in(std::span(key->id).last(kMakerBytes));
   if (maker == number_.index || maker >= number_.count || find(*key) != nullptr)
     return std::nullopt;
   return SessionElsewhere{.key = *key, .maker = maker, .asked_for = true};
@@ -105,7 +131,8 @@ SSL_SESSION* Sessions::find(const SessionKey& key) const noexcept {
 SharedSession Sessions::copy_of(const SessionKey& key) const {
   const ErrorQueueScope errors;
   const SSL_SESSION* const found = find(key);
-  SSL_SESSION* const copy = found == nullptr ? nullptr : SSL_SESSION_dup(found);
+  if (found == nullptr || is_over(found)) return nullptr;
+  SSL_SESSION* const copy = SSL_SESSION_dup(found);
   if (copy == nullptr) return nullptr;
   return {copy, SessionDeleter()};
 }
@@ -113,6 +140,9 @@ SharedSession Sessions::copy_of(const SessionKey& key) const {
 void Sessions::keep(const SharedSession& session) noexcept {
   if (!session) return;
   const ErrorQueueScope errors;
+  // OpenSSL's list of sessions is sorted by their ends, and searched from the latest one. Copies
+  // are not copied again: this one has ten minutes more, and no other.
+  SSL_SESSION_set_time(session.get(), static_cast<long>(std::time(nullptr)));
   SSL_CTX_add_session(context_, session.get());
 }
 

@@ -162,6 +162,7 @@ Task<bool> Connection::handshake() {
     if (result.ok()) break;
     if (result.status == IoStatus::kWantSession) {
       co_await worker_.tls_sessions().fetch(elsewhere);
+      if (cut_) co_return false;
       continue;
     }
     IoStatus ready = IoStatus::kError;

@@ -27,11 +27,12 @@ class SessionExchange {
   SessionExchange(const SessionExchange&) = delete;
   SessionExchange& operator=(const SessionExchange&) = delete;
 
-  /// Returns when the session can be resumed here, or is not to be had, or has not come in time: a
-  /// full handshake takes little longer than kPatience.
+  /// Returns when the session can be resumed here, or is not to be had, or has not come in time. A
+  /// worker that was too busy for that is not asked for a while.
   Task<void> fetch(tls::SessionElsewhere wanted);
 
   static constexpr std::chrono::milliseconds kPatience{100};
+  static constexpr std::chrono::seconds kSilence{1};
 
  private:
   struct Question final : Deadline {
@@ -40,7 +41,15 @@ class SessionExchange {
     Event over;
   };
 
-  void give(std::uint32_t asker, std::uint64_t number, const tls::SessionKey& key);
+  using Clock = std::chrono::steady_clock;
+  /// Where an answer goes, and until when.
+  struct Address {
+    std::uint32_t worker;
+    std::uint64_t question;
+    Clock::time_point end;
+  };
+
+  void give(const Address& asker, const tls::SessionKey& key);
   void take(std::uint64_t number, const tls::SharedSession& session);
 
   const std::uint32_t worker_;
@@ -48,7 +57,8 @@ class SessionExchange {
   tls::ServerContext& tls_;
   Tell tell_;
   std::uint64_t asked_ = 0;
-  std::unordered_map<std::uint64_t, Question*> questions_;  // by their numbers
+  std::unordered_map<std::uint64_t, Question*> questions_;             // by their numbers
+  std::unordered_map<std::uint32_t, Clock::time_point> silent_until_;  // by worker
 };
 
 }  // namespace cppx::proxy

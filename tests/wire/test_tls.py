@@ -193,22 +193,24 @@ def test_alpn_with_nothing_in_common(hosts, offer):
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_a_session_can_be_resumed_on_any_worker(module_backend, tmp_path, version):
-    """Not always: a worker that is busy is not waited for for long."""
+    """A worker that is busy is not waited for for long; all of ten by chance would be once in a million times."""
     context = client_context(minimum=version, maximum=version)
     last = request(host="a.tls.test", headers=[("Connection", "close")])
-    with Cppx(tmp_path / "m", {"all.yaml": all_objects(module_backend)}, workers=4) as cppx:
+
+    def all_are_resumed():
+        with cppx.connect_tls("a.tls.test", context=context) as connection:
+            assert connection.ask(request(host="a.tls.test")).status == 200
+            session = connection.sock.session
         taken = 0
-        for _ in range(4):
-            with cppx.connect_tls("a.tls.test", context=context) as connection:
-                assert connection.ask(request(host="a.tls.test")).status == 200
-                session = connection.sock.session
-            for _ in range(10):
-                with cppx.connect_tls("a.tls.test", context=context, session=session) as again:
-                    taken += again.sock.session_reused
-                    again.sock.sendall(last)
-                    assert again.read_response().status == 200
-        # With none but those that a worker has made itself it would be ten, by chance.
-        assert taken >= 30
+        for _ in range(10):
+            with cppx.connect_tls("a.tls.test", context=context, session=session) as again:
+                taken += again.sock.session_reused
+                again.sock.sendall(last)
+                assert again.read_response().status == 200
+        return taken == 10
+
+    with Cppx(tmp_path / "m", {"all.yaml": all_objects(module_backend)}, workers=4) as cppx:
+        assert any(all_are_resumed() for _ in range(10))
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])

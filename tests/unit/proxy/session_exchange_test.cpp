@@ -95,6 +95,17 @@ TEST_CASE("SessionExchange: who hears nothing goes on, and a late answer is nobo
   maker.told.at(0).work(asking.sessions);
   CHECK(asking.ended == 1);
   CHECK(asking.tls->copy_of(kKey) == nullptr);
+  // Who is that busy is left alone, and others are not.
+  asking.fetch(kKey, 1);
+  CHECK(asking.ended == 2);
+  CHECK(asking.told.size() == 1);
+  asking.fetch(kKey, 2);
+  CHECK(asking.ended == 2);
+  CHECK(asking.told.size() == 2);
+  REQUIRE(test::turn_until(asking.loop, [&] { return asking.ended == 3; }));
+  // What was asked too long ago is not answered.
+  asking.told.at(1).work(maker.sessions);
+  CHECK(maker.told.size() == 1);
 }
 
 TEST_CASE("SessionExchange: answers find their questions in any order", "[proxy]") {

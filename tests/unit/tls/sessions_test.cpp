@@ -154,6 +154,46 @@ TEST_CASE("Sessions: a copy is bound to its name and certificate as well", "[tls
   }
 }
 
+TEST_CASE("Sessions: one of another process is not asked for, nor is one that is over", "[tls]") {
+  Several several;
+  for (const int version : kBothVersions) {
+    CAPTURE(version);
+    const SessionPtr session = several.session_of(1, version);
+    ClientOptions options = resuming(session, version);
+    SessionKey key;
+    options.on_session_elsewhere = [&](const SessionElsewhere& wanted) { key = wanted.key; };
+    Connection second(*several.contexts[0], several.table, options);
+    REQUIRE(second.established());
+    REQUIRE(key.version == version);
+    const SharedSession copy = several.contexts[1]->copy_of(key);
+    REQUIRE(copy != nullptr);
+    const long begun = SSL_SESSION_get_time(copy.get());
+    // What a context keeps begins anew, and its own are as old as they are.
+    SSL_SESSION_set_time(copy.get(), begun - 3600);
+    several.contexts[0]->keep(copy);
+    CHECK(several.contexts[0]->copy_of(key) != nullptr);
+    SSL_SESSION_set_time(copy.get(), begun - 3600);
+    CHECK(several.contexts[0]->copy_of(key) == nullptr);
+  }
+  // An ID that names a maker and no process.
+  const SessionPtr session = several.session_of(1, TLS1_2_VERSION);
+  unsigned int size = 0;
+  const unsigned char* id = SSL_SESSION_get_id(session.get(), &size);
+  std::string other(id, id + size);
+  other[28] = static_cast<char>(other[28] ^ 1);
+  const SessionPtr forged(SSL_SESSION_dup(session.get()));
+  REQUIRE(
+      SSL_SESSION_set1_id(
+          forged.get(), reinterpret_cast<const unsigned char*>(other.data()), size
+      ) == 1
+  );
+  ClientOptions options = resuming(forged, TLS1_2_VERSION);
+  options.on_session_elsewhere = [](const SessionElsewhere&) { FAIL("asked"); };
+  const Connection connection(*several.contexts[0], several.table, options);
+  CHECK(connection.established());
+  CHECK_FALSE(connection.resumed());
+}
+
 TEST_CASE("Sessions: what nobody has made is nowhere", "[tls]") {
   const auto context = ServerContext::create({.index = 0, .count = 2}).value();
   CHECK(context->copy_of({.id = {}, .version = TLS1_2_VERSION}) == nullptr);
@@ -172,6 +212,7 @@ TEST_CASE("Sessions: each has an ID of its own, which says who has made it", "[t
   const auto context = ServerContext::create({.index = 0x0102, .count = 0x0200}).value();
   const SniTable table(certificate_named("fallback"));
   std::set<std::string> seen;
+  std::set<std::string> processes;
   constexpr int kConnections = 80;  // more than are drawn at once
   for (int i = 0; i < kConnections; ++i) {
     const Connection connection(*context, table, {.max_version = TLS1_2_VERSION});
@@ -179,10 +220,13 @@ TEST_CASE("Sessions: each has an ID of its own, which says who has made it", "[t
     const std::string id = session_id_of(connection.server());
     CHECK(id.size() == SessionKey::kIdBytes);
     CHECK(id == session_id_of(connection.client()));
-    CHECK(id.starts_with("\x01\x02"));
-    seen.insert(id.substr(2));
+    CHECK(id.ends_with("\x01\x02"));
+    // OpenSSL's hash of it: sessions must not share one, or the cache is a list.
+    seen.insert(id.substr(0, 4));
+    processes.insert(id.substr(28, 2));
   }
   CHECK(seen.size() == kConnections);
+  CHECK(processes.size() == 1);
 }
 
 }  // namespace
