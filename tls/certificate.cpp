@@ -21,6 +21,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "routing/match/host_index.h"
+#include "tls/byte_stream.h"
 #include "tls/key_flaw.h"
 #include "tls/library.h"
 #include "tls/openssl.h"
@@ -69,7 +70,7 @@ Result<ChainPtr> read_chain(std::string_view pem) {
   while (X509Ptr certificate = next_certificate(bio.get())) {
     if (sk_X509_push(chain.get(), certificate.get()) == 0)
       return tls_error("tls.crt: cannot be held in memory");
-    static_cast<void>(certificate.release());
+    [[maybe_unused]] X509* const pushed = certificate.release();
   }
   // The end of the text is an error as well; anything else is a block that is damaged.
   const unsigned long code = ERR_peek_last_error();

@@ -49,9 +49,9 @@ bool server_needs(int operation, const OSSL_ALGORITHM& algorithm) {
       "SHA1", "SHA2-256", "SHA2-384", "SHA2-512"  // SHA-1 is what OpenSSL knows certificates by
   };
   static const std::vector<std::string_view> ciphers = {
-      "AES-128-GCM",      "id-aes128-GCM", "AES-256-GCM", "id-aes256-GCM",
-      "AES-128-CCM",      "id-aes128-CCM",  // where OpenSSL's configuration file asks for its
-                                            // suites
+      "AES-128-GCM", "id-aes128-GCM", "AES-256-GCM", "id-aes256-GCM", "AES-128-CCM",
+      "id-aes128-CCM",  // where OpenSSL's configuration file asks for its
+                        // suites
       "ChaCha20-Poly1305"
   };
   static const std::vector<std::string_view> derivations = {"TLS13-KDF", "TLS1-PRF", "HKDF"};
@@ -281,12 +281,13 @@ void make_libraries() {
 const Libraries& made_libraries() noexcept {
   static const bool once = [] {
     const ErrorQueueScope errors;
-    std::string why = "out of memory";
+    std::string why;
     try {
       make_libraries();
       why = last_error_text();
       add_rare_digests();
-    } catch (const std::exception&) {
+    } catch (const std::exception& error) {
+      why = error.what();
     }
     if (libraries.theirs != nullptr && (libraries.server == nullptr || libraries.client == nullptr))
       log::warning(

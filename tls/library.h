@@ -2,10 +2,12 @@
 
 #include <openssl/types.h>
 
+#include <cstdint>
+
 namespace cppx::tls {
 
 /// Which end of a TLS connection cppx is.
-enum class Side { kServer, kClient };
+enum class Side : std::uint8_t { kServer, kClient };
 
 /// To be called before anything else of OpenSSL, at the start of a program: keeps its table of
 /// legacy names, some hundred that TLS here never asks for, out of every library context. Without
