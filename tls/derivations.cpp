@@ -11,6 +11,7 @@
 #include <span>
 #include <string_view>
 
+#include "tls/algorithm.h"
 #include "tls/key_derivation.h"
 #include "tls/traffic_secrets.h"
 
@@ -122,16 +123,15 @@ extern "C" int cppx_tls1_prf(
 
 namespace {
 
-using Function = void (*)();
 using Functions = std::array<OSSL_DISPATCH, 5>;
 
 /// Of a derivation: all but `derive` is the same for each.
 Functions functions_of(OSSL_FUNC_kdf_derive_fn* derive) noexcept {
   return {{
-      {OSSL_FUNC_KDF_NEWCTX, reinterpret_cast<Function>(&cppx_kdf_new)},
-      {OSSL_FUNC_KDF_FREECTX, reinterpret_cast<Function>(&cppx_kdf_free)},
-      {OSSL_FUNC_KDF_SET_CTX_PARAMS, reinterpret_cast<Function>(&cppx_kdf_set)},
-      {OSSL_FUNC_KDF_DERIVE, reinterpret_cast<Function>(derive)},
+      {OSSL_FUNC_KDF_NEWCTX, reinterpret_cast<ProviderFunction>(&cppx_kdf_new)},
+      {OSSL_FUNC_KDF_FREECTX, reinterpret_cast<ProviderFunction>(&cppx_kdf_free)},
+      {OSSL_FUNC_KDF_SET_CTX_PARAMS, reinterpret_cast<ProviderFunction>(&cppx_kdf_set)},
+      {OSSL_FUNC_KDF_DERIVE, reinterpret_cast<ProviderFunction>(derive)},
       {0, nullptr},
   }};
 }
@@ -139,12 +139,11 @@ Functions functions_of(OSSL_FUNC_kdf_derive_fn* derive) noexcept {
 }  // namespace
 
 const OSSL_ALGORITHM* derivations() noexcept {
-  constexpr const char* kDefinition = "provider=cppx";
   static const Functions tls13 = functions_of(cppx_tls13_kdf);
   static const Functions tls1 = functions_of(cppx_tls1_prf);
   static const std::array<OSSL_ALGORITHM, 3> all = {{
-      {OSSL_KDF_NAME_TLS1_3_KDF, kDefinition, tls13.data(), "RFC 8446 7.1"},
-      {OSSL_KDF_NAME_TLS1_PRF, kDefinition, tls1.data(), "RFC 5246 5"},
+      {OSSL_KDF_NAME_TLS1_3_KDF, kOwnAlgorithm, tls13.data(), "RFC 8446 7.1"},
+      {OSSL_KDF_NAME_TLS1_PRF, kOwnAlgorithm, tls1.data(), "RFC 5246 5"},
       {nullptr, nullptr, nullptr, nullptr},
   }};
   return all.data();

@@ -20,6 +20,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "tls/algorithm.h"
 #include "tls/derivations.h"
 #include "tls/openssl.h"
 #include "tls/x25519.h"
@@ -29,12 +30,6 @@ namespace {
 
 constexpr const char* kName = "cppx";
 constexpr const char* kTheirs = "default";
-
-/// The first of the names of an algorithm, which are parted by colons.
-std::string_view first_name(const OSSL_ALGORITHM& algorithm) noexcept {
-  const std::string_view names = algorithm.algorithm_names;
-  return names.substr(0, names.find(':'));
-}
 
 bool is_one_of(const OSSL_ALGORITHM& algorithm, const std::vector<std::string_view>& wanted) {
   return std::ranges::any_of(wanted, [&](std::string_view name) {
@@ -180,7 +175,6 @@ extern "C" int cppx_server_capabilities(
 
 namespace {
 
-using ProviderFunction = void (*)();
 using ProviderFunctions = std::array<OSSL_DISPATCH, 3>;
 
 ProviderFunctions functions_with(

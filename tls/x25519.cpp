@@ -14,16 +14,14 @@
 #include <utility>
 
 #include "base/text.h"
+#include "tls/algorithm.h"
 
 namespace cppx::tls {
 namespace {
 
 constexpr const char* kName = "X25519";
-constexpr const char* kDefinition = "provider=cppx";
 constexpr std::size_t kKeyBytes = 32;
 using KeyBytes = std::array<unsigned char, kKeyBytes>;
-
-using Function = void (*)();
 
 /// What key pairs are made with: OpenSSL's functions for keys and for the exchange. There is one
 /// provider, and no other way to them from the functions below.
@@ -85,10 +83,8 @@ std::array<Generation, 2> generations = {{{.pair = false}, {.pair = true}}};
 const OSSL_ALGORITHM* algorithm_of(const OSSL_PROVIDER* provider, int operation) noexcept {
   int no_cache = 0;
   const OSSL_ALGORITHM* algorithm = OSSL_PROVIDER_query_operation(provider, operation, &no_cache);
-  for (; algorithm != nullptr && algorithm->algorithm_names != nullptr; ++algorithm) {
-    const std::string_view names = algorithm->algorithm_names;
-    if (names.substr(0, names.find(':')) == kName) return algorithm;
-  }
+  for (; algorithm != nullptr && algorithm->algorithm_names != nullptr; ++algorithm)
+    if (first_name(*algorithm) == kName) return algorithm;
   return nullptr;
 }
 
@@ -208,19 +204,20 @@ X25519::X25519(const OSSL_PROVIDER* provider) noexcept {
   KeyBytes base_point = kBasePoint;
   theirs.base_point = import(nullptr, base_point).release();
   if (theirs.base_point == nullptr) return;
-  keys_[0] = {keys->algorithm_names, kDefinition, key_functions_.data(), "RFC 7748"};
-  exchange_[0] = {exchange->algorithm_names, kDefinition, exchange->implementation, "RFC 7748"};
+  keys_[0] = {keys->algorithm_names, kOwnAlgorithm, key_functions_.data(), "RFC 7748"};
+  exchange_[0] = {exchange->algorithm_names, kOwnAlgorithm, exchange->implementation, "RFC 7748"};
   usable_ = true;
 }
 
 bool X25519::build_keys(const OSSL_DISPATCH* functions) noexcept {
   const std::array<OSSL_DISPATCH, 5> ours = {{
-      {OSSL_FUNC_KEYMGMT_GEN_INIT, reinterpret_cast<Function>(&cppx_x25519_gen_init)},
-      {OSSL_FUNC_KEYMGMT_GEN_SET_PARAMS, reinterpret_cast<Function>(&cppx_x25519_gen_set_params)},
+      {OSSL_FUNC_KEYMGMT_GEN_INIT, reinterpret_cast<ProviderFunction>(&cppx_x25519_gen_init)},
+      {OSSL_FUNC_KEYMGMT_GEN_SET_PARAMS,
+       reinterpret_cast<ProviderFunction>(&cppx_x25519_gen_set_params)},
       {OSSL_FUNC_KEYMGMT_GEN_SETTABLE_PARAMS,
-       reinterpret_cast<Function>(&cppx_x25519_gen_settable_params)},
-      {OSSL_FUNC_KEYMGMT_GEN, reinterpret_cast<Function>(&cppx_x25519_gen)},
-      {OSSL_FUNC_KEYMGMT_GEN_CLEANUP, reinterpret_cast<Function>(&cppx_x25519_gen_cleanup)},
+       reinterpret_cast<ProviderFunction>(&cppx_x25519_gen_settable_params)},
+      {OSSL_FUNC_KEYMGMT_GEN, reinterpret_cast<ProviderFunction>(&cppx_x25519_gen)},
+      {OSSL_FUNC_KEYMGMT_GEN_CLEANUP, reinterpret_cast<ProviderFunction>(&cppx_x25519_gen_cleanup)},
   }};
   std::size_t count = 0;
   for (const OSSL_DISPATCH& function : ours) key_functions_[count++] = function;
