@@ -25,13 +25,13 @@ struct Downstream {
   ClientAddress address;  ///< Of the peer, or the source in its PROXY header.
   /// The port that the client came to, by the PROXY header; 0 and empty: none said.
   std::uint16_t destination_port = 0;
+  std::uint32_t requests = 0;
   std::string destination_port_text;
   /// Received and not used yet: input.data()[begin, end). While a stream runs, its head lies
   /// before.
   Buffer input;
   std::size_t begin = 0;
   std::size_t end = 0;
-  std::uint32_t requests = 0;
   std::uint64_t number = 0;  ///< Of the connection, unique in the process.
 
   [[nodiscard]] routing::ConnectionOrigin origin() const noexcept {
