@@ -20,7 +20,7 @@ Task<void> SessionExchange::fetch(tls::SessionElsewhere wanted) {
   tell_(wanted.maker, [here, key = wanted.key](SessionExchange& maker) { maker.give(here, key); });
   co_await question.over;
   const bool answered = questions_.erase(here.question) == 0;
-  if (!answered) silent_until_[wanted.maker] = Clock::now() + kSilence;
+  if (!answered) silent_until = Clock::now() + kSilence;
 }
 
 void SessionExchange::give(const Address& asker, const tls::SessionKey& key) {

@@ -47,12 +47,19 @@ ClientOptions resuming(const SessionPtr& session, int version) {
   };
 }
 
-TEST_CASE("Sessions: one is resumed elsewhere once it was brought there", "[tls]") {
+/// Calls `check` for each version with what a client needs to resume a session of `maker`.
+template <class Check>
+void with_session_of(std::size_t maker, Check check) {
   Several several;
   for (const int version : kBothVersions) {
     CAPTURE(version);
-    const SessionPtr session = several.session_of(1, version);
-    ClientOptions options = resuming(session, version);
+    const SessionPtr session = several.session_of(maker, version);
+    check(several, resuming(session, version), version);
+  }
+}
+
+TEST_CASE("Sessions: one is resumed elsewhere once it was brought there", "[tls]") {
+  with_session_of(1, [](Several& several, ClientOptions options, int version) {
     int asked = 0;
     options.on_session_elsewhere = [&](const SessionElsewhere& wanted) {
       ++asked;
@@ -73,15 +80,11 @@ TEST_CASE("Sessions: one is resumed elsewhere once it was brought there", "[tls]
     Connection at_home(*several.contexts[1], several.table, options);
     CHECK(at_home.resumed());
     CHECK(asked == 1);
-  }
+  });
 }
 
 TEST_CASE("Sessions: one that does not come is a full handshake, and asked for once", "[tls]") {
-  Several several;
-  for (const int version : kBothVersions) {
-    CAPTURE(version);
-    const SessionPtr session = several.session_of(0, version);
-    ClientOptions options = resuming(session, version);
+  with_session_of(0, [](Several& several, ClientOptions options, int) {
     int asked = 0;
     options.on_session_elsewhere = [&](const SessionElsewhere&) {
       ++asked;
@@ -97,7 +100,7 @@ TEST_CASE("Sessions: one that does not come is a full handshake, and asked for o
     const Connection third(*several.contexts[2], several.table, options);
     REQUIRE(third.established());
     CHECK_FALSE(third.resumed());
-  }
+  });
 }
 
 TEST_CASE("Sessions: nothing is asked of who has not made it", "[tls]") {
@@ -134,11 +137,7 @@ TEST_CASE("Sessions: nothing is asked of who has not made it", "[tls]") {
 }
 
 TEST_CASE("Sessions: a copy is bound to its name and certificate as well", "[tls]") {
-  Several several;
-  for (const int version : kBothVersions) {
-    CAPTURE(version);
-    const SessionPtr session = several.session_of(1, version);
-    ClientOptions options = resuming(session, version);
+  with_session_of(1, [](Several& several, ClientOptions options, int) {
     options.on_session_elsewhere = [&](const SessionElsewhere& wanted) {
       several.contexts[0]->keep(several.contexts[1]->copy_of(wanted.key));
     };
@@ -151,7 +150,7 @@ TEST_CASE("Sessions: a copy is bound to its name and certificate as well", "[tls
     const Connection replaced(*several.contexts[0], other, options);
     REQUIRE(replaced.established());
     CHECK_FALSE(replaced.resumed());
-  }
+  });
 }
 
 TEST_CASE("Sessions: one of another process is not asked for, nor is one that is over", "[tls]") {
