@@ -7,6 +7,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 
 #include <catch2/catch_test_macros.hpp>
 
@@ -101,6 +102,29 @@ TEST_CASE("Sessions: one that does not come is a full handshake, and asked for o
     REQUIRE(third.established());
     CHECK_FALSE(third.resumed());
   });
+}
+
+// RFC 8446 4.1.4: the server has no use for the client's key, and asks for another one.
+TEST_CASE("Sessions: one is resumed elsewhere with a HelloRetryRequest as well", "[tls]") {
+  Several several;
+  const SessionPtr session = several.session_of(1, TLS1_3_VERSION);
+  for (const bool late : {false, true}) {
+    CAPTURE(late);
+    ServerContext& elsewhere = *several.contexts[late ? 0 : 2];
+    int asked = 0;
+    ClientOptions options = resuming(session, TLS1_3_VERSION);
+    if (late) std::swap(options.session, options.late_session);
+    options.server_groups = "P-384";
+    options.on_session_elsewhere = [&](const SessionElsewhere& wanted) {
+      ++asked;
+      elsewhere.keep(several.contexts[1]->copy_of(wanted.key));
+    };
+    Connection second(elsewhere, several.table, options);
+    REQUIRE(second.established());
+    CHECK(second.resumed());
+    CHECK(second.echo());
+    CHECK(asked == 1);
+  }
 }
 
 TEST_CASE("Sessions: nothing is asked of who has not made it", "[tls]") {

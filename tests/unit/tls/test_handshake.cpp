@@ -77,16 +77,18 @@ Connection::Connection(ServerContext& context, const SniTable& table, ClientOpti
   if (!options.server_groups.empty())
     set = set && SSL_set1_groups_list(server_.get(), options.server_groups.data()) == 1;
   if (!set || !server_) throw std::runtime_error("connection: " + last_error_text());
-  shake_hands();
+  shake_hands(options.late_session);
 }
 
-void Connection::shake_hands() {
+void Connection::shake_hands(SSL_SESSION* late_session) {
   Step client = Step::kAgain;
   Step server = Step::kAgain;
   // Each round moves at least one flight; a handshake has four.
   for (int round = 0; round < 16; ++round) {
     if (client == Step::kAgain) {
       ERR_clear_error();
+      // The first ClientHello has gone by then.
+      if (round == 1 && late_session != nullptr) SSL_set_session(client_, late_session);
       client = step_of(client_, SSL_do_handshake(client_));
       if (client == Step::kFailed) client_error_ = ERR_GET_REASON(ERR_peek_error());
     }

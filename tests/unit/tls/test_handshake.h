@@ -20,6 +20,7 @@ struct ClientOptions {
   int min_version = TLS1_2_VERSION;
   int max_version = TLS1_3_VERSION;
   SSL_SESSION* session = nullptr;         // to resume
+  SSL_SESSION* late_session = nullptr;    // offered in a second ClientHello only
   std::string signature_algorithms = {};  // OpenSSL's defaults without it
   std::string ciphers = {};               // of TLS 1.2
   std::string server_groups = {};         // set on the server: one that the client did not guess
@@ -63,7 +64,7 @@ class Connection {
   SessionPtr close_and_take_session();
 
  private:
-  void shake_hands();
+  void shake_hands(SSL_SESSION* late_session);
 
   SessionElsewhere elsewhere_;
   std::function<void(const SessionElsewhere&)> on_session_elsewhere_;
