@@ -10,6 +10,7 @@ from support.backend import black_hole, refused_port
 from support.certificates import make_certificate, server_context
 from support.client import request
 from support.cppx import has_undefined_sanitizer
+from support.h2_backend import H2Backend
 from support.manifests import endpoint_slice, ingress, rule, service, service_of
 from support.waiting import wait_for
 
@@ -320,14 +321,18 @@ def test_idle_connections_to_one_backend_make_room_for_another(start_cppx, make_
 
 
 def test_a_lack_of_files_is_held_against_no_endpoint(start_cppx, make_backend, held):
+    """Whether it is to be asked over HTTP/1.1 or HTTP/2."""
     if has_undefined_sanitizer():
         pytest.skip("UndefinedBehaviorSanitizer needs a file to look at an object, and takes a lack of them for a fault")
     backends = [make_backend(name, handler=held) for name in ("one", "two", "three")]
-    cppx = start_cppx(
-        {"all.yaml": [*service_of("web", *backends), ingress("web", rule("site.test", "web:80"))]},
-        config={"upstream-keepalive-connections": "0"}, workers=1, open_files=64,
-    )
-    with cppx.h2() as client:
+    h2c = H2Backend()
+    objects = [
+        *service_of("web", *backends), *service_of("h2c", h2c, app_protocol="kubernetes.io/h2c"),
+        ingress("web", rule("site.test", "web:80"), rule("h2c.test", "h2c:80")),
+    ]
+    config = {"upstream-keepalive-connections": "0"}
+    cppx = start_cppx({"all.yaml": objects}, config=config, workers=1, open_files=64)
+    with h2c, cppx.h2() as client:
         streams = [client.start(path="/held") for _ in range(60)]
 
         def some_refused():
@@ -335,10 +340,11 @@ def test_a_lack_of_files_is_held_against_no_endpoint(start_cppx, make_backend, h
             return any(stream.over for stream in streams)
 
         wait_for(some_refused, 5, "files to be short")
+        assert client.finish(client.start(host="h2c.test")).status == 503
         held.go_on.set()
         assert {client.finish(stream).status for stream in streams} == {200, 503}
         assert cppx.metric("cppx_upstream_ejections_total") == 0
-        assert client.finish(client.start()).status == 200
+        assert [client.finish(client.start(host=host)).status for host in ("site.test", "h2c.test")] == [200, 200]
 
 
 def test_parallel_requests_open_connections_as_needed_and_keep_them(start_cppx, make_backend):

@@ -24,6 +24,12 @@ http2::SessionOptions client_options(const routing::ProxySettings& settings) noe
   };
 }
 
+Http2Client::State failed_state(IoStatus connected) noexcept {
+  if (connected == IoStatus::kTimeout) return Http2Client::State::kTimedOut;
+  return connected == IoStatus::kCancelled ? Http2Client::State::kNoSocket
+                                           : Http2Client::State::kFailed;
+}
+
 }  // namespace
 
 Http2Client::Http2Client(
@@ -46,9 +52,8 @@ Task<void> Http2Client::run() {
   );
   if (connected != IoStatus::kOk) {
     ++worker_.counters().upstream_connect_failures;
-    state_ = connected == IoStatus::kTimeout ? State::kTimedOut : State::kFailed;
-    // Without a socket it is not the backend's failure.
-    failure_taken_ = connected == IoStatus::kCancelled;
+    state_ = failed_state(connected);
+    failure_taken_ = state_ == State::kNoSocket;
     resume_waiting(false);
     co_return;
   }

@@ -38,7 +38,14 @@ class Http2Client final : private http2::SessionEvents, private Http2LinkOwner {
   /// Makes run() end soon.
   void cut() noexcept;
 
-  enum class State : std::uint8_t { kConnecting, kOpen, kFailed, kTimedOut, kEnded };
+  enum class State : std::uint8_t {
+    kConnecting,
+    kOpen,
+    kFailed,
+    kTimedOut,
+    kNoSocket,  ///< There was no descriptor for one, or it was cut: not the backend's failure.
+    kEnded,
+  };
   [[nodiscard]] State state() const noexcept { return state_; }
   /// Whether another stream may go on it, now, or when it is connected if `expected` of them fit.
   [[nodiscard]] bool takes_streams(std::uint32_t expected) const noexcept;

@@ -50,6 +50,7 @@ Task<IoStatus> Http2Upstream::connect(const UpstreamKey& key, bool /*may_reuse*/
   const bool made = client_->state() == Http2Client::State::kOpen;
   first_ = made ? !reused_ : client_->take_failure();
   if (client_->state() == Http2Client::State::kTimedOut) co_return IoStatus::kTimeout;
+  if (client_->state() == Http2Client::State::kNoSocket) co_return IoStatus::kCancelled;
   if (!made) co_return IoStatus::kError;
   stream_.emplace(client_->link());
   co_return IoStatus::kOk;
