@@ -11,17 +11,6 @@ namespace {
 using routing::HeaderField;
 using routing::HeaderId;
 
-/// Letters, digits and '-': other names are not passed on, as nginx does by default (two that
-/// differ only in
-/// '_' and '-' are the same variable to many a backend).
-bool ordinary_name(std::string_view name) noexcept {
-  for (const char c : name) {
-    const char lower = to_lower(c);
-    if (!((lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') || c == '-')) return false;
-  }
-  return true;
-}
-
 /// Whether Connection names anything but the usual: each field must then be looked up in it.
 bool names_fields(const routing::HeaderFields& fields) noexcept {
   for (const HeaderField& field : fields) {
@@ -48,6 +37,14 @@ bool set_by_us_or_hop_by_hop(HeaderId id) noexcept {
 
 }  // namespace
 
+bool is_ordinary_name(std::string_view name) noexcept {
+  for (const char c : name) {
+    const char lower = to_lower(c);
+    if (!((lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') || c == '-')) return false;
+  }
+  return true;
+}
+
 PassedFields::PassedFields(const routing::HeaderFields& fields, bool trailer_section) noexcept
     : fields_(fields), trailer_section_(trailer_section), check_named_(names_fields(fields)) {}
 
@@ -60,7 +57,7 @@ bool PassedFields::named_in_connection(std::string_view name) const noexcept {
 }
 
 bool PassedFields::to_backend(const HeaderField& field) const noexcept {
-  if (set_by_us_or_hop_by_hop(field.id) || !ordinary_name(field.name)) return false;
+  if (set_by_us_or_hop_by_hop(field.id) || !is_ordinary_name(field.name)) return false;
   if (field.id == HeaderId::kTrailer && !trailer_section_) return false;
   return !check_named_ || !named_in_connection(field.name);
 }

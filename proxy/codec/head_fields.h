@@ -73,6 +73,10 @@ class PassedFields {
   bool check_named_;
 };
 
+/// Letters, digits and '-': other names are not passed on to backends, as nginx does by default
+/// (two that differ only in '_' and '-' are the same variable to many a one).
+bool is_ordinary_name(std::string_view name) noexcept;
+
 /// With interim responses (1xx).
 inline bool passed_with_interim(const routing::HeaderField& field) noexcept {
   return field.id == routing::HeaderId::kOther || field.id == routing::HeaderId::kDate;

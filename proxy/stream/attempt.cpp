@@ -1,6 +1,8 @@
 // One try to have a request answered by one endpoint: connection, request head and body, response
 // head.
 
+#include <utility>
+
 #include "features/upstream_proxy_protocol/policy.h"
 #include "proxy/stream/proxy_header.h"
 #include "proxy/stream/stream.h"
@@ -28,6 +30,7 @@ Task<Stream::Attempt> Stream::attempt(const routing::EndpointAddress& address, b
   if (connected != IoStatus::kOk) co_return Attempt::kNotConnected;
   state_.access.try_connected(up_->reused());
   const auto sent = co_await send_request();
+  if (client_gone_) co_return Attempt::kClientGone;
   if (sent == IoStatus::kTimeout) co_return Attempt::kTimeout;
   if (const Attempt refused = attempt_of_upload(); refused != Attempt::kHead) co_return refused;
   if (sent != IoStatus::kOk && !up_->begun())
@@ -97,6 +100,7 @@ bool Stream::accept_part(const BodyPart& part) noexcept {
 Task<IoStatus> Stream::send_request() {
   body_bytes_ = 0;
   taken_at_once_ = false;
+  upload_ = Upload::kNone;
   down_.rewind_body();
   BodyPart part = down_.next_body();
   if (!accept_part(part)) co_return IoStatus::kCancelled;
@@ -118,28 +122,27 @@ Task<IoStatus> Stream::send_request() {
     if (!accept_part(part)) co_return IoStatus::kCancelled;
     sent = co_await up_->send_body(part);
   }
-  taken_at_once_ = part.end();
-  if (sent != IoStatus::kOk || taken_at_once_) co_return sent;
+  const FirstPart first{.unsent = sent == IoStatus::kWantWrite, .end = part.end()};
+  taken_at_once_ = sent == IoStatus::kOk && first.end;
+  if (taken_at_once_ || (sent != IoStatus::kOk && !first.unsent)) co_return sent;
   // Before anything else is written to the client, which may be slow to take even this.
-  if (state_.request.expect_continue) {
+  if (state_.request.expect_continue && !first.end && !std::exchange(continued_, true)) {
     const bool continued = co_await down_.write_continue();
     if (!continued) {
       upload_ = Upload::kClientFailed;
       co_return IoStatus::kCancelled;
     }
   }
-  // The rest of the body comes while the response is waited for. The client's reads now belong to
-  // upload().
-  down_.watch(nullptr);
+  // The rest of the body comes while the response is waited for.
   up_->disarm_read();
   upload_ = Upload::kRunning;
   upload_ended_.reset();
-  spawn(upload(), [this] { upload_ended_.set(); });
+  spawn(upload(first), [this] { upload_ended_.set(); });
   co_return IoStatus::kOk;
 }
 
-Task<void> Stream::upload() {
-  const Upload result = co_await move_body();
+Task<void> Stream::upload(FirstPart first) {
+  const Upload result = co_await move_body(first);
   upload_ = result;
   if (result == Upload::kDone) {
     up_->arm_read(selector_.timeouts().read);
@@ -153,7 +156,15 @@ Task<void> Stream::upload() {
   }
 }
 
-Task<Stream::Upload> Stream::move_body() {
+Task<Stream::Upload> Stream::move_body(FirstPart first) {
+  if (first.unsent) {
+    const auto sent = co_await up_->finish_sending();
+    if (sent == IoStatus::kTimeout) co_return Upload::kUpstreamTimeout;
+    if (sent != IoStatus::kOk) co_return Upload::kUpstreamFailed;
+    if (first.end) co_return Upload::kDone;
+  }
+  // From here on the client is read, which tells whether it is there.
+  down_.watch(nullptr);
   FairShare share(worker_.loop());
   for (;;) {
     co_await share.step();
@@ -176,18 +187,29 @@ Task<void> Stream::stop_upload() {
   upload_ = Upload::kUpstreamFailed;
 }
 
+// RFC 9110 7.8: to what the client has offered, and to nothing else.
+bool Stream::switches_as_asked() const noexcept {
+  const std::string_view chosen = state_.response.upgrade_protocol;
+  return state_.request.upgrade && !chosen.empty() &&
+         routing::has_tokens(state_.request.upgrade_protocol, chosen);
+}
+
 Task<Stream::Attempt> Stream::read_response_head() {
-  for (int interim = 0; interim < kMaxInterim; ++interim) {
+  FairShare share(worker_.loop());
+  for (int interim = 0; interim < kMaxInterim;) {
+    co_await share.step();
     const auto status = co_await up_->read_head(state_.response);
     if (status == UpstreamRequest::HeadStatus::kTimeout) co_return Attempt::kTimeout;
     if (status == UpstreamRequest::HeadStatus::kNoResponse) co_return Attempt::kNoResponse;
     if (status == UpstreamRequest::HeadStatus::kBadResponse) co_return Attempt::kBadResponse;
     if (state_.response.status == 101)
-      co_return state_.request.upgrade&& taken_at_once_ ? Attempt::kHead : Attempt::kBadResponse;
+      co_return taken_at_once_&& switches_as_asked() ? Attempt::kHead : Attempt::kBadResponse;
     if (state_.response.status >= 200)
       co_return down_.origin().tunnel_only&& state_.response.status < 300 ? Attempt::kBadResponse
                                                                           : Attempt::kHead;
     if (upload_ != Upload::kRunning) up_->arm_read(selector_.timeouts().read);
+    // "I am still at it" (RFC 2518 10.1) comes as often as the work takes.
+    if (state_.response.status != 102) ++interim;
     // 100 is ours to send (RFC 9110 10.1.1).
     if (state_.response.status == 100) continue;
     const bool passed_on = co_await down_.write_interim(state_.response);

@@ -329,6 +329,7 @@ Task<Connection::HeadResult> Connection::read_head() {
   }
   down.transport.disarm_read();
   if (down.input.size() - parser.head_bytes() < kBodyRoom) grow_input(BufferPool::kLarge);
+  if (down.input.size() - parser.head_bytes() < kBodyRoom) co_return co_await refuse(431);
   const std::string_view head = down.unread().substr(0, parser.head_bytes());
   std::uint16_t status = http1::validate_request(parser, head, state_->request);
   // A body of moderate size has its place behind the head; what refers to the head moves along.

@@ -78,6 +78,8 @@ class DownstreamRequest {
   virtual BodyAtHand body_at_hand() = 0;
   /// From the beginning again: allowed while read_body() has not been called.
   virtual void rewind_body() = 0;
+  /// Whether that is still allowed after read_body(): it has found nothing of the body yet.
+  [[nodiscard]] virtual bool body_untouched() const noexcept = 0;
   /// The next part of what has come already, without waiting: kMore, kWait, kEnd or kBad.
   virtual BodyPart next_body() = 0;
   /// The next part, waited for: any status but kWait.

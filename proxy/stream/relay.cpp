@@ -14,15 +14,16 @@ Task<StreamEnd> Stream::relay_response() {
     const auto end = co_await tunnel();
     co_return end;
   }
-  // A client that is still sending when the response begins cannot be sure to be heard out.
-  const bool heard_out = body_taken() || upload_ == Upload::kRunning;
+  const BodyPart first = up_->next_body();
+  note_received(first);
+  // A client that is still sending when the response begins cannot be sure to be heard out, and is
+  // not when all of the response is there.
+  const bool heard_out = body_taken() || (upload_ == Upload::kRunning && !first.end());
   const ResponseChanges changes{
       .strict_transport_security = strict_transport_security(),
       .set_cookie = selector_.set_cookie(down_.origin().connection.tls, state_.set_cookie),
       .keep_alive = heard_out
   };
-  const BodyPart first = up_->next_body();
-  note_received(first);
   const bool begun = co_await down_.write_response(response, changes, first);
   bool complete = begun;
   if (begun && !first.end()) complete = co_await relay_body(first);

@@ -138,7 +138,8 @@ Task<StreamEnd> Stream::forward() {
   body_complete_ = body == BodyAtHand::kComplete;
   state_.request_id = worker_.request_ids().next();
   state_.websocket_key.clear();
-  if (state_.request.upgrade && lacks_websocket_key(state_.request.fields))
+  // A client of HTTP/1.1 without one is the backend's to refuse (RFC 6455 4.2.1).
+  if (down_.origin().tunnel_only && lacks_websocket_key(state_.request.fields))
     state_.websocket_key = worker_.request_ids().next_websocket_key();
   selector_.begin(
       {.snapshot = *snapshot_,
@@ -178,7 +179,7 @@ EndedTry Stream::ended_try(Attempt last) {
       .end = TryEnd::kOther,
       .status = state_.response.status,
       .idempotent = state_.request.idempotent,
-      .replayable = body_complete_,
+      .replayable = body_complete_ || down_.body_untouched(),
       .body_begun = upload_ != Upload::kNone,
       .new_connection = up_->fails_with_new_connection()
   };
@@ -218,12 +219,12 @@ Task<StreamEnd> Stream::end_tries(Attempt last) {
 }
 
 Task<StreamEnd> Stream::end_failed(Attempt last) {
+  up_->finish(false);
+  down_.watch(nullptr);
   if (last == Attempt::kClientGone) {
     ++worker_.counters().responses[0];
     co_return StreamEnd::kAbort;
   }
-  up_->finish(false);
-  down_.watch(nullptr);
   std::uint16_t status = 502;
   switch (last) {
     case Attempt::kConnectTimeout:

@@ -109,8 +109,13 @@ class Stream final : private ClientWatcher {
   UpstreamKey start_upstream(const routing::EndpointAddress& address);
   Task<IoStatus> send_request();
   Task<Attempt> read_response_head();
-  Task<void> upload();
-  Task<Upload> move_body();
+  /// What upload() begins with: a first part that was given to the backend.
+  struct FirstPart {
+    bool unsent = false;  // some of it is to be sent still
+    bool end = false;     // it was all of the body
+  };
+  Task<void> upload(FirstPart first);
+  Task<Upload> move_body(FirstPart first);
   Task<void> stop_upload();
   [[nodiscard]] bool accept_part(const BodyPart& part) noexcept;
   /// Nothing of the request is left unread: what follows it is the next one.
@@ -118,6 +123,8 @@ class Stream final : private ClientWatcher {
     return upload_ == Upload::kNone ? taken_at_once_ : upload_ == Upload::kDone;
   }
   [[nodiscard]] Attempt attempt_of_upload() const noexcept;
+  /// Whether the backend's 101 is an answer to what was asked for.
+  [[nodiscard]] bool switches_as_asked() const noexcept;
 
   // relay.cpp: the response, and the tunnel after 101
   Task<StreamEnd> relay_response();
@@ -157,6 +164,7 @@ class Stream final : private ClientWatcher {
   UpstreamRequest* up_ = nullptr;  // of the attempt in progress
   Upload upload_ = Upload::kNone;
   bool taken_at_once_ = false;  // the whole body was at hand
+  bool continued_ = false;      // 100 was sent
   Event upload_ended_;
   bool client_gone_ = false;
   TunnelIdle tunnel_idle_;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <mutex>
+#include <span>
 #include <utility>
 
 #include "base/coarse_clock.h"
@@ -16,6 +17,10 @@ namespace cppx::proxy {
 namespace {
 
 constexpr std::uint32_t kEdges = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+constexpr std::uint32_t kBroken = EPOLLHUP | EPOLLERR;
+constexpr std::uint32_t kEnded = EPOLLRDHUP | kBroken;
+constexpr std::uint32_t kReadable = EPOLLIN | kEnded;
+constexpr std::uint32_t kWritable = EPOLLOUT | kBroken;
 
 Descriptor opened(int descriptor, const char* call) {
   if (descriptor < 0) throw std::system_error(errno, std::system_category(), call);
@@ -96,13 +101,25 @@ void EventLoop::turn(std::chrono::milliseconds most) {
   const int count =
       ::epoll_wait(epoll_.get(), events_.data(), static_cast<int>(kEvents), timeout(most));
   ++turns_;
-  for (int i = 0; i < count; ++i) {
-    const epoll_event& event = events_[static_cast<std::size_t>(i)];
-    on_event(unpack(event.data.u64), event.events);
-  }
+  const std::span events(events_.data(), static_cast<std::size_t>(std::max(count, 0)));
+  // What is woken first may take up a connection that another event tells of: an idle one to a
+  // backend that has ended.
+  for (const epoll_event& event : events) note(unpack(event.data.u64), event.events);
+  for (const epoll_event& event : events) on_event(unpack(event.data.u64), event.events);
   if (!waking_.empty() || !resuming_.empty()) wake_all();
   // When nothing came it is the time that woke us, which the coarse clock may not have seen yet.
   if (timer_ != nullptr && due_ <= (count > 0 ? coarse_steady_now() : Clock::now())) run_timer();
+}
+
+void EventLoop::note(Key key, std::uint32_t events) noexcept {
+  Transport* const transport = find(key);
+  if (transport == nullptr) return;
+  transport->on_ready(
+      {.readable = (events & kReadable) != 0,
+       .writable = (events & kWritable) != 0,
+       .ended = (events & kEnded) != 0,
+       .broken = (events & kBroken) != 0}
+  );
 }
 
 // Whoever is resumed may close its socket, or any other.
@@ -117,18 +134,8 @@ void EventLoop::on_event(Key key, std::uint32_t events) {
     }
     return;
   }
-  constexpr std::uint32_t kBroken = EPOLLHUP | EPOLLERR;
-  constexpr std::uint32_t kEnded = EPOLLRDHUP | kBroken;
-  const bool readable = (events & (EPOLLIN | kEnded)) != 0;
-  const bool writable = (events & (EPOLLOUT | kBroken)) != 0;
-  entry.transport->on_ready(
-      {.readable = readable,
-       .writable = writable,
-       .ended = (events & kEnded) != 0,
-       .broken = (events & kBroken) != 0}
-  );
-  if (readable) wake(key, Direction::kRead);
-  if (writable) wake(key, Direction::kWrite);
+  if ((events & kReadable) != 0) wake(key, Direction::kRead);
+  if ((events & kWritable) != 0) wake(key, Direction::kWrite);
 }
 
 void EventLoop::wake(Key key, Direction direction) {

@@ -109,6 +109,7 @@ class EventLoop {
   Entry& entry_of(int socket);
   [[nodiscard]] bool watch(int socket, std::uint32_t events) noexcept;
   [[nodiscard]] int timeout(std::chrono::milliseconds most) const noexcept;
+  void note(Key key, std::uint32_t events) noexcept;
   void on_event(Key key, std::uint32_t events);
   void wake(Key key, Direction direction);
   void wake_all();

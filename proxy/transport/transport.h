@@ -115,6 +115,8 @@ class Transport final : private tls::ByteStream {
   void cancel(Direction direction) noexcept;
   void cancel() noexcept;
   void resume(Direction direction) noexcept;
+  /// Whether either direction is: nobody can use it as it is.
+  [[nodiscard]] bool cancelled() const noexcept { return read_.cancelled || write_.cancelled; }
 
   /// The peer sends nothing more, or the connection is broken; what it sent before may still be
   /// unread.

@@ -23,7 +23,7 @@ struct EndedTry {
   TryEnd end = TryEnd::kOther;
   std::uint16_t status = 0;  ///< Of kResponse; none of it has been passed on.
   bool idempotent = false;   ///< By its method (RFC 9110 9.2.2).
-  bool replayable = false;   ///< The whole body is at hand.
+  bool replayable = false;   ///< The whole body is at hand, or nothing of it was taken yet.
   bool body_begun = false;  ///< A part that is not at hand any more has been taken from the client.
   bool new_connection = false;  ///< Nothing had been sent on it before.
   bool untouched = false;       ///< The backend cannot have read anything of the request.

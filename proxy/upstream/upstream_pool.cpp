@@ -46,6 +46,8 @@ void UpstreamPool::give_back(UpstreamPtr connection, const routing::ProxySetting
   if (settings.upstream_keepalive_connections == 0 ||
       connection->requests >= settings.upstream_keepalive_requests)
     return;
+  // A client may be given up, and with it the request, when all of the response has come.
+  if (connection->transport().cancelled()) return;
   if (by_age_.size() >= settings.upstream_keepalive_connections) remove(by_age_.begin());
   if (spare_.empty()) spare_.emplace_back();
   const auto idle = spare_.begin();

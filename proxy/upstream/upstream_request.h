@@ -33,10 +33,12 @@ class UpstreamRequest {
   [[nodiscard]] virtual bool fails_with_new_connection() noexcept { return !reused_; }
 
   /// The head, and the first part of the body. kCancelled with nothing begun(): the head is too
-  /// large to be sent.
+  /// large to be sent. kWantWrite: the backend has answered before it took all of `first`, which
+  /// has to stay until finish_sending() has given it the rest.
   virtual Task<IoStatus> send_request(
       const routing::RequestHead& request, const ForwardedInfo& forwarded, const BodyPart& first
   ) = 0;
+  virtual Task<IoStatus> finish_sending() { co_return IoStatus::kOk; }
   /// Whether anything has been sent.
   [[nodiscard]] virtual bool begun() const noexcept = 0;
   virtual Task<IoStatus> send_body(const BodyPart& part) = 0;

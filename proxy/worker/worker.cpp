@@ -99,7 +99,7 @@ OpenSockets Worker::open_sockets() const noexcept {
 
 Descriptor Worker::open_upstream_socket(const UpstreamKey& key) {
   if (needs_room_for_upstream(*snapshots_.current().settings, open_sockets()) &&
-      !upstreams_.close_oldest())
+      !close_idle_upstream())
     shed_idle_client();
   Descriptor socket = UpstreamConnection::open_socket(key);
   if (!socket.is_open() && (errno == EMFILE || errno == ENFILE)) {
@@ -131,7 +131,7 @@ void Worker::wait_for_room() {
 
 void Worker::look_for_room() {
   while (!has_room() && lacks_files_for_client(*snapshots_.current().settings, open_sockets()) &&
-         upstreams_.close_oldest()) {
+         close_idle_upstream()) {
   }
   resume_if_room();
   if (room_wanted_ && !draining_) room_check_.arm(kRoomCheck);
@@ -144,8 +144,14 @@ void Worker::resume_if_room() {
   for (const auto& listener : listeners_) listener->resume();
 }
 
+bool Worker::close_idle_upstream() {
+  return upstreams_.close_oldest() || http2_upstreams_.close_idle();
+}
+
 void Worker::on_descriptors_exhausted() {
   upstreams_.close_all();
+  while (http2_upstreams_.close_idle()) {
+  }
   shed_idle_client();
 }
 

@@ -146,6 +146,7 @@ class Worker {
   void resume_if_room();
   void look_for_room();
   void shed_idle_client() noexcept;
+  bool close_idle_upstream();
   [[nodiscard]] OpenSockets open_sockets() const noexcept;
   void on_connection_end(std::list<Connection>::iterator connection);
 

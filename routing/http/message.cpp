@@ -100,6 +100,12 @@ bool is_idempotent(std::string_view method) noexcept {
   return method != "POST" && method != "LOCK" && method != "PATCH";
 }
 
+bool is_method(std::string_view text) noexcept {
+  for (const char c : text)
+    if (!((c >= 'A' && c <= 'Z') || c == '-' || c == '_')) return false;
+  return !text.empty();
+}
+
 bool has_token(std::string_view list, std::string_view token) noexcept {
   while (!list.empty()) {
     const auto end = list.find(',');
@@ -108,6 +114,16 @@ bool has_token(std::string_view list, std::string_view token) noexcept {
     list.remove_prefix(end + 1);
   }
   return false;
+}
+
+bool has_tokens(std::string_view list, std::string_view tokens) noexcept {
+  while (!tokens.empty()) {
+    const auto end = tokens.find(',');
+    if (!has_token(list, trim(tokens.substr(0, end)))) return false;
+    if (end == std::string_view::npos) break;
+    tokens.remove_prefix(end + 1);
+  }
+  return true;
 }
 
 }  // namespace cppx::routing

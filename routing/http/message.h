@@ -112,7 +112,12 @@ struct ResponseHead {
 /// Whether a request may be sent twice: all methods but POST, LOCK and PATCH.
 bool is_idempotent(std::string_view method) noexcept;
 
+/// Whether `text` may be a method, known or not: capital letters, '-' and '_', as nginx has it.
+bool is_method(std::string_view text) noexcept;
+
 /// Whether `list`, a comma separated field value, holds `token`, in any case (RFC 9110 5.6.1).
 bool has_token(std::string_view list, std::string_view token) noexcept;
+/// Whether it holds each of `tokens`, which is such a list too.
+bool has_tokens(std::string_view list, std::string_view tokens) noexcept;
 
 }  // namespace cppx::routing

@@ -79,10 +79,14 @@ def test_trailers_of_a_request(site):
     assert not seen.headers.has("X-Checksum")
 
 
-@pytest.mark.parametrize("trailer", ["Content-Length", "Transfer-Encoding", "Host", "X-Forwarded-For", "X-Real-IP"])
+@pytest.mark.parametrize(
+    "trailer",
+    ["Content-Length", "Transfer-Encoding", "Host", "X-Forwarded-For", "X-Real-IP", "X_Real_IP", "X.Mine", "X-Named"],
+)
 def test_trailers_cannot_forge_framing_routing_or_the_address(site, trailer):
     body = chunked(b"body", trailers=[(trailer, "7")])
-    response = site.ask(request("POST", headers=[("Transfer-Encoding", "chunked")]) + body)
+    headers = [("Transfer-Encoding", "chunked"), ("Connection", "keep-alive, x-named")]
+    response = site.ask(request("POST", headers=headers) + body)
     assert response.status in (200, 400)
     for seen in site.backend.requests:
         assert not seen.trailers.has(trailer)
@@ -317,3 +321,19 @@ def test_an_early_answer_of_the_backend_reaches_the_client(streaming):
         connection.send(request("POST", headers=[("Content-Length", str(BIG))]) + b"x" * 1000)
         response = connection.read_response("POST")
     assert (response.status, response.body) == (403, b"no")
+
+
+def test_a_client_that_still_sends_is_not_told_to_ask_again(streaming):
+    """All of the answer is there before the upload is over: what comes after it is thrown away."""
+    cppx, backend = streaming
+
+    def handler(exchange):
+        exchange.reply(body=b"enough")
+        exchange.expect_peer_gone()
+
+    backend.handler = handler
+    with cppx.connect() as connection:
+        connection.send(request("POST", headers=[("Content-Length", "10")]) + b"abc")
+        response = connection.read_response("POST")
+        assert (response.status, response.body) == (200, b"enough")
+        assert response.headers.one("Connection") == "close"

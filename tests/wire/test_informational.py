@@ -102,6 +102,19 @@ def test_several_interim_responses(site):
     assert response.body == b"done"
 
 
+def test_interim_heads_count_each_for_itself(site):
+    """Six of 12 KB, where one response head may have 32 KiB; and the word that the work goes on (RFC 2518 10.1)."""
+    def handler(exchange):
+        hint = b"HTTP/1.1 103 Early Hints\r\nLink: </" + b"a" * 12_000 + b">\r\n\r\n"
+        exchange.send(hint * 6 + b"HTTP/1.1 102 Processing\r\n\r\n" * 100)
+        exchange.reply(body=b"done")
+
+    site.backend.handler = handler
+    response = site.get()
+    assert [hint.status for hint in response.interim] == [103] * 6 + [102] * 100
+    assert (response.status, response.body) == (200, b"done")
+
+
 def test_http_10_client_gets_no_interim_responses(site):
     def handler(exchange):
         exchange.send(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")

@@ -170,7 +170,7 @@ def test_options_asterisk_is_not_routed_as_a_path(paths):
     assert sum(len(backend.requests) for backend in paths.backends.values()) == before
 
 
-@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "REPORT"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "REPORT", "QUERY", "VERSION-CONTROL", "BAN"])
 def test_any_method_is_passed(paths, method):
     response = paths.ask(request(method, "/foo/x", host="mixed.test", body=b"" if method != "GET" else None))
     assert (response.status, response.text) == (200, "foo")

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from support.client import request
+from support.manifests import ingress, rule, service_of
 
 OWN = [
     "X-Request-ID",
@@ -208,3 +209,24 @@ def test_a_large_head_within_the_limits_is_passed_whole(site):
     seen = site.seen(request(target=target, headers=mine))
     assert seen.target == target
     assert [pair for pair in seen.headers if pair in mine] == mine
+
+
+@pytest.mark.parametrize(("size", "status"), [(60 * 1024, 200), (60 * 1024 + 1, 431), (64 * 1024, 431)])
+def test_the_largest_head_leaves_room_for_its_body(start_cppx, make_backend, size, status):
+    """Of fields that are not passed on: what is sent to the backend has to fit its place as well."""
+    backend = make_backend()
+    objects = [*service_of("web", backend), ingress("web", rule("site.test", "web:80"))]
+    cppx = start_cppx({"all.yaml": objects}, config={"large-client-header-buffers": "16 8k"})
+    body = b"b" * 70_000
+
+    def message(padding):
+        fields = [(f"X_{number}", "v" * padding[number]) for number in range(8)]
+        return request("POST", headers=fields, body=body)
+
+    left = size + len(body) - len(message([0] * 8))
+    whole = message([left // 8 + (number < left % 8) for number in range(8)])
+    assert len(whole) == size + len(body)
+    with cppx.connect() as connection:
+        connection.send(whole)
+        assert connection.read_response("POST").status == status
+    assert [len(seen.body) for seen in backend.requests] == ([len(body)] if status == 200 else [])

@@ -95,10 +95,14 @@ def test_a_refused_upgrade_is_an_ordinary_answer(site):
             assert (response.status, response.body) == (403, b"no")
 
 
+def switch(*fields):
+    return b"".join([b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n", *fields, b"\r\n"])
+
+
 def tunnel(exchange):
     """Accepts the upgrade and sends everything back."""
     exchange.ended = True
-    exchange.send(SWITCH)
+    exchange.send(switch(b"Upgrade: %s\r\n" % exchange.request.headers.one("Upgrade").encode(), b"X-Mine: 1\r\n"))
     while data := exchange.wire.read_some():
         exchange.send(data)
 
@@ -129,6 +133,40 @@ def test_any_protocol_is_tunnelled(site, protocol):
         connection.send(b"raw \x00 bytes")
         assert connection.read_exact(11) == b"raw \x00 bytes"
     assert site.backend.last.headers.one("Upgrade") == protocol
+
+
+@pytest.mark.parametrize(
+    ("asked", "chosen", "status"),
+    [
+        ("websocket", [b"Upgrade: WebSocket\r\n"], 101),
+        ("tls/1.3, websocket", [b"Upgrade: websocket\r\n"], 101),
+        ("a, b, c", [b"Upgrade: c, a\r\n"], 101),
+        ("websocket", [], 502),
+        ("websocket", [b"Upgrade:\r\n"], 502),
+        ("websocket", [b"Upgrade: other\r\n"], 502),
+        ("websocket", [b"Upgrade: websocket, h2c\r\n"], 502),
+    ],
+)
+def test_a_backend_switches_to_what_was_asked_for(site, asked, chosen, status):
+    """RFC 9110 7.8."""
+    def handler(exchange):
+        exchange.ended = True
+        exchange.send(switch(*chosen))
+        exchange.expect_peer_gone()
+
+    site.backend.handler = handler
+    with site.connect() as connection:
+        connection.send(request(headers=[("Connection", "upgrade"), ("Upgrade", asked)]))
+        assert connection.read_response_head().status == status
+
+
+@pytest.mark.parametrize("protocol", ["websocket", "SPDY/3.1"])
+def test_a_missing_key_is_the_backends_to_refuse(site, protocol):
+    site.backend.handler = tunnel
+    with site.connect() as connection:
+        connection.send(request(headers=[("Connection", "upgrade"), ("Upgrade", protocol)]))
+        assert connection.read_response_head().status == 101
+    assert not site.backend.last.headers.has("Sec-WebSocket-Key")
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])

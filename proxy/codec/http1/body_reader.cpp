@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "proxy/codec/head_fields.h"
 #include "proxy/codec/http1/head_validator.h"
 
 namespace cppx::proxy::http1 {
@@ -33,7 +34,11 @@ constexpr unsigned kMaxSizeDigits = 15;
 
 }  // namespace
 
-void BodyReader::start(routing::BodyFraming framing, std::uint64_t content_length) noexcept {
+void BodyReader::start(
+    routing::BodyFraming framing, std::uint64_t content_length, const routing::HeaderFields* request
+) noexcept {
+  request_ = request;
+  untouched_ = true;
   remaining_ = 0;
   size_digits_ = 0;
   extension_bytes_ = trailer_bytes_ = 0;
@@ -57,6 +62,7 @@ void BodyReader::start(routing::BodyFraming framing, std::uint64_t content_lengt
 }
 
 BodyReader::Step BodyReader::next(std::string_view input) {
+  untouched_ = untouched_ && input.empty();
   std::size_t used = 0;
   for (;;) {
     if (state_ == State::kEnd) return {Status::kEnd, used, {}};
@@ -155,6 +161,8 @@ bool BodyReader::take_trailer_line() {
   const std::string_view name = std::string_view(line_).substr(0, colon);
   if (!is_token(name)) return false;
   if (!allowed_in_trailer(name)) return true;
+  if (request_ != nullptr && !PassedFields(*request_, true).to_backend({.name = name, .value = {}}))
+    return true;
   trailers_.append(name)
       .append(": ")
       .append(trim(std::string_view(line_).substr(colon + 1)))

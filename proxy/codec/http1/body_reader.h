@@ -26,7 +26,12 @@ class BodyReader {
     std::string_view data;
   };
 
-  void start(routing::BodyFraming framing, std::uint64_t content_length) noexcept;
+  /// `request`: the fields of the head, which must outlive the body, where that is a request's. Its
+  /// trailers are passed on by the same rules.
+  void start(
+      routing::BodyFraming framing, std::uint64_t content_length,
+      const routing::HeaderFields* request = nullptr
+  ) noexcept;
 
   /// The next piece of `input`. Call again with the rest of the input until kNeedMore or kEnd.
   Step next(std::string_view input);
@@ -35,6 +40,8 @@ class BodyReader {
   [[nodiscard]] Status at_close() const noexcept;
 
   [[nodiscard]] bool finished() const noexcept { return state_ == State::kEnd; }
+  /// Nothing of the input has been used since start().
+  [[nodiscard]] bool untouched() const noexcept { return untouched_; }
   /// Trailer fields that may be forwarded, as "Name: value\r\n" each; empty when there are none.
   [[nodiscard]] std::string_view trailers() const noexcept { return trailers_; }
 
@@ -63,6 +70,8 @@ class BodyReader {
   bool take_trailer_line();
 
   State state_ = State::kEnd;
+  bool untouched_ = true;
+  const routing::HeaderFields* request_ = nullptr;
   std::uint64_t remaining_ = 0;  // of the body, or of the chunk
   unsigned size_digits_ = 0;
   std::size_t extension_bytes_ = 0;

@@ -36,7 +36,7 @@ void HeadParser::reset() noexcept {
   parser_.data = this;
   base_ = nullptr;
   fed_ = head_bytes_ = field_count_ = 0;
-  start_ = {};
+  method_ = start_ = {};
   if (!fields_.empty()) fields_[0] = {};
   too_many_ = bad_version_ = false;
 }
@@ -45,6 +45,10 @@ HeadParser::Status HeadParser::parse(std::string_view buffer) noexcept {
   if (fields_.empty()) fields_.resize(kUsualFields);
   base_ = buffer.data();
   if (buffer.size() == fed_) return Status::kNeedMore;
+  if (kind_ == Kind::kRequest && method_.size == 0) {
+    const Status found = find_method(buffer);
+    if (found != Status::kDone) return found;
+  }
   const llhttp_errno_t error = llhttp_execute(&parser_, buffer.data() + fed_, buffer.size() - fed_);
   fed_ = buffer.size();
   if (error == HPE_OK) return Status::kNeedMore;
@@ -55,6 +59,24 @@ HeadParser::Status HeadParser::parse(std::string_view buffer) noexcept {
   if (too_many_) return Status::kTooManyFields;
   bad_version_ = error == HPE_INVALID_VERSION;
   return Status::kMalformed;
+}
+
+// llhttp knows some methods only: for it they are all the same one.
+HeadParser::Status HeadParser::find_method(std::string_view buffer) noexcept {
+  fed_ = buffer.size();
+  const std::size_t begin = buffer.find_first_not_of("\r\n");
+  if (begin == std::string_view::npos) return Status::kNeedMore;
+  const std::string_view line = buffer.substr(begin);
+  const std::string_view method = line.substr(0, line.find(' '));
+  if (!routing::is_method(method)) return Status::kMalformed;
+  if (method.size() == line.size()) return Status::kNeedMore;
+  constexpr std::string_view kAny = "GET";
+  if (llhttp_execute(&parser_, kAny.data(), kAny.size()) != HPE_OK) return Status::kMalformed;
+  method_ = {
+      .begin = static_cast<std::uint32_t>(begin), .size = static_cast<std::uint32_t>(method.size())
+  };
+  fed_ = begin + method.size();
+  return Status::kDone;
 }
 
 std::size_t HeadParser::start_line_bytes() const noexcept {
@@ -83,8 +105,8 @@ std::string_view HeadParser::protocol(std::string_view buffer) const noexcept {
   return begin < buffer.size() ? buffer.substr(begin) : std::string_view{};
 }
 
-std::string_view HeadParser::method() const noexcept {
-  return llhttp_method_name(static_cast<llhttp_method_t>(parser_.method));
+std::string_view HeadParser::method(std::string_view buffer) const noexcept {
+  return buffer.substr(method_.begin, method_.size);
 }
 
 void HeadParser::extend(Span& span, const char* at, std::size_t size) const noexcept {

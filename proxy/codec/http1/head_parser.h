@@ -53,7 +53,7 @@ class HeadParser {
   [[nodiscard]] std::string_view target(std::string_view buffer) const noexcept;  ///< Requests.
   /// What follows the target, from "HTTP/1.1" on to the end of the buffer; requests.
   [[nodiscard]] std::string_view protocol(std::string_view buffer) const noexcept;
-  [[nodiscard]] std::string_view method() const noexcept;  ///< Requests; static text.
+  [[nodiscard]] std::string_view method(std::string_view buffer) const noexcept;  ///< Requests.
   [[nodiscard]] std::uint16_t status() const noexcept { return parser_.status_code; }
   [[nodiscard]] std::string_view reason(std::string_view buffer) const noexcept;  ///< Responses.
   [[nodiscard]] std::uint8_t major_version() const noexcept { return parser_.http_major; }
@@ -80,12 +80,15 @@ class HeadParser {
   static int on_head_complete(llhttp_t* parser) noexcept;
 
   void extend(Span& span, const char* at, std::size_t size) const noexcept;
+  /// kDone: the method is known, and llhttp has to be fed from its end on.
+  Status find_method(std::string_view buffer) noexcept;
 
   llhttp_t parser_{};
   Kind kind_;
   const char* base_ = nullptr;  // of the buffer of the call in progress
   std::size_t fed_ = 0;
   std::size_t head_bytes_ = 0;
+  Span method_;
   Span start_;  // target or reason
   std::size_t field_count_ = 0;
   bool too_many_ = false;

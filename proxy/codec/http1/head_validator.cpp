@@ -163,12 +163,11 @@ std::uint16_t validate_request(
     const HeadParser& parser, std::string_view buffer, routing::RequestHead& head
 ) {
   head.clear();
-  // llhttp also knows RTSP and ICE, and says in its version numbers only that they are 1.0.
   if (!parser.protocol(buffer).starts_with("HTTP/")) return 400;
   if (parser.major_version() != 1 || parser.minor_version() > 1) return 505;
   if (!well_formed_lines(buffer)) return 400;
   head.minor_version = parser.minor_version();
-  head.method = parser.method();
+  head.method = parser.method(buffer);
   // One space on either side of the target (3); protocol() has seen the second.
   const std::string_view target = parser.target(buffer);
   const std::string_view line = buffer.substr(buffer.find_first_not_of("\r\n"));

@@ -16,6 +16,7 @@ FrameMeter::Part FrameMeter::next(std::span<const char> bytes) noexcept {
     left_ = static_cast<std::size_t>(head_[0]) << 16U | static_cast<std::size_t>(head_[1]) << 8U |
             head_[2];
     part.begins = true;
+    part.payload_bytes = static_cast<std::uint32_t>(left_);
     part.type = head_[3];
     part.flags = head_[4];
     part.stream = static_cast<std::int32_t>(

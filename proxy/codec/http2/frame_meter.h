@@ -17,6 +17,7 @@ class FrameMeter {
     std::uint8_t type = 0;
     std::uint8_t flags = 0;
     std::int32_t stream = 0;
+    std::uint32_t payload_bytes = 0;
   };
 
   /// `preface_bytes` come before the first frame.

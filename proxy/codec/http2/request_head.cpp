@@ -30,12 +30,6 @@ struct RequestFacts {
   bool expect_continue = false;
 };
 
-bool is_method(std::string_view method) noexcept {
-  for (const char c : method)
-    if (!((c >= 'A' && c <= 'Z') || c == '-' || c == '_')) return false;
-  return !method.empty();
-}
-
 bool is_target(std::string_view target) noexcept {
   for (const char c : target)
     if (c <= ' ' || c > '~' || c == '#') return false;  // a signed char below 0: not ASCII
@@ -110,7 +104,7 @@ std::string_view host_of(const RequestFacts& found) noexcept {
 
 /// 0 or the status to refuse with.
 std::uint16_t judge(const RequestFacts& found, bool ended) noexcept {
-  if (!is_method(found.method)) return kBadRequest;
+  if (!routing::is_method(found.method)) return kBadRequest;
   if (found.method == "TRACE") return kNotAllowed;
   const bool connect = found.method == "CONNECT";
   if (connect && found.protocol.empty()) return kNotAllowed;

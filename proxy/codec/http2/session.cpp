@@ -79,6 +79,7 @@ Session::Session(Role role, const SessionOptions& options, SessionEvents& events
       options_(options),
       events_(events),
       meter_(role == Role::kServer ? kPreface.size() : 0),
+      closed_(options.max_concurrent_streams),
       nghttp2_(make_session(role, this)) {
   submit_settings();
 }
@@ -129,20 +130,35 @@ void Session::fail(std::uint32_t error_code, std::string_view reason) noexcept {
 }
 
 /// Before it is looked at: what turns out to be useful is paid back then.
-bool Session::pay_for_frame(std::uint8_t type, std::uint8_t flags) noexcept {
-  if (type == NGHTTP2_PUSH_PROMISE) {  // our SETTINGS forbid it (RFC 9113 8.4)
+bool Session::pay_for_frame(const FrameMeter::Part& frame) noexcept {
+  if (frame.type == NGHTTP2_PUSH_PROMISE) {  // our SETTINGS forbid it (RFC 9113 8.4)
     fail(kProtocolError, "PUSH_PROMISE");
     return false;
   }
-  const bool settings = type == NGHTTP2_SETTINGS && (flags & NGHTTP2_FLAG_ACK) == 0;
-  const bool paid = type == NGHTTP2_WINDOW_UPDATE ? guard_.window_update()
-                                                  : guard_.overhead(settings ? kSettingsCost : 1);
+  if (is_late(frame)) return true;
+  const bool settings = frame.type == NGHTTP2_SETTINGS && (frame.flags & NGHTTP2_FLAG_ACK) == 0;
+  const bool paid = frame.type == NGHTTP2_WINDOW_UPDATE
+                        ? guard_.window_update()
+                        : guard_.overhead(settings ? kSettingsCost : 1);
   if (paid) return true;
   fail(kEnhanceYourCalm, "flood of frames that carry nothing");
   return false;
 }
 
-bool Session::has_its_place(const FrameMeter::Part& frame) noexcept {
+bool Session::is_late(const FrameMeter::Part& frame) noexcept {
+  const bool data = frame.type == NGHTTP2_DATA;
+  if (late_.none() || (!data && frame.type != NGHTTP2_HEADERS && frame.type != NGHTTP2_RST_STREAM))
+    return false;
+  // Of none that is open, nor of one that is yet to be opened.
+  const bool known = role_ == Role::kServer
+                         ? frame.stream <= closed_.last()
+                         : static_cast<std::uint32_t>(frame.stream) <
+                               nghttp2_session_get_next_stream_id(nghttp2_.get());
+  if (!known || frame.stream == 0 || find(frame.stream) != nullptr) return false;
+  return data ? late_.take_data(frame.payload_bytes) : late_.take_end();
+}
+
+bool Session::has_its_place(const FrameMeter::Part& frame) {
   if (frame.type == NGHTTP2_PRIORITY && frame.stream == 0) {  // RFC 9113 6.3
     fail(kProtocolError, "PRIORITY of the connection");
     return false;
@@ -169,7 +185,8 @@ Session::Status Session::receive(std::span<const char> bytes, TimePoint now) {
   guard_.advance(now);
   while (!bytes.empty() && failure_.empty()) {
     const FrameMeter::Part part = meter_.next(bytes);
-    if (part.begins && (!pay_for_frame(part.type, part.flags) || !has_its_place(part))) break;
+    if (part.begins && closed_.take_refusal()) late_.expect(options_.stream_window_bytes);
+    if (part.begins && (!pay_for_frame(part) || !has_its_place(part))) break;
     const auto used = nghttp2_session_mem_recv(
         nghttp2_.get(), reinterpret_cast<const std::uint8_t*>(bytes.data()), part.bytes
     );
@@ -241,6 +258,14 @@ StreamRecord* Session::find(StreamId id) const noexcept {
        stream = stream->next)
     if (stream->id == id && stream->unsent) return stream;
   return nullptr;
+}
+
+bool Session::is_unsent(StreamId id) const noexcept {
+  // They are the newest.
+  for (const StreamRecord* stream = streams_; stream != nullptr && stream->unsent;
+       stream = stream->next)
+    if (stream->id == id) return true;
+  return false;
 }
 
 StreamRecord& Session::add_stream(StreamId id) {

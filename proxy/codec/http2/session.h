@@ -24,6 +24,7 @@
 #include "proxy/codec/http2/field_store.h"
 #include "proxy/codec/http2/flood_guard.h"
 #include "proxy/codec/http2/frame_meter.h"
+#include "proxy/codec/http2/late_frames.h"
 #include "proxy/codec/http2/stream_record.h"
 #include "routing/http/message.h"
 
@@ -170,6 +171,10 @@ class Session {
 
   /// Client: whether submit_request() may open a stream now.
   [[nodiscard]] bool can_open_stream() const noexcept;
+  /// Whether the peer has said that it speaks HTTP/2 (RFC 9113 3.4).
+  [[nodiscard]] bool peer_settings_came() const noexcept { return settings_received_; }
+  /// Client: nothing of the stream has been given to pull() yet; also of a session that failed.
+  [[nodiscard]] bool is_unsent(StreamId id) const noexcept;
   /// How many streams the peer lets us have open at once (RFC 9113 5.1.2).
   [[nodiscard]] std::uint32_t peer_max_streams() const noexcept;
   /// Client: whether the peer takes extended CONNECT (RFC 8441); known after its SETTINGS.
@@ -189,9 +194,11 @@ class Session {
   void remove_stream(StreamRecord& stream) noexcept;
   void resume(StreamRecord& stream) noexcept;
   void take_unsent() noexcept;
-  [[nodiscard]] bool pay_for_frame(std::uint8_t type, std::uint8_t flags) noexcept;
+  [[nodiscard]] bool pay_for_frame(const FrameMeter::Part& frame) noexcept;
+  /// Whether the peer may have sent it before it knew that we have ended its stream; each once.
+  [[nodiscard]] bool is_late(const FrameMeter::Part& frame) noexcept;
   /// False: the frame is a connection error by its place alone.
-  bool has_its_place(const FrameMeter::Part& frame) noexcept;
+  bool has_its_place(const FrameMeter::Part& frame);
   void fail(std::uint32_t error_code, std::string_view reason) noexcept;
 
   Role role_;
@@ -200,7 +207,8 @@ class Session {
   StreamRecord* streams_ = nullptr;  // all, newest first
   std::uint32_t open_streams_ = 0;
   FrameMeter meter_;
-  ClosedStreams closed_;
+  ClosedStreams closed_;  // of a server
+  LateFrames late_;
   bool goaway_sent_ = false;
   StreamId last_accepted_ = 0;  // as our GOAWAY says
   FloodGuard guard_;
@@ -213,6 +221,7 @@ class Session {
   bool last_frame_due_ = false;
   FieldWriter writer_;  // the field section that is being received
   bool goaway_received_ = false;
+  bool settings_received_ = false;
   // Last: its destructor may still look at what is above.
   std::unique_ptr<nghttp2_session, Deleter> nghttp2_;
 };

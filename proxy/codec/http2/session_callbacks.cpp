@@ -5,6 +5,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "proxy/codec/head_fields.h"
 #include "proxy/codec/http1/head_validator.h"
 #include "proxy/codec/http2/field.h"
 #include "proxy/codec/http2/field_store.h"
@@ -54,6 +55,7 @@ int SessionCallbacks::on_begin_headers(
   self.writer_.start(self.options_.max_head_bytes);
   if (self.role_ == Role::kClient || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
   StreamRecord& stream = self.add_stream(frame->hd.stream_id);
+  self.closed_.accepted(stream.id);
   nghttp2_session_set_stream_user_data(session, stream.id, &stream);
   return 0;
 }
@@ -153,7 +155,8 @@ int SessionCallbacks::after_trailers(Session& self, StreamRecord& stream) {
   std::size_t count = 0;
   StoredField field;
   for (FieldCursor all = self.writer_.fields(); all.next(field) && count < fields.size();)
-    if (http1::allowed_in_trailer(field.name))
+    if (http1::allowed_in_trailer(field.name) &&
+        (self.role_ == Role::kClient || is_ordinary_name(field.name)))
       fields[count++] = {.name = field.name, .value = field.value};
   if (count > 0) self.events_.on_trailers(id, {fields.data(), count});
   // The listener may have reset the stream.
@@ -198,8 +201,12 @@ int SessionCallbacks::on_frame(
       return 0;
     case NGHTTP2_RST_STREAM:
       if (stream == nullptr) return 0;
+      stream->peer_ended = true;
       self.guard_.useful(kPaidBack);
       return after_reset(self, stream);
+    case NGHTTP2_SETTINGS:
+      if (!has_flag(frame->hd, NGHTTP2_FLAG_ACK)) self.settings_received_ = true;
+      return 0;
     case NGHTTP2_GOAWAY:
       if (self.role_ == Role::kServer || self.goaway_received_) return 0;
       self.goaway_received_ = true;
@@ -221,6 +228,7 @@ int SessionCallbacks::on_stream_close(
     nghttp2_session_consume_connection(session, stream->unconsumed_bytes);
   nghttp2_session_set_stream_user_data(session, id, nullptr);
   stream->unsent = false;  // find() finds it no more
+  if (!stream->peer_ended) self.late_.expect(self.options_.stream_window_bytes);
   const bool refused = self.role_ == Role::kClient && error_code == kRefusedStream &&
                        !stream->reset_asked && !stream->answered;
   // The stream may have ended both ways before the reset was sent: what counts is that it was asked

@@ -33,7 +33,9 @@ Http1Downstream::Http1Downstream(
 }
 
 void Http1Downstream::rewind_body() {
-  state_.downstream.body.start(state_.request.framing, state_.request.content_length);
+  state_.downstream.body.start(
+      state_.request.framing, state_.request.content_length, &state_.request.fields
+  );
   downstream_.begin = body_begin_;
   sizes_.request = body_begin_;
 }

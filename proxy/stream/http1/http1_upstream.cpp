@@ -91,6 +91,12 @@ bool Http1Upstream::grow_input() {
 Task<UpstreamRequest::HeadStatus> Http1Upstream::read_head(routing::ResponseHead& response) {
   http1::HeadParser& parser = state_.upstream.parser;
   if (input_.empty()) input_ = worker_.buffers().take_small();
+  // Behind interim heads: each may be as long as allowed.
+  if (begin_ != 0) {
+    std::memmove(input_.data(), input_.data() + begin_, end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
+  }
   parser.reset();
   for (;;) {
     const auto status = parser.parse(unread());

@@ -12,6 +12,8 @@ namespace {
 /// A path that loses packets for a while is none that is gone.
 constexpr std::chrono::milliseconds kLeastUnacknowledged = std::chrono::seconds(30);
 constexpr std::chrono::milliseconds kMostUnacknowledged = std::chrono::hours(24);
+// Interim heads that nobody has asked for yet: a backend that sends more has gone wrong.
+constexpr std::size_t kMostHeads = 32;
 
 http2::SessionOptions client_options(const routing::ProxySettings& settings) noexcept {
   return {
@@ -57,15 +59,12 @@ Task<void> Http2Client::run() {
     resume_waiting(false);
     co_return;
   }
-  // Requests that wait for their answers write nothing: they would wait, and new ones join them.
-  connection_.transport().limit_unacknowledged(
-      std::clamp(send_timeout_, kLeastUnacknowledged, kMostUnacknowledged)
-  );
+  limit_unacknowledged();
   // The connection may still lie in the queue of a backend that ends: nothing is asked of it before
   // its SETTINGS have come, so that what then fails has failed to connect.
   connection_.transport().arm_read(connect_timeout_);
   co_await link_.run({});
-  const bool heard = state_ == State::kOpen;
+  const bool heard = state_ != State::kConnecting;
   state_ = heard ? State::kEnded : State::kFailed;
   if (!heard) ++worker_.counters().upstream_connect_failures;
   resume_waiting(false);
@@ -75,8 +74,36 @@ Task<void> Http2Client::run() {
   connection_.transport().close();
 }
 
+// Requests that wait for their answers write nothing: they would wait, and new ones join them.
+void Http2Client::limit_unacknowledged() noexcept {
+  connection_.transport().limit_unacknowledged(
+      std::clamp(send_timeout_, kLeastUnacknowledged, kMostUnacknowledged)
+  );
+}
+
+void Http2Client::allow(const routing::UpstreamTimeouts& timeouts) noexcept {
+  if (timeouts.send <= send_timeout_) return;
+  send_timeout_ = timeouts.send;
+  link_.allow_send_timeout(send_timeout_);
+  if (state_ == State::kOpen) limit_unacknowledged();
+}
+
+void Http2Client::close_idle() noexcept {
+  state_ = State::kEnded;
+  connection_.transport().close();
+}
+
+// What has not been written will not be: it may be sent again elsewhere.
+void Http2Client::on_ending() {
+  for (const auto& [id, stream] : streams_) {
+    if (!session_.is_unsent(id)) continue;
+    session_.reset(id, http2::kCancel);
+    stream->on_closed(http2::kRefusedStream, true);
+  }
+}
+
 void Http2Client::on_fed() {
-  if (state_ != State::kConnecting) return;
+  if (state_ != State::kConnecting || !session_.peer_settings_came()) return;
   state_ = State::kOpen;
   arm_idle();
   resume_waiting(false);
@@ -90,8 +117,11 @@ bool Http2Client::takes_streams(std::uint32_t expected) const noexcept {
 }
 
 bool Http2Client::takes_streams_now() const noexcept {
-  return alive() && !goaway_ && session_.can_open_stream() &&
-         opened_ < settings_.upstream_keepalive_requests;
+  return alive() && !goaway_ && session_.can_open_stream() && !used_up();
+}
+
+bool Http2Client::used_up() const noexcept {
+  return used_ && opened_ >= settings_.upstream_keepalive_requests;
 }
 
 void Http2Client::cancel(Waiter& waiter) {
@@ -116,10 +146,15 @@ void Http2Client::resume_waiting(bool cancelled_only) {
 }
 
 void Http2Client::arm_idle() noexcept {
-  if (streams_.empty())
-    connection_.transport().arm_read(settings_.upstream_keepalive_timeout);
-  else
+  if (!streams_.empty()) {
     connection_.transport().disarm_read();
+    return;
+  }
+  connection_.transport().arm_read(settings_.upstream_keepalive_timeout);
+  if (!used_up()) return;
+  // Ends when what is to be said has been written.
+  session_.goaway();
+  link_.flush();
 }
 
 bool Http2Client::open(Http2Stream& stream, std::span<const http2::Field> fields, bool end) {
@@ -137,7 +172,9 @@ bool Http2Client::open(Http2Stream& stream, std::span<const http2::Field> fields
 
 void Http2Client::release(Http2Stream& stream, bool reset) {
   if (streams_.erase(stream.id()) == 0) return;
-  if (reset && !stream.closed()) {
+  // What is not sent yet lies in the memory of a request that is about to go.
+  const bool whole = stream.sent_end() && stream.ended();
+  if ((reset || !whole) && !stream.closed()) {
     session_.reset(stream.id(), http2::kCancel);
     link_.flush();
   }
@@ -151,6 +188,10 @@ Http2Stream* Http2Client::find(http2::StreamId id) noexcept {
 
 void Http2Client::on_response(http2::StreamId id, bool end) {
   if (Http2Stream* stream = find(id)) {
+    if (stream->heads() >= kMostHeads) {
+      session_.reset(id, http2::kEnhanceYourCalm);
+      return;
+    }
     stream->on_head(session_.take_head(id));
     if (end) stream->on_end();
   }

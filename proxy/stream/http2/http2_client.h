@@ -50,6 +50,17 @@ class Http2Client final : private http2::SessionEvents, private Http2LinkOwner {
   /// Whether another stream may go on it, now, or when it is connected if `expected` of them fit.
   [[nodiscard]] bool takes_streams(std::uint32_t expected) const noexcept;
   [[nodiscard]] bool takes_streams_now() const noexcept;
+  /// The backend has said that it takes none, for now: another connection would be told the same.
+  [[nodiscard]] bool takes_none() const noexcept {
+    return alive() && !goaway_ && max_streams() == 0;
+  }
+  /// Streams of a request with `timeouts` are to go on it: what is between two writes to the
+  /// backend may take as long as any of them allows. Each stream has its own deadline.
+  void allow(const routing::UpstreamTimeouts& timeouts) noexcept;
+  /// Open, and nobody uses it.
+  [[nodiscard]] bool idle() const noexcept { return state_ == State::kOpen && unused(); }
+  /// Closes an idle one at once.
+  void close_idle() noexcept;
   /// Connected, and still read: what ends a stream now is not the end of the connection.
   [[nodiscard]] bool alive() const noexcept { return state_ == State::kOpen && !link_.ending(); }
   /// How many the backend takes at once; once it is open.
@@ -90,11 +101,14 @@ class Http2Client final : private http2::SessionEvents, private Http2LinkOwner {
   void on_closed(http2::StreamId id, std::uint32_t error_code, bool refused) override;
   void on_goaway() override { goaway_ = true; }
   void on_fed() override;
+  void on_ending() override;
 
   Http2Stream* find(http2::StreamId id) noexcept;
   void resume_waiting(bool cancelled_only);
   Task<void> resume_cancelled();
   void arm_idle() noexcept;
+  void limit_unacknowledged() noexcept;
+  [[nodiscard]] bool used_up() const noexcept;
 
   Worker& worker_;
   routing::ProxySettings settings_;

@@ -25,6 +25,7 @@ class Http2Downstream final : public DownstreamRequest {
 
   BodyAtHand body_at_hand() override;
   void rewind_body() override;
+  bool body_untouched() const noexcept override { return stream_.untouched(); }
   BodyPart next_body() override;
   Task<BodyPart> read_body(Duration idle) override;
   void cancel_read() noexcept override { stream_.cancel(Direction::kRead); }

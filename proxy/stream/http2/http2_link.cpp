@@ -98,6 +98,7 @@ Task<void> Http2Link::run(Early early) {
     alive = feed({memory.data(), got.bytes});
   }
   ending_ = true;
+  owner_.on_ending();
   session_.goaway();
   flush();
   co_await settle();

@@ -20,6 +20,8 @@ class Http2LinkOwner {
  public:
   /// Streams that are resumed after it see what it did.
   virtual void on_fed() = 0;
+  /// Nothing more is read: what is asked of the peer now gets no answer.
+  virtual void on_ending() {}
 
  protected:
   ~Http2LinkOwner() = default;
@@ -66,6 +68,8 @@ class Http2Link {
   Task<void> settle();
   /// Nothing is read any more: what is asked of the peer now gets no answer.
   [[nodiscard]] bool ending() const noexcept { return ending_ || failed_; }
+  /// From the next write on.
+  void allow_send_timeout(std::chrono::milliseconds longer) noexcept { send_timeout_ = longer; }
   [[nodiscard]] http2::Session& session() noexcept { return session_; }
   [[nodiscard]] Worker& worker() noexcept { return worker_; }
 

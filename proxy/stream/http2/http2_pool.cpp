@@ -17,12 +17,17 @@ Http2Client& Http2Pool::take(
 ) {
   Group& group = groups_[key];
   group.sweep();
+  Http2Client* closed = nullptr;
   for (Entry& entry : group.clients) {
     // What the backend says for one connection will hold for the next one.
     if (entry.client.state() == Http2Client::State::kOpen)
       group.expected_streams = std::max(entry.client.max_streams(), std::uint32_t{1});
-    if (entry.client.takes_streams(group.expected_streams)) return entry.client;
+    if (entry.client.takes_none()) closed = &entry.client;
+    if (!entry.client.takes_streams(group.expected_streams)) continue;
+    entry.client.allow(timeouts);
+    return entry.client;
   }
+  if (closed != nullptr) return *closed;
   Entry& entry = group.clients.emplace_back(worker_, key, settings, timeouts);
   if (!sweep_.armed()) sweep_.arm(kSweepInterval);
   spawn(entry.client.run(), [this, &entry] {
@@ -40,6 +45,17 @@ void Http2Pool::sweep() {
   for (auto& [key, group] : groups_) group.sweep();
   std::erase_if(groups_, [](const auto& entry) { return entry.second.clients.empty(); });
   if (!groups_.empty()) sweep_.arm(kSweepInterval);
+}
+
+bool Http2Pool::close_idle() {
+  for (auto& [key, group] : groups_) {
+    for (Entry& entry : group.clients) {
+      if (!entry.client.idle()) continue;
+      entry.client.close_idle();
+      return true;
+    }
+  }
+  return false;
 }
 
 void Http2Pool::close_all() {

@@ -26,6 +26,8 @@ class Http2Pool {
       const routing::UpstreamTimeouts& timeouts
   );
 
+  /// Makes room: closes a connection that nobody uses now. False: there is none.
+  bool close_idle();
   /// No more streams; all_ended() soon.
   void close_all();
   [[nodiscard]] bool all_ended();

@@ -16,11 +16,18 @@ namespace {
 constexpr std::chrono::milliseconds kGoAwayDelay{500};
 // What can be written again for a backend, with what we add, in a large buffer.
 constexpr std::uint32_t kLongestHead = 32 * 1024;
+constexpr std::uint64_t kLeastConnectionWindow = 1024 * 1024;
+constexpr std::uint64_t kMostConnectionWindow = 0x7fffffff;  // RFC 9113 6.9.1
 
 http2::SessionOptions server_options(const routing::ProxySettings& settings) noexcept {
   return {
       .max_concurrent_streams = settings.http2_max_concurrent_streams,
       .stream_window_bytes = Http2Stream::kWindow,
+      // Uploads that a backend does not take must not hold up others of the same client.
+      .connection_window_bytes = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(
+          std::uint64_t{settings.http2_max_concurrent_streams} * Http2Stream::kWindow,
+          kLeastConnectionWindow, kMostConnectionWindow
+      )),
       // The same text as over HTTP/1.1: each field counts for 32 bytes more here.
       .max_head_bytes = std::min(settings.large_client_header_bytes, kLongestHead) +
                         32 * std::uint32_t{routing::kMaxHeaderFields},

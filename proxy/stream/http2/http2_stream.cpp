@@ -83,6 +83,8 @@ void Http2Stream::on_end() {
 void Http2Stream::on_head(http2::PeerHead head) {
   heads_.push_back(std::move(head));
   signal(read_);
+  // Who sends may do so only as long as there is no answer.
+  if (!sent_) signal(write_);
 }
 
 void Http2Stream::on_sent() {
@@ -96,6 +98,7 @@ void Http2Stream::on_progress() noexcept {
 }
 
 void Http2Stream::on_closed(std::uint32_t error_code, bool refused) {
+  if (closed_) return;
   closed_ = true;
   error_code_ = error_code;
   refused_ = refused;
@@ -133,6 +136,7 @@ void Http2Stream::release_taken() {
   }
   for (Buffer& buffer : buffers_) buffer.reset();
   received_ = taken_ = 0;
+  untouched_ = false;
 }
 
 Task<BodyPart> Http2Stream::read_body() {
@@ -162,27 +166,44 @@ Task<IoStatus> Http2Stream::next_head() {
 }
 
 Task<IoStatus> Http2Stream::send(const BodyPart& part, std::chrono::milliseconds idle) {
-  if (closed_) co_return IoStatus::kError;
-  const bool trailers = part.end() && !part.trailers.empty();
-  const bool end = part.end() && !trailers;
-  if (part.bytes != 0 || end) {
-    sent_ = false;
-    sending_end_ = end;
-    link_.session().send_data(id_, part.pieces, end);
-    link_.flush();
-    write_.timed_out = false;
-    write_idle_ = idle;
-    write_.deadline.arm(idle);
-    while (!sent_) {
-      if (closed_) co_return IoStatus::kError;
-      if (write_.timed_out) co_return IoStatus::kTimeout;
-      if (write_.cancelled) co_return IoStatus::kCancelled;
-      co_await Wait{write_};
-    }
-    write_.deadline.disarm();
+  start_sending(part, idle);
+  return sending(false);
+}
+
+Task<IoStatus> Http2Stream::send_until_head(const BodyPart& part, std::chrono::milliseconds idle) {
+  start_sending(part, idle);
+  return sending(true);
+}
+
+Task<IoStatus> Http2Stream::finish_sending() { return sending(false); }
+
+void Http2Stream::start_sending(const BodyPart& part, std::chrono::milliseconds idle) {
+  sending_trailers_ = part.end() ? part.trailers : std::string_view{};
+  sending_end_ = part.end() && sending_trailers_.empty();
+  sent_ = part.bytes == 0 && !sending_end_ && !closed_;
+  if (sent_ || closed_) return;
+  link_.session().send_data(id_, part.pieces, sending_end_);
+  link_.flush();
+  write_.timed_out = false;
+  write_idle_ = idle;
+  write_.deadline.arm(idle);
+}
+
+Task<IoStatus> Http2Stream::sending(bool until_head) {
+  while (!sent_) {
+    if (closed_) co_return IoStatus::kError;
+    if (write_.timed_out) co_return IoStatus::kTimeout;
+    if (write_.cancelled) co_return IoStatus::kCancelled;
+    if (until_head && !heads_.empty()) co_return IoStatus::kWantWrite;
+    co_await Wait{write_};
   }
-  if (trailers && !send_trailers(part.trailers)) co_return IoStatus::kError;
-  sent_end_ = part.end();
+  write_.deadline.disarm();
+  if (sending_trailers_.empty()) {
+    sent_end_ = sent_end_ || sending_end_;
+    co_return IoStatus::kOk;
+  }
+  if (!send_trailers(std::exchange(sending_trailers_, {}))) co_return IoStatus::kError;
+  sent_end_ = true;
   co_return IoStatus::kOk;
 }
 

@@ -54,6 +54,8 @@ class Http2Stream {
   BodyPart next_body();
   Task<BodyPart> read_body();
   void rewind() noexcept { taken_ = 0; }
+  /// Nothing that was received has been given back to the window: rewind() finds all of it.
+  [[nodiscard]] bool untouched() const noexcept { return untouched_; }
   /// The peer's message is complete.
   [[nodiscard]] bool ended() const noexcept { return ended_; }
   /// Waits for the next head: kOk, kTimeout, kCancelled, or kEof when the stream is closed.
@@ -61,12 +63,18 @@ class Http2Stream {
   /// The head that next_head() waited for, or the first one. It lives as long as the stream or the
   /// next next_head().
   [[nodiscard]] const http2::PeerHead& head() const noexcept { return heads_.front(); }
+  /// Heads that have come and were not waited for.
+  [[nodiscard]] std::size_t heads() const noexcept { return heads_.size(); }
 
   /// Hears of a stream that is closed before our message was complete; null: nobody does.
   void watch(ClientWatcher* watcher);
 
   // Sending; `idle` is between two writes. kError: the stream is closed.
   Task<IoStatus> send(const BodyPart& part, std::chrono::milliseconds idle);
+  /// The same, but no longer than until the peer's head has come: kWantWrite then, and what is left
+  /// goes with finish_sending(). `part` has to stay until that.
+  Task<IoStatus> send_until_head(const BodyPart& part, std::chrono::milliseconds idle);
+  Task<IoStatus> finish_sending();
 
   /// Our message was ended otherwise than by send(): with its head.
   void message_ended() noexcept { sent_end_ = true; }
@@ -113,6 +121,8 @@ class Http2Stream {
   };
   static constexpr std::size_t kBuffers = kWindow / BufferPool::kSmall + 1;
 
+  void start_sending(const BodyPart& part, std::chrono::milliseconds idle);
+  Task<IoStatus> sending(bool until_head);
   void signal(Side& side);
   static void go_on(Side& side);
   void release_taken();
@@ -131,6 +141,8 @@ class Http2Stream {
   Side read_;
   Side write_;
   std::chrono::milliseconds write_idle_{};
+  std::string_view sending_trailers_;
+  bool untouched_ = true;
   bool head_taken_ = false;  // the first of heads_ has been waited for
   bool ended_ = false;
   bool sent_ = true;

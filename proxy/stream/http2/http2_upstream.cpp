@@ -44,7 +44,10 @@ Task<IoStatus> Http2Upstream::connect(const UpstreamKey& key, bool /*may_reuse*/
     reused_ = client_->used();
     if (waiter_.cancelled) co_return IoStatus::kCancelled;
     if (client_->state() != Http2Client::State::kOpen || client_->takes_streams_now()) break;
-    if (client_->max_streams() == 0) co_return IoStatus::kError;
+    // One that takes none from the beginning has no use for more connections.
+    if (reused_ && client_->max_streams() != 0) continue;
+    first_ = client_->take_failure();
+    co_return IoStatus::kError;
   }
   if (reused_) ++worker_.counters().upstream_reuses;
   const bool made = client_->state() == Http2Client::State::kOpen;
@@ -66,7 +69,7 @@ Task<IoStatus> Http2Upstream::send_request(
     stream_->message_ended();
     co_return IoStatus::kOk;
   }
-  const auto sent = co_await send_body(first);
+  const auto sent = co_await stream_->send_until_head(first, timeouts_.send);
   co_return sent;
 }
 

@@ -27,6 +27,7 @@ class Http2Upstream final : public UpstreamRequest {
   Task<IoStatus> send_request(
       const routing::RequestHead& request, const ForwardedInfo& forwarded, const BodyPart& first
   ) override;
+  Task<IoStatus> finish_sending() override { return stream_->finish_sending(); }
   Task<IoStatus> send_body(const BodyPart& part) override;
   bool begun() const noexcept override { return opened_; }
   bool fails_with_new_connection() noexcept override;

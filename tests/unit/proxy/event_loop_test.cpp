@@ -7,6 +7,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <thread>
@@ -17,6 +18,8 @@
 #include "base/descriptor.h"
 #include "proxy/coro/task.h"
 #include "proxy/transport/fair_share.h"
+#include "proxy/transport/transport.h"
+#include "proxy/worker/timer_wheel.h"
 #include "tests/unit/proxy/turn_until.h"
 
 namespace cppx::proxy {
@@ -115,6 +118,39 @@ TEST_CASE("FairShare: who waits by itself is not held up", "[proxy]") {
   loop.post([&turn] { turn(100); });
   loop.run();
   CHECK(held_up == 0);
+}
+
+Task<void> look_when_woken(Transport& own, const Transport& other, bool& silent) {
+  static_cast<void>(co_await own.wait(Direction::kRead));
+  silent = other.silent();
+}
+
+// As a request that takes up an idle connection to a backend that has ended meanwhile.
+TEST_CASE("EventLoop: who is woken knows what else has come in the same turn", "[proxy]") {
+  for (const std::size_t first : {0U, 1U}) {
+    CAPTURE(first);
+    EventLoop loop;
+    TimerWheel wheel(loop);
+    std::array<Transport, 2> transports{Transport(loop, wheel), Transport(loop, wheel)};
+    std::array<Descriptor, 2> peers;
+    for (std::size_t i = 0; i < peers.size(); ++i) {
+      std::array<int, 2> ends{};
+      REQUIRE(
+          ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()) == 0
+      );
+      REQUIRE(transports[i].assign(Descriptor(ends[0])));
+      peers[i] = Descriptor(ends[1]);
+    }
+    loop.turn(1ms);  // both can be written to
+    bool ended = false;
+    bool silent = true;
+    spawn(look_when_woken(transports[0], transports[1], silent), [&] { ended = true; });
+    for (const std::size_t i : {first, 1 - first})
+      REQUIRE(::send(peers[i].get(), "x", 1, MSG_NOSIGNAL) == 1);
+    loop.turn(20s);
+    REQUIRE(ended);
+    CHECK_FALSE(silent);
+  }
 }
 
 TEST_CASE("EventLoop: a listening socket is told of for as long as it is readable", "[proxy]") {

@@ -162,9 +162,15 @@ TEST_CASE(
       {"two spaces in the request line", "GET  / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
       {"space in the target", "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", 400},
       {"tab in the request line", "GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n", 400},
-      {"HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400},
-      {"unknown method", "NONSENSE / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+      {"HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
+      {"its method", "PRI * HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+      {"unknown method", "NON-SENSE_ / HTTP/1.1\r\nHost: a\r\n\r\n", 0},
+      {"other protocol", "SETUP / RTSP/1.0\r\nHost: a\r\n\r\n", 400},
+      {"one more", "SOURCE / ICE/1.0\r\nHost: a\r\n\r\n", 400},
       {"lower-case method", "get / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+      {"control character in the method", "G\x01T / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+      {"TLS", "\x16\x03\x01", 400},
+      {"no method", " / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
   }));
   INFO(test.what);
   CHECK(verdict(test.text) == test.verdict);

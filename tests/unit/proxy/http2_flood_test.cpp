@@ -20,10 +20,12 @@ using Status = Session::Status;
 constexpr int kFar = 20'000;
 
 struct Server : Http2Peer {
-  explicit Server(const SessionOptions& options = {}) : Http2Peer(Role::kServer, options) {
+  /// `heard`: the client has seen our SETTINGS.
+  explicit Server(const SessionOptions& options = {}, bool heard = true)
+      : Http2Peer(Role::kServer, options) {
     get(test::hello());
     sent();
-    get(frame(test::kSettings, test::kAck, 0));
+    if (heard) get(frame(test::kSettings, test::kAck, 0));
   }
 };
 
@@ -77,12 +79,52 @@ TEST_CASE("Http2 floods: DATA that carries nothing", "[proxy]") {
   padded.get(post_request(1));
   const std::string padding = std::string(1, '\x03') + std::string(3, '\0');
   CHECK(taken(padded, [&](int) { return frame(test::kData, test::kPadded, 1, padding); }) <= 1010);
-  // Of a stream that we have reset ourselves: it may have been on its way.
-  Server closed;
-  closed.get(post_request(1));
-  closed.session.reset(1, kCancel);
-  closed.sent();
-  CHECK(taken(closed, [](int) { return frame(test::kData, 0, 1, "x"); }) <= 1010);
+}
+
+// RFC 9113 5.1: the peer may have sent them before it knew, but not more than its window had room
+// for.
+TEST_CASE("Http2 floods: frames of a stream that we have ended", "[proxy]") {
+  SessionOptions options;
+  options.stream_window_bytes = 5'000;
+  for (const bool refused : {false, true}) {
+    CAPTURE(refused);
+    options.max_concurrent_streams = refused ? 1 : 128;
+    Server closed(options, !refused);
+    closed.get(post_request(1));
+    if (refused) {
+      closed.get(post_request(3));
+    } else {
+      closed.session.reset(1, kCancel);
+      closed.sent();
+    }
+    const StreamId id = refused ? 3 : 1;
+    const int data = taken(closed, [&](int) { return frame(test::kData, 0, id, "x"); });
+    CHECK(data >= 5'000);
+    CHECK(data <= 6'010);
+  }
+  Server ends;
+  ends.get(post_request(1));
+  ends.session.reset(1, kCancel);
+  ends.sent();
+  CHECK(taken(ends, [](int) { return frame(test::kRstStream, 0, 1, test::u32(8)); }) <= 1010);
+  // Of one that the client has ended itself: it knows.
+  Server known(options);
+  known.get(post_request(1) + frame(test::kData, test::kEndStream, 1));
+  REQUIRE(known.session.submit_response(1, 200, {}, true));
+  known.sent();
+  CHECK(known.get(frame(test::kData, 0, 1, "x")) == Status::kFailed);
+}
+
+// Each of them may have DATA on its way, however many there are.
+TEST_CASE("Http2: as many streams as may be open are remembered when they are reset", "[proxy]") {
+  SessionOptions options;
+  options.max_concurrent_streams = 1'000;
+  Server server(options);
+  for (int i = 0; i < 1'000; ++i) server.get(post_request(stream(i)));
+  for (int i = 0; i < 1'000; ++i) server.session.reset(stream(i), kNoError);
+  server.sent();
+  for (int i = 0; i < 1'000; ++i) server.get(frame(test::kData, 0, stream(i), "x"));
+  CHECK(server.session.failure().empty());
 }
 
 TEST_CASE("Http2: frames of a stream that the client has ended are an error", "[proxy]") {

@@ -87,6 +87,18 @@ TEST_CASE("UpstreamPool: what the backend closed or wrote to unasked is not give
   CHECK(pool.take(test.key).get() == good_before);
 }
 
+// Of a client that went away when all of the response had come, but was not sent yet.
+TEST_CASE("UpstreamPool: a cancelled connection is nobody else's", "[proxy]") {
+  PoolFixture test;
+  UpstreamPool pool(test.wheel);
+  for (const Direction direction : {Direction::kRead, Direction::kWrite}) {
+    auto [connection, peer] = test.connect();
+    connection->transport().cancel(direction);
+    pool.give_back(std::move(connection), test.settings);
+    CHECK(pool.idle() == 0);
+  }
+}
+
 TEST_CASE("UpstreamPool: limits of number, requests and reuse", "[proxy]") {
   PoolFixture test;
   UpstreamPool pool(test.wheel);
