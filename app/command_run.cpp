@@ -34,6 +34,8 @@ constexpr std::chrono::milliseconds kDrainPoll{50};
 constexpr std::chrono::milliseconds kServingPoll{5};
 /// For a health check that is connected and has not asked yet, when all else has ended.
 constexpr std::chrono::seconds kHealthPatience{2};
+/// Longer than a burst: who would connect meanwhile is better off elsewhere.
+constexpr std::chrono::seconds kShortOfMemoryPatience{5};
 
 /// Lets a hook see what is published on its way to the proxy.
 class HookedSink final : public routing::SnapshotSink {
@@ -73,6 +75,7 @@ proxy::ProxyOptions proxy_options(
   proxy::ProxyOptions options;
   if (predecessor) options.inherited = predecessor->take_listeners();
   options.on_memory_growth = [&memory] { memory.look_soon(); };
+  options.memory_limit_bytes = memory.limit_bytes();
   options.workers = flags.workers != 0 ? flags.workers : available_cpus();
   options.listeners = {
       {.name = std::string(routing::kHttpListener),
@@ -102,7 +105,10 @@ class Server {
         take_over_signal_(io_, SIGUSR2),
         reopen_signal_(io_, SIGUSR1),
         timer_(io_),
-        memory_(io_, [this](proxy::MemoryLevel level) { proxy_.on_memory_level(level); }),
+        memory_(
+            io_, flags.memory_limit_bytes,
+            [this](proxy::MemoryLevel level) { proxy_.on_memory_level(level); }
+        ),
         // The last user of a snapshot was a worker; freeing ten thousand routes is done here
         // instead.
         proxy_(
@@ -129,7 +135,7 @@ class Server {
         health_host.empty() ? "[::]" : health_host, *health
     );
     for (const auto& name : flags_.ignored) log::warning("flag {} changes nothing in cppx", name);
-    memory_.start(flags_.memory_limit_bytes);
+    memory_.start();
     if (predecessor_) {
       tell_predecessor();
       return {};
@@ -339,6 +345,9 @@ class Server {
     // With a successor it is not this address that ends, and that is what a probe asks about.
     if (handed_over_) return {.body = "ok\n"};
     if (ending_) return {.status = 500, .body = "ending\n"};
+    // Only to those who ask whether to send somebody here: a restart would cut what is in progress.
+    if (must_serve && memory_.short_for() >= kShortOfMemoryPatience)
+      return {.status = 500, .body = "not ready: memory is short (--memory-limit)\n"};
     if (status.from_cache && proxy_.serving_generation() > 0)
       return {
           .body = fmt::format("ok, by the snapshot cache: waiting for {}\n", status.waiting_for)

@@ -19,14 +19,19 @@ constexpr std::chrono::milliseconds kFar{250};
 constexpr std::chrono::milliseconds kNear{20};
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
 
+std::uint64_t share_of_cgroup() {
+  return cgroup_memory_limit().value_or(0) / 100 * kPercentOfCgroup;
+}
+
 }  // namespace
 
-MemoryGuard::MemoryGuard(boost::asio::io_context& io, Tell tell)
-    : io_(io), timer_(io), tell_(std::move(tell)) {}
+MemoryGuard::MemoryGuard(boost::asio::io_context& io, std::uint64_t limit_bytes, Tell tell)
+    : io_(io),
+      timer_(io),
+      limit_bytes_(limit_bytes != 0 ? limit_bytes : share_of_cgroup()),
+      tell_(std::move(tell)) {}
 
-void MemoryGuard::start(std::uint64_t limit_bytes) {
-  limit_bytes_ = limit_bytes;
-  if (limit_bytes_ == 0) limit_bytes_ = cgroup_memory_limit().value_or(0) / 100 * kPercentOfCgroup;
+void MemoryGuard::start() {
   if (limit_bytes_ == 0) return;
   look();
   wait();
@@ -48,6 +53,12 @@ void MemoryGuard::look() {
   if (level != MemoryLevel::kNormal || level_ != MemoryLevel::kNormal) on_level(level, used);
 }
 
+std::chrono::steady_clock::duration MemoryGuard::short_for() const noexcept {
+  if (level_ == MemoryLevel::kNormal) return {};
+  return std::chrono::steady_clock::now() - short_since_;
+}
+
+// Waits anew also where it waits already: then what it waited for before is cancelled.
 void MemoryGuard::wait() {
   timer_.expires_after(level_ == MemoryLevel::kNormal ? kFar : kNear);
   timer_.async_wait([this](boost::system::error_code error) {
@@ -58,17 +69,22 @@ void MemoryGuard::wait() {
 }
 
 void MemoryGuard::on_level(MemoryLevel level, std::uint64_t used) {
-  if (level != MemoryLevel::kNormal && level_ == MemoryLevel::kNormal)
+  const bool begins = level != MemoryLevel::kNormal && level_ == MemoryLevel::kNormal;
+  if (begins) {
+    short_since_ = std::chrono::steady_clock::now();
     log::warning(
         "memory is short: {} MiB of {} MiB (--memory-limit); nothing new is begun until there is "
         "more",
         used / kMiB, limit_bytes_ / kMiB
     );
+  }
   if (level == MemoryLevel::kNormal) log::info("memory is not short any more");
   if ((level == MemoryLevel::kNormal) != (level_ == MemoryLevel::kNormal))
     keep_free_memory(level == MemoryLevel::kNormal);
   level_ = level;
   tell_(level);
+  // Whoever asked to look early, the next look is near.
+  if (begins) wait();
 }
 
 }  // namespace cppx::app

@@ -17,17 +17,18 @@ class MemoryGuard {
  public:
   using Tell = std::function<void(proxy::MemoryLevel)>;
 
-  /// `tell` hears of a level that is reached, and again while memory is short.
-  MemoryGuard(boost::asio::io_context& io, Tell tell);
-
   /// `limit_bytes`; 0: most of what the cgroup may use, and nothing is watched where it has no
-  /// limit.
-  void start(std::uint64_t limit_bytes);
+  /// limit. `tell` hears of a level that is reached, and again while memory is short.
+  MemoryGuard(boost::asio::io_context& io, std::uint64_t limit_bytes, Tell tell);
+
+  void start();
   void stop() noexcept;
   /// From any thread: looks now, not only when it is time.
   void look_soon();
   /// 0: none.
   [[nodiscard]] std::uint64_t limit_bytes() const noexcept { return limit_bytes_; }
+  /// For how long memory has been short without a break; 0: it is not.
+  [[nodiscard]] std::chrono::steady_clock::duration short_for() const noexcept;
 
  private:
   void look();
@@ -36,10 +37,11 @@ class MemoryGuard {
 
   boost::asio::io_context& io_;
   boost::asio::steady_timer timer_;
+  const std::uint64_t limit_bytes_;
   Tell tell_;
-  std::uint64_t limit_bytes_ = 0;  // before any thread asks to look
   std::atomic<bool> looking_soon_{false};
   proxy::MemoryLevel level_ = proxy::MemoryLevel::kNormal;
+  std::chrono::steady_clock::time_point short_since_;  // while it is
 };
 
 }  // namespace cppx::app

@@ -41,8 +41,9 @@ ProxyServer::~ProxyServer() { stop(); }
 
 Result<void> ProxyServer::start() {
   const std::uint64_t open_files = open_files_of_worker(raise_open_files_limit(), options_.workers);
+  const std::size_t sessions = tls::sessions_within(options_.memory_limit_bytes, options_.workers);
   for (std::uint32_t i = 0; i < options_.workers; ++i) {
-    auto tls = tls::ServerContext::create({.index = i, .count = options_.workers});
+    auto tls = tls::ServerContext::create({.index = i, .count = options_.workers}, sessions);
     if (!tls) return tls.error();
     auto upstream_tls = tls::ClientContext::create();
     if (!upstream_tls) return upstream_tls.error();

@@ -29,9 +29,11 @@ struct ProxyOptions {
   /// Of the process before this one, to go on with where they fit `listeners`; the others are
   /// closed. Owned.
   std::vector<ListenerSocket> inherited{};
-  /// Called on a worker's thread each time it has asked the heap for some MiB more: a good time to
+  /// Called on a worker's thread each time it has asked the heap for another MiB: a good time to
   /// look whether memory is short. Must return at once.
   std::function<void()> on_memory_growth{};
+  /// What the process may take; 0: there is no limit.
+  std::uint64_t memory_limit_bytes = 0;
 };
 
 /// The data plane as the rest of the program sees it: workers on their threads, listening from

@@ -6,6 +6,8 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <ctime>
 #include <memory>
 #include <optional>
 #include <span>
@@ -42,8 +44,10 @@ constexpr const char* kSignatureAlgorithms =
 /// OpenSSL's level for kSecurityBits.
 constexpr int kSecurityLevel = 2;
 constexpr std::chrono::seconds kSessionTimeout = std::chrono::minutes(10);
-/// Per worker. One takes about half a KiB.
-constexpr long kSessions = 20480;
+/// What one takes in the cache, as measured with a full one.
+constexpr std::uint64_t kSessionBytes = 1223;
+/// Of the memory limit, for the sessions of all contexts.
+constexpr std::uint64_t kSessionsPercent = 5;
 
 // In our order of preference; the second part alone where HTTP/2 is off.
 constexpr std::array<unsigned char, 12> kAlpnProtocols = {2,   'h', '2', 8,   'h', 't',
@@ -188,18 +192,26 @@ void set_input_and_output(SSL_CTX* context) {
   SSL_CTX_set_read_ahead(context, 1);
 }
 
-void set_sessions(SSL_CTX* context) {
+void set_sessions(SSL_CTX* context, std::size_t sessions) {
   // One for each connection: whoever resumes gets another one. Each costs a derivation, a place in
   // the cache and a record.
   SSL_CTX_set_num_tickets(context, 1);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_SERVER);
-  SSL_CTX_sess_set_cache_size(context, kSessions);
+  SSL_CTX_sess_set_cache_size(context, static_cast<long>(sessions));
   SSL_CTX_set_timeout(context, kSessionTimeout.count());
 }
 
 }  // namespace
 
-Result<std::unique_ptr<ServerContext>> ServerContext::create(ContextNumber number) {
+std::size_t sessions_within(std::uint64_t limit_bytes, std::uint32_t contexts) noexcept {
+  if (limit_bytes == 0) return kMostSessions;
+  const std::uint64_t share = limit_bytes / 100 * kSessionsPercent / std::max(contexts, 1U);
+  return std::clamp<std::uint64_t>(share / kSessionBytes, kLeastSessions, kMostSessions);
+}
+
+Result<std::unique_ptr<ServerContext>> ServerContext::create(
+    ContextNumber number, std::size_t sessions
+) {
   const ErrorQueueScope errors;
   SslCtxPtr context(SSL_CTX_new_ex(library(Side::kServer), nullptr, TLS_server_method()));
   if (!context || !set_protocols(context.get()))
@@ -210,7 +222,7 @@ Result<std::unique_ptr<ServerContext>> ServerContext::create(ContextNumber numbe
         .detail = fmt::format("TLS cannot be set up: {}", last_error_text()),
     };
   set_input_and_output(context.get());
-  set_sessions(context.get());
+  set_sessions(context.get(), sessions);
   SSL_CTX_set_client_hello_cb(context.get(), cppx_tls_on_client_hello, nullptr);
   SSL_CTX_set_cert_cb(context.get(), cppx_tls_on_certificate, nullptr);
   SSL_CTX_set_tlsext_servername_callback(context.get(), cppx_tls_on_server_name);
@@ -238,5 +250,17 @@ SharedSession ServerContext::copy_of(const SessionKey& key) const {
 }
 
 void ServerContext::keep(const SharedSession& session) { impl_->sessions.keep(session); }
+
+std::size_t ServerContext::sessions() const noexcept {
+  return static_cast<std::size_t>(SSL_CTX_sess_number(impl_->context.get()));
+}
+
+// The list is sorted by their ends: this looks at those that are over, and at one more.
+void ServerContext::forget_ended_sessions() noexcept {
+  SSL_CTX_flush_sessions(impl_->context.get(), static_cast<long>(std::time(nullptr)));
+}
+
+// To OpenSSL 0 is a time by which all are over.
+void ServerContext::forget_sessions() noexcept { SSL_CTX_flush_sessions(impl_->context.get(), 0); }
 
 }  // namespace cppx::tls

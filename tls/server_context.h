@@ -56,13 +56,24 @@ struct ContextNumber {
   std::uint32_t count = 1;
 };
 
+/// Sessions that a context keeps at most; and at least, however little memory there is.
+inline constexpr std::size_t kMostSessions = 20480;
+inline constexpr std::size_t kLeastSessions = 512;
+
+/// How many each of `contexts` may keep in a process that may take `limit_bytes` of memory (0:
+/// any).
+std::size_t sessions_within(std::uint64_t limit_bytes, std::uint32_t contexts) noexcept;
+
 /// The server side of TLS for one worker: protocol versions (1.2, 1.3), ciphers, ALPN, and the
 /// certificate by server name. Sessions are cached for resumption (under the same name and
 /// certificate only), tickets are off. Belongs to one thread; holds nothing that depends on a
 /// snapshot.
 class ServerContext {
  public:
-  static Result<std::unique_ptr<ServerContext>> create(ContextNumber number = {});
+  /// `sessions`: how many are kept at most; the oldest make room for new ones.
+  static Result<std::unique_ptr<ServerContext>> create(
+      ContextNumber number = {}, std::size_t sessions = kMostSessions
+  );
   ~ServerContext();
   ServerContext(const ServerContext&) = delete;
   ServerContext& operator=(const ServerContext&) = delete;
@@ -78,6 +89,15 @@ class ServerContext {
   [[nodiscard]] SharedSession copy_of(const SessionKey& key) const;
   /// From now on it can be resumed here. Null: nothing.
   void keep(const SharedSession& session);
+
+  /// How many are kept now, those included that are over and still there.
+  [[nodiscard]] std::size_t sessions() const noexcept;
+  /// Frees those that are over, which OpenSSL itself does with every 255th handshake only. Half a
+  /// microsecond for each of them.
+  void forget_ended_sessions() noexcept;
+  /// Frees all, for the memory that they take: up to 14 ms for kMostSessions. Clients that come
+  /// back have a full handshake. Connections go on.
+  void forget_sessions() noexcept;
 
  private:
   ServerContext() = default;

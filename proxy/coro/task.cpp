@@ -19,8 +19,9 @@ struct FreeLists {
   FreeLists() = default;
   FreeLists(const FreeLists&) = delete;
   FreeLists& operator=(const FreeLists&) = delete;
-  ~FreeLists() {
-    for (FreeFrame* head : heads) {
+  ~FreeLists() { clear(); }
+  void clear() noexcept {
+    for (FreeFrame*& head : heads) {
       while (head != nullptr) ::operator delete(std::exchange(head, head->next));
     }
   }
@@ -49,5 +50,7 @@ void FramePool::release(void* frame, std::size_t size) noexcept {
   free->next = free_lists.heads[size_class];
   free_lists.heads[size_class] = free;
 }
+
+void FramePool::release_idle() noexcept { free_lists.clear(); }
 
 }  // namespace cppx::proxy

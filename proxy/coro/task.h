@@ -15,6 +15,8 @@ class FramePool {
  public:
   static void* allocate(std::size_t size);
   static void release(void* frame, std::size_t size) noexcept;
+  /// Gives what the calling thread keeps idle back to the heap.
+  static void release_idle() noexcept;
 };
 
 namespace detail {

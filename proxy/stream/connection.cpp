@@ -78,6 +78,12 @@ Task<void> Connection::serve() {
 }
 
 Task<Connection::Next> Connection::serve_http2() {
+  // Something new, which takes more than the connection did so far. After a handshake it takes less
+  // than that has just given back.
+  if (worker_.short_of_memory() && !downstream_.transport.is_tls()) {
+    ++worker_.counters().idle_connections_shed;
+    co_return Next::kAbort;
+  }
   SnapshotPin snapshot = worker_.snapshots().pin();
   auto server = std::make_unique<Http2Server>(worker_, downstream_, snapshot->settings);
   snapshot = {};
@@ -151,6 +157,7 @@ Task<bool> Connection::handshake() {
     co_await linger();
     co_return false;
   }
+  if (!worker_.on_handshake()) co_return false;
   tls::SessionElsewhere elsewhere;
   const tls::HandshakeOptions options{
       .certificates = *table->certificates,

@@ -11,6 +11,7 @@
 #include "proxy/codec/proxy_protocol/header.h"
 #include "proxy/observe/access_record.h"
 #include "proxy/stream/http1/http1_side.h"
+#include "proxy/worker/memory_growth.h"
 #include "routing/http/message.h"
 
 namespace cppx::proxy {
@@ -34,8 +35,14 @@ struct StreamState {
 
 class StreamStatePool {
  public:
+  /// `growth` hears of each stream that takes memory of its own; it must outlive the pool.
+  explicit StreamStatePool(MemoryGrowth& growth) noexcept : growth_(growth) {}
+
   std::unique_ptr<StreamState> take() {
-    if (free_.empty()) return std::make_unique<StreamState>();
+    if (free_.empty()) {
+      growth_.add(MemoryGrowth::kStream);
+      return std::make_unique<StreamState>();
+    }
     auto state = std::move(free_.back());
     free_.pop_back();
     return state;
@@ -47,6 +54,7 @@ class StreamStatePool {
 
  private:
   static constexpr std::size_t kKept = 512;
+  MemoryGrowth& growth_;
   std::vector<std::unique_ptr<StreamState>> free_;
 };
 

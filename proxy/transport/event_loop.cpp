@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <mutex>
 #include <span>
@@ -52,8 +53,10 @@ bool EventLoop::watch(int socket, std::uint32_t events) noexcept {
 }
 
 bool EventLoop::add(int socket, Transport& transport) {
-  entry_of(socket).transport = &transport;
+  Entry& entry = entry_of(socket);
+  // What is refused never forgets itself: nothing must lead to it.
   if (!watch(socket, kEdges)) return false;
+  entry.transport = &transport;
   ++sockets_;
   return true;
 }
@@ -68,8 +71,10 @@ void EventLoop::forget(int socket) noexcept {
 }
 
 bool EventLoop::add(int socket, Readable& readable) {
-  entry_of(socket).readable = &readable;
-  return watch(socket, EPOLLIN);
+  Entry& entry = entry_of(socket);
+  if (!watch(socket, EPOLLIN)) return false;
+  entry.readable = &readable;
+  return true;
 }
 
 // Taken out of the set: as long as another process has it open, it would be readable on and on.
@@ -105,6 +110,9 @@ void EventLoop::turn(std::chrono::milliseconds most) {
   // What is woken first may take up a connection that another event tells of: an idle one to a
   // backend that has ended.
   for (const epoll_event& event : events) note(unpack(event.data.u64), event.events);
+  // The kernel tells of it after all sockets that are ready, which may be thousands: it may be that
+  // memory is short.
+  if (has_posted_.load(std::memory_order_acquire)) run_posted();
   for (const epoll_event& event : events) on_event(unpack(event.data.u64), event.events);
   if (!waking_.empty() || !resuming_.empty()) wake_all();
   // When nothing came it is the time that woke us, which the coarse clock may not have seen yet.
@@ -164,6 +172,7 @@ void EventLoop::wake_all() {
 void EventLoop::post(std::function<void()> work) {
   const std::lock_guard lock(mutex_);
   posted_.push_back(std::move(work));
+  has_posted_.store(true, std::memory_order_release);
   if (posted_.size() > 1) return;  // the loop has been told and has not come yet
   const std::uint64_t one = 1;
   // Fails only when it is readable already.
@@ -171,12 +180,15 @@ void EventLoop::post(std::function<void()> work) {
 }
 
 void EventLoop::run_posted() {
+  // Once in a turn: what posts itself again lets the sockets have theirs.
+  if (std::exchange(posted_turn_, turns_) == turns_) return;
   std::vector<std::function<void()>> now;
   {
     const std::lock_guard lock(mutex_);
     std::uint64_t ignored = 0;
     [[maybe_unused]] const auto read = ::read(posted_event_.get(), &ignored, sizeof(ignored));
     std::swap(now, posted_);
+    has_posted_.store(false, std::memory_order_release);
   }
   for (const auto& work : now) work();
 }

@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <coroutine>
 #include <cstdint>
@@ -59,18 +60,20 @@ class EventLoop {
   /// Counts turns.
   [[nodiscard]] std::uint64_t turns() const noexcept { return turns_; }
 
-  /// From any thread: `work` is called on the loop's.
+  /// From any thread: `work` is called on the loop's, in its next turn, before what that has to do
+  /// for sockets.
   void post(std::function<void()> work);
 
   /// From now on `transport` is told of `socket`, which it must forget() before it is closed.
-  /// False when the kernel is out of memory.
-  bool add(int socket, Transport& transport);
+  /// False when the kernel does not watch it, out of memory as a rule: then it is not to be
+  /// forgotten either.
+  [[nodiscard]] bool add(int socket, Transport& transport);
   void forget(int socket) noexcept;
   /// How many sockets of transports are watched.
   [[nodiscard]] std::size_t sockets() const noexcept { return sockets_; }
 
   /// The same for a socket that is watched for as long as it is readable, until remove().
-  bool add(int socket, Readable& readable);
+  [[nodiscard]] bool add(int socket, Readable& readable);
   void remove(int socket) noexcept;
 
   /// The loop has one timer; a new time replaces the one before. It may be late by a tick of the
@@ -132,6 +135,8 @@ class EventLoop {
   Clock::time_point due_ = Clock::time_point::max();
   std::mutex mutex_;  // of posted_
   std::vector<std::function<void()>> posted_;
+  std::atomic<bool> has_posted_{false};  // whether there is something in it, without the mutex
+  std::uint64_t posted_turn_ = 0;        // when it was last run
 };
 
 }  // namespace cppx::proxy

@@ -35,11 +35,7 @@ Buffer BufferPool::take(std::vector<char*>& free, std::size_t size) {
 }
 
 char* BufferPool::grow(std::size_t size) {
-  grown_ += size;
-  if (grown_ >= kGrowth && on_growth_) {
-    grown_ = 0;
-    on_growth_();
-  }
+  growth_.add(size);
   return static_cast<char*>(::operator new(size));
 }
 

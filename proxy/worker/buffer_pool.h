@@ -1,11 +1,12 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <span>
 #include <utility>
 #include <vector>
+
+#include "proxy/worker/memory_growth.h"
 
 namespace cppx::proxy {
 
@@ -43,10 +44,8 @@ class BufferPool {
   static constexpr std::size_t kSmall = 16 * 1024;  ///< A usual head, or one TLS record.
   static constexpr std::size_t kLarge = 64 * 1024;  ///< The largest head, and bodies in bulk.
 
-  /// What is asked from the heap between two calls of `on_growth`.
-  static constexpr std::size_t kGrowth = std::size_t{1} << 20;
-
-  explicit BufferPool(std::function<void()> on_growth = {}) : on_growth_(std::move(on_growth)) {}
+  /// `growth` hears of what is asked from the heap; it must outlive the pool.
+  explicit BufferPool(MemoryGrowth& growth) noexcept : growth_(growth) {}
   BufferPool(const BufferPool&) = delete;
   BufferPool& operator=(const BufferPool&) = delete;
   ~BufferPool();
@@ -67,8 +66,7 @@ class BufferPool {
   char* grow(std::size_t size);
   void give_back(char* data, std::size_t size) noexcept;
 
-  std::function<void()> on_growth_;
-  std::size_t grown_ = 0;  // since it was called last
+  MemoryGrowth& growth_;
   std::vector<char*> small_;
   std::vector<char*> large_;
 };

@@ -7,8 +7,8 @@ namespace cppx::proxy {
 /// How near the process is to its memory limit.
 enum class MemoryLevel : std::uint8_t {
   kNormal,
-  /// Nothing new is begun: no connection is accepted, requests are answered 503, idle connections
-  /// go. What is in progress goes on.
+  /// Nothing new is begun: no connection is accepted, none begins with TLS or HTTP/2, requests are
+  /// answered 503, idle connections and the sessions of TLS go. What is in progress goes on.
   kShort,
   /// Also the connections that came last are cut, some at a time, until there is room.
   kExhausted,

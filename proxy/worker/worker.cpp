@@ -14,6 +14,7 @@
 
 #include "base/coarse_clock.h"
 #include "base/memory.h"
+#include "proxy/coro/task.h"
 #include "proxy/stream/connection.h"
 #include "proxy/worker/connection_limit.h"
 
@@ -30,6 +31,9 @@ constexpr std::size_t kNewcomersMax = 64;
 constexpr std::chrono::milliseconds kRoomCheck{50};
 // Exhausted: one connection in so many, and one at least.
 constexpr std::size_t kCutShare = 16;
+// What is over by then was made within as short a time: a worker makes some thousand sessions,
+// which take a few milliseconds to be freed.
+constexpr std::chrono::seconds kSessionSweep{1};
 
 std::uint64_t random_seed() {
   std::random_device device;
@@ -54,7 +58,7 @@ Worker::Worker(
     : index_(index),
       count_(count),
       wheel_(loop_),
-      buffers_(std::move(shared.on_memory_growth)),
+      growth_(std::move(shared.on_memory_growth)),
       snapshots_(std::move(retire), shared.arrived_generation),
       upstreams_(wheel_),
       http2_upstreams_(*this, wheel_),
@@ -101,6 +105,7 @@ Descriptor Worker::open_upstream_socket(const UpstreamKey& key) {
   if (needs_room_for_upstream(*snapshots_.current().settings, open_sockets()) &&
       !close_idle_upstream())
     shed_idle_client();
+  growth_.add(MemoryGrowth::kConnection + (key.tls ? MemoryGrowth::kHandshake : 0));
   Descriptor socket = UpstreamConnection::open_socket(key);
   if (!socket.is_open() && (errno == EMFILE || errno == ENFILE)) {
     on_descriptors_exhausted();
@@ -166,6 +171,10 @@ void Worker::on_memory_level(MemoryLevel level) {
   upstreams_.close_all();
   buffers_.release_idle();
   stream_states_.release_idle();
+  FramePool::release_idle();
+  // All at once: what it takes is one pause of some milliseconds, and they may be what memory is
+  // short for. No handshake comes now to make OpenSSL look for those that are over.
+  tls_->forget_sessions();
   // It stays with the allocator otherwise, and resident.
   release_free_memory();
   if (level != MemoryLevel::kExhausted) return;
@@ -180,6 +189,7 @@ void Worker::on_memory_level(MemoryLevel level) {
 
 void Worker::on_accept(Descriptor socket, const Listener& listener, const ClientAddress& client) {
   ++counters_.connections_accepted;
+  growth_.add(MemoryGrowth::kConnection);
   const std::uint64_t number = counters_.connections_accepted * count_ + index_;
   const auto connection = connections_.emplace(connections_.end(), *this, listener, client, number);
   if (!connection->assign(std::move(socket))) {
@@ -188,6 +198,23 @@ void Worker::on_accept(Descriptor socket, const Listener& listener, const Client
   }
   ++counters_.connections_active;
   spawn(connection->serve(), [this, connection] { on_connection_end(connection); });
+}
+
+bool Worker::on_handshake() {
+  // It takes forty times what the connection did so far: a crowd that has been let in while there
+  // was memory must not speak up all at once.
+  if (short_of_memory()) {
+    ++counters_.idle_connections_shed;
+    return false;
+  }
+  growth_.add(MemoryGrowth::kHandshake);
+  if (!session_sweep_.armed()) session_sweep_.arm(kSessionSweep);
+  return true;
+}
+
+void Worker::sweep_sessions() {
+  tls_->forget_ended_sessions();
+  if (tls_->sessions() != 0 || !connections_.empty()) session_sweep_.arm(kSessionSweep);
 }
 
 void Worker::on_connection_end(std::list<Connection>::iterator connection) {

@@ -29,6 +29,7 @@
 #include "proxy/worker/idle_list.h"
 #include "proxy/worker/listener.h"
 #include "proxy/worker/local_snapshot.h"
+#include "proxy/worker/memory_growth.h"
 #include "proxy/worker/memory_level.h"
 #include "proxy/worker/request_id.h"
 #include "proxy/worker/session_exchange.h"
@@ -91,6 +92,8 @@ class Worker {
   // For the connections and streams of this worker.
   [[nodiscard]] EventLoop& loop() noexcept { return loop_; }
   [[nodiscard]] TimerWheel& wheel() noexcept { return wheel_; }
+  /// To be told of what takes memory and is neither a buffer nor counted here already.
+  [[nodiscard]] MemoryGrowth& memory_growth() noexcept { return growth_; }
   [[nodiscard]] BufferPool& buffers() noexcept { return buffers_; }
   [[nodiscard]] UpstreamPool& upstreams() noexcept { return upstreams_; }
   [[nodiscard]] Http2Pool& http2_upstreams() noexcept { return http2_upstreams_; }
@@ -134,6 +137,8 @@ class Worker {
   }
 
   void on_accept(Descriptor socket, const Listener& listener, const ClientAddress& client);
+  /// A client begins a TLS handshake. False when memory is short: it has to come back.
+  [[nodiscard]] bool on_handshake();
 
  private:
   /// While somebody waits for room: what is open to backends changes without notice.
@@ -143,6 +148,15 @@ class Worker {
     Worker& worker;
   };
 
+  /// Lets TLS sessions go when they are over, which OpenSSL does with handshakes only: there may be
+  /// none any more. As long as there are sessions, or connections that may make some.
+  struct SessionSweep final : Deadline {
+    SessionSweep(TimerWheel& wheel, Worker& owner) noexcept : Deadline(wheel), worker(owner) {}
+    void expired() override { worker.sweep_sessions(); }
+    Worker& worker;
+  };
+
+  void sweep_sessions();
   void resume_if_room();
   void look_for_room();
   void shed_idle_client() noexcept;
@@ -154,8 +168,9 @@ class Worker {
   const std::uint32_t count_;  // of workers
   EventLoop loop_;
   TimerWheel wheel_;
-  BufferPool buffers_;
-  StreamStatePool stream_states_;
+  MemoryGrowth growth_;
+  BufferPool buffers_{growth_};
+  StreamStatePool stream_states_{growth_};
   SnapshotHolder snapshots_;
   UpstreamPool upstreams_;
   Http2Pool http2_upstreams_;
@@ -174,6 +189,7 @@ class Worker {
   std::uint64_t open_files_;
   bool room_wanted_ = false;
   RoomCheck room_check_{wheel_, *this};
+  SessionSweep session_sweep_{wheel_, *this};
   std::array<char, 32> date_{};
   std::int64_t date_second_ = -1;
   MemoryLevel memory_level_ = MemoryLevel::kNormal;

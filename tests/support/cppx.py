@@ -214,8 +214,11 @@ class Cppx:
 
     def memory_bytes(self):
         """Resident memory of the process."""
-        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+) kB", status).group(1)) * 1024
+        return self._memory("VmRSS")
+
+    def peak_memory_bytes(self):
+        """The most that it ever was, by the kernel's own account."""
+        return self._memory("VmHWM")
 
     def own_memory_bytes(self):
         """Memory of the process as far as it is its own: pages that are shared count in parts."""
@@ -224,6 +227,10 @@ class Cppx:
 
     def open_files(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def _memory(self, name):
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(rf"{name}:\s+(\d+) kB", status).group(1)) * 1024
 
     def terminate(self):
         self.process.send_signal(signal.SIGTERM)

@@ -1,4 +1,6 @@
-"""A cppx shared by all tests that only send requests."""
+"""A cppx shared by all tests that only send requests; files for those that open thousands of connections."""
+
+import resource
 
 import pytest
 
@@ -75,3 +77,12 @@ def site(shared_site):
     assert not shared_site.backend.errors, shared_site.backend.errors
     assert shared_site.cppx.process.poll() is None, f"cppx crashed:\n{shared_site.cppx.log}"
     shared_site.cppx.check_log()
+
+
+@pytest.fixture
+def all_files():
+    """Lets programs started here open as many files as may be. Gives the number."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -1,7 +1,6 @@
 """Thousands of client connections with a hundred thousand requests in progress: what they cost, and that all end well."""
 
 import math
-import resource
 from dataclasses import dataclass
 
 import pytest
@@ -23,15 +22,6 @@ OPEN = "nginx_ingress_controller_nginx_process_connections{"
 REQUESTS = "nginx_ingress_controller_nginx_process_requests_total "
 ERRORS = 'cppx_responses_total{status="5xx"}'
 PATIENT = {name: "600" for name in ("proxy-read-timeout", "proxy-connect-timeout", "keep-alive", "client-header-timeout")}
-
-
-@pytest.fixture
-def all_files():
-    """Lets programs started here open as many files as may be. Gives the number."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    yield hard
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def possible_connections(files):

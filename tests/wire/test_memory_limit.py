@@ -1,22 +1,31 @@
 """Near its memory limit cppx begins nothing new, finishes what it has begun, and recovers; it never grows past it."""
 
 import contextlib
+import socket
+import ssl
+import struct
 import subprocess
 
 import pytest
 from hyperframe.frame import DataFrame
 
 from support.backend import Held, black_hole
-from support.client import Connection, request
+from support.certificates import make_certificate
+from support.client import Connection, client_context, request
 from support.cppx import built_with_thread_sanitizer, measured_memory
 from support.load import MIB, Peak
-from support.manifests import ingress, rule, service_of
+from support.manifests import ingress, rule, service_of, tls_secret
 from support.waiting import SLOW, scaled, wait_for
 from support.wire import Truncated
 
 ROOM = 48 * MIB
 # Between two looks at the memory, and for what Python sees late; and for what a sanitizer keeps.
 SLACK = (12 if SLOW == 1 else 24) * MIB
+# Of the limit: the default one is 80 % of the cgroup's, so more than this ends the process.
+FATAL = 1.25
+H2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"
+# The first bytes of a ClientHello of 512 bytes.
+HELLO_BEGUN = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
 
 
 def is_answered(cppx):
@@ -39,6 +48,8 @@ def limited(start_cppx, make_backend):
             *service_of("web", make_backend(handler=held)),
             *service_of("away", hole),
             ingress("web", rule("site.test", "web:80"), rule("away.test", "away:80")),
+            ingress("secure", rule("secure.test", "web:80"), tls=[("secure", "secure.test")]),
+            tls_secret("secure", make_certificate("secure.test")),
         ]
         config = {"proxy-connect-timeout": "60"}
         options = {"config": config, "workers": 1, "environment": measured_memory()}
@@ -52,8 +63,29 @@ def limited(start_cppx, make_backend):
         yield cppx
 
 
+def begin_upload(cppx, stack):
+    """A request whose body lies in memory until its connection is closed."""
+    connection = stack.enter_context(cppx.connect())
+    connection.send(request("POST", "/held", host="away.test", body=b"x" * 48 * 1024))
+    return connection
+
+
+def fill(cppx, stack):
+    """Begins uploads, each on a connection of its own, until memory is short. Returns the connections."""
+    begun = []
+    while not cppx.log.count("memory is short"):
+        assert len(begun) < 4000, "so many bodies leave no trace"
+        begun.append(begin_upload(cppx, stack))
+    return begun
+
+
+def serves_again(cppx):
+    """Those that the kernel had queued meanwhile are taken first, before they are found closed: that may be too much once
+    more, or several times."""
+    wait_for(lambda: is_answered(cppx), 30, "a request to be answered again")
+
+
 def test_requests_in_progress_are_finished_and_new_ones_refused(limited):
-    body = b"x" * 48 * 1024
     with contextlib.ExitStack() as stack, Peak(limited) as peak:
         busy = stack.enter_context(limited.h2())  # one that is not idle, or it would have to go
         busy.start(path="/held")
@@ -61,9 +93,7 @@ def test_requests_in_progress_are_finished_and_new_ones_refused(limited):
         # On connections of their own: a body that has not been taken yet lies in memory.
         while not limited.log.count("memory is short"):
             assert len(begun) < 4000, "so many bodies leave no trace"
-            connection = stack.enter_context(limited.connect())
-            connection.send(request("POST", "/held", host="away.test", body=body))
-            begun.append(connection)
+            begun.append(begin_upload(limited, stack))
             # No faster than cppx looks at its memory: what comes all at once is cut again, see below.
             assert busy.ask(path="/healthz", host="unknown.test").status == 200
         # The log is told by one thread, the workers by another.
@@ -74,9 +104,7 @@ def test_requests_in_progress_are_finished_and_new_ones_refused(limited):
         for connection in begun:
             connection.close()
         limited.wait_for_log("memory is not short any more", seconds=20)
-        # Those that the kernel had queued meanwhile are taken first, bodies and all, before they are found closed: that may
-        # be too much once more, or several times.
-        wait_for(lambda: is_answered(limited), 30, "a request to be answered again")
+        serves_again(limited)
     assert peak.most < limited.limit
 
 
@@ -86,11 +114,7 @@ def test_what_is_in_progress_gets_its_answer(limited):
         waiting = [stack.enter_context(limited.connect()) for _ in range(50)]
         for connection in waiting:
             connection.send(request("POST", "/held", body=b"x" * 1000))
-        fill = []
-        while not limited.log.count("memory is short"):
-            assert len(fill) < 4000
-            fill.append(stack.enter_context(limited.connect()))
-            fill[-1].send(request("POST", host="away.test", body=b"x" * 48 * 1024))
+        fill(limited, stack)
         limited.held.go_on.set()
         for connection in waiting:
             assert connection.read_response().status == 200
@@ -122,6 +146,80 @@ def test_when_what_is_in_progress_grows_the_last_ones_are_cut(limited):
     limited.wait_for_log("memory is not short any more", seconds=20)
     assert limited.get().status == 200
     assert peak.most < limited.limit + SLACK
+
+
+def test_tls_sessions_make_room(limited):
+    """They would stay for ten minutes, and for ever when no handshake comes that OpenSSL looks at them for."""
+    context = client_context(maximum=ssl.TLSVersion.TLSv1_2)
+    last = request(host="secure.test", headers=[("Connection", "close")])
+
+    def served(session=None):
+        """The TLS socket of a connection that got its answer; None while memory is short."""
+        with contextlib.suppress(OSError, Truncated):
+            with limited.connect_tls("secure.test", context=context, session=session) as connection:
+                return connection.sock if connection.ask(last).status == 200 else None
+        return None
+
+    made = [served().session for _ in range(300)]
+    some = [made[i] for i in (0, 150, 299)]
+    assert all(served(session).session_reused for session in some)
+    with contextlib.ExitStack() as stack:
+        fill(limited, stack)
+    limited.wait_for_log("memory is not short any more", seconds=20)
+    serves_again(limited)
+    for session in some:
+        again = wait_for(lambda session=session: served(session), 20, "TLS to be served again")
+        assert not again.session_reused
+
+
+def test_a_shortage_that_lasts_is_no_readiness(limited):
+    """Whoever asks where to send new clients hears it, and who asks whether the program lives does not: a restart would cut
+    what is in progress."""
+    with contextlib.ExitStack() as stack:
+        fill(limited, stack)
+        # These wait in the kernel's queue, and take the room that there may be once more.
+        for _ in range(300):
+            begin_upload(limited, stack)
+        wait_for(lambda: limited.health("/readyz") == 500, 30, "a shortage to be told", every=0.05)
+        assert limited.health("/healthz") == 200
+        assert limited.health("/livez") == 200
+    wait_for(lambda: limited.health("/readyz") == 200, 30, "it to be ready again", every=0.05)
+    serves_again(limited)
+
+
+@pytest.mark.parametrize(("kind", "count"), [("h2", 8000), ("tls", 4000)])
+def test_a_burst_of_connections_is_noticed_in_time(limited, all_files, kind, count):
+    """What they take is OpenSSL's and nghttp2's, and no buffer. Without a limit it would be far more than is allowed here."""
+    port, data = (limited.https_port, HELLO_BEGUN) if kind == "tls" else (limited.http_port, H2_PREFACE)
+    opened = []
+
+    def speak(client):
+        with contextlib.suppress(OSError):  # cppx may have closed it
+            client.sendall(data)
+
+    try:
+        for _ in range(min(count, all_files - 500)):
+            client = socket.socket()
+            opened.append(client)
+            client.settimeout(1)
+            try:
+                client.connect(("127.0.0.1", port))
+            except OSError:  # the kernel's queue is full
+                break
+            if kind == "tls":
+                speak(client)
+        # All that have been let in while they took next to nothing.
+        if kind == "h2":
+            for client in opened:
+                speak(client)
+        limited.wait_for_log("memory is short", seconds=20)
+    finally:
+        for client in opened:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
+    serves_again(limited)
+    peak = limited.peak_memory_bytes()
+    assert peak < limited.limit * FATAL, f"{peak / MIB:.1f} MiB, {limited.limit / MIB:.1f} are the limit"
 
 
 @pytest.mark.parametrize("text", ["much", "-1", "1.5.2G", "10 apples"])

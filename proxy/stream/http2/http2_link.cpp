@@ -22,6 +22,7 @@ Http2Link::Http2Link(
       session_(session),
       owner_(owner),
       send_timeout_(send_timeout) {
+  worker_.memory_growth().add(MemoryGrowth::kHttp2Session);
   written_.set();
   resumed_.set();
 }

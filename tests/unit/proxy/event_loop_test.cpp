@@ -1,5 +1,6 @@
 #include "proxy/transport/event_loop.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -175,6 +177,74 @@ TEST_CASE("EventLoop: a listening socket is told of for as long as it is readabl
   watched.reset();
   loop.turn(1ms);
   CHECK(told.times == 2);
+}
+
+TEST_CASE("EventLoop: what was posted does not wait for a crowd of sockets", "[proxy]") {
+  std::array<int, 2> ends{};
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()) == 0);
+  const Descriptor watched(ends[0]);
+  const Descriptor peer(ends[1]);
+  EventLoop loop;
+  Told told;
+  std::vector<Descriptor> crowd(400);  // more than a turn takes
+  for (Descriptor& one : crowd) {
+    one = Descriptor(::fcntl(watched.get(), F_DUPFD_CLOEXEC, 0));
+    REQUIRE(one.is_open());
+    REQUIRE(loop.add(one.get(), told));
+  }
+  REQUIRE(::send(peer.get(), "x", 1, MSG_NOSIGNAL) == 1);
+  loop.turn(20s);
+  REQUIRE(told.times > 0);
+  REQUIRE(told.times < 400);
+  int done = 0;
+  int told_before = 0;
+  loop.post([&] {
+    ++done;
+    told_before = told.times;
+  });
+  const int before = told.times;
+  loop.turn(20s);
+  CHECK(done == 1);
+  CHECK(told_before == before);
+  CHECK(told.times > before);
+  for (const Descriptor& one : crowd) loop.remove(one.get());
+  // And it is over with that: nothing is left to wake up for.
+  const std::uint64_t turns = loop.turns();
+  loop.turn(1ms);
+  loop.turn(1ms);
+  CHECK(done == 1);
+  CHECK(loop.turns() == turns + 2);
+}
+
+TEST_CASE("EventLoop: what the kernel does not watch leaves no trace", "[proxy]") {
+  std::array<int, 2> ends{};
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()) == 0);
+  const Descriptor peer(ends[1]);
+  Descriptor socket(ends[0]);
+  EventLoop loop;
+  TimerWheel wheel(loop);
+  // A file is always ready, and refused (EPERM); as a socket is when there is no memory.
+  const int number = ::open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+  REQUIRE(number >= 0);
+  Told refused;
+  CHECK_FALSE(loop.add(number, refused));
+  auto transport = std::make_unique<Transport>(loop, wheel);
+  CHECK_FALSE(transport->assign(Descriptor(number)));
+  CHECK_FALSE(transport->is_open());
+  transport.reset();
+  CHECK(loop.sockets() == 0);
+
+  // Whoever gets the number next is the only one that is told.
+  REQUIRE(::dup3(socket.get(), number, O_CLOEXEC) == number);
+  const Descriptor successor(number);
+  socket.reset();
+  Told told;
+  REQUIRE(loop.add(number, told));
+  REQUIRE(::send(peer.get(), "x", 1, MSG_NOSIGNAL) == 1);
+  loop.turn(20s);
+  CHECK(told.times == 1);
+  CHECK(refused.times == 0);
+  loop.remove(number);
 }
 
 struct PassedTimer final : EventLoop::Timer {

@@ -3,6 +3,7 @@
 #include <openssl/ssl.h>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <set>
@@ -215,6 +216,91 @@ TEST_CASE("Sessions: one of another process is not asked for, nor is one that is
   const Connection connection(*several.contexts[0], several.table, options);
   CHECK(connection.established());
   CHECK_FALSE(connection.resumed());
+}
+
+TEST_CASE("Sessions: those that are over are forgotten, also without a handshake", "[tls]") {
+  Several several;
+  ServerContext& context = *several.contexts[0];
+  const auto made = [] {
+    SharedSession session(SSL_SESSION_new(), SSL_SESSION_free);
+    REQUIRE(SSL_SESSION_set_protocol_version(session.get(), TLS1_2_VERSION) == 1);
+    SSL_SESSION_set_timeout(session.get(), 600);
+    return session;
+  };
+  const auto id_of = [](unsigned char first) {
+    return SessionKey{.id = {first}, .version = TLS1_2_VERSION};
+  };
+  std::array<SharedSession, 3> kept;
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    kept[i] = made();
+    const SessionKey key = id_of(static_cast<unsigned char>(i + 1));
+    REQUIRE(SSL_SESSION_set1_id(kept[i].get(), key.id.data(), key.id.size()) == 1);
+    context.keep(kept[i]);
+  }
+  REQUIRE(context.sessions() == 3);
+  context.forget_ended_sessions();
+  CHECK(context.sessions() == 3);
+  for (const std::size_t over : {2U, 0U})
+    SSL_SESSION_set_time(kept[over].get(), SSL_SESSION_get_time(kept[over].get()) - 601);
+  CHECK(context.sessions() == 3);
+  context.forget_ended_sessions();
+  CHECK(context.sessions() == 1);
+  CHECK(context.copy_of(id_of(1)) == nullptr);
+  CHECK(context.copy_of(id_of(2)) != nullptr);
+  CHECK(context.copy_of(id_of(3)) == nullptr);
+}
+
+TEST_CASE("Sessions: when all are forgotten connections go on, and new ones are full", "[tls]") {
+  with_session_of(1, [](Several& several, ClientOptions options, int) {
+    ServerContext& context = *several.contexts[1];
+    Connection open(context, several.table, options);
+    REQUIRE(open.resumed());
+    REQUIRE(context.sessions() > 0);
+    context.forget_sessions();
+    CHECK(context.sessions() == 0);
+    CHECK(open.echo());
+    Connection full(context, several.table, options);
+    REQUIRE(full.established());
+    CHECK_FALSE(full.resumed());
+    CHECK(full.echo());
+    // Whoever comes from now on has one again.
+    CHECK(context.sessions() > 0);
+    const SessionPtr session = full.close_and_take_session();
+    options.session = session.get();
+    CHECK(Connection(context, several.table, options).resumed());
+  });
+}
+
+TEST_CASE("Sessions: a context keeps as many as it may, and the oldest go first", "[tls]") {
+  const auto context = ServerContext::create({}, 3).value();
+  const SniTable table(certificate_named("fallback"));
+  for (const int version : kBothVersions) {
+    CAPTURE(version);
+    const auto connected = [&](SSL_SESSION* session) {
+      ClientOptions options{
+          .server_name = "a.test", .min_version = version, .max_version = version
+      };
+      options.session = session;
+      return std::make_unique<Connection>(*context, table, options);
+    };
+    std::array<SessionPtr, 4> sessions;
+    for (SessionPtr& session : sessions) session = connected(nullptr)->close_and_take_session();
+    CHECK(context->sessions() <= 3);
+    CHECK(connected(sessions[3].get())->resumed());
+    CHECK_FALSE(connected(sessions[0].get())->resumed());
+  }
+}
+
+TEST_CASE("sessions_within: a share of the memory for all contexts, some in any case", "[tls]") {
+  constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
+  CHECK(sessions_within(0, 4) == kMostSessions);
+  CHECK(sessions_within(kMiB, 1) == kLeastSessions);
+  CHECK(sessions_within(64 * 1024 * kMiB, 4) == kMostSessions);
+  const std::size_t of_two = sessions_within(256 * kMiB, 2);
+  CHECK(of_two > 5000);
+  CHECK(of_two < 5600);  // 6.4 MiB
+  CHECK(sessions_within(256 * kMiB, 4) == of_two / 2);
+  CHECK(sessions_within(256 * kMiB, 0) > of_two);
 }
 
 TEST_CASE("Sessions: what nobody has made is nowhere", "[tls]") {
