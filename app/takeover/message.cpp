@@ -1,13 +1,14 @@
 #include "app/takeover/message.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <sys/un.h>
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 
@@ -20,10 +21,39 @@ constexpr std::size_t kLongestMessage = 4096;
 constexpr int kBacklog = 4;
 
 Error socket_error(const char* what) {
-  const bool late = errno == EAGAIN || errno == EWOULDBLOCK;
-  return config_error(
-      late ? Errc::kTimeout : Errc::kIo, fmt::format("{}: {}", what, std::strerror(errno))
-  );
+  if (errno == EPIPE || errno == ECONNRESET)
+    return config_error(Errc::kClosed, "the other process is gone");
+  if (errno == EAGAIN || errno == EWOULDBLOCK)
+    return config_error(Errc::kTimeout, fmt::format("{}: the other process takes too long", what));
+  return config_error(Errc::kIo, fmt::format("{}: {}", what, std::strerror(errno)));
+}
+
+/// Whether the socket can be tried again before the deadline. What became of it, the next try
+/// tells.
+bool becomes_ready(int socket, short events, TakeoverDeadline deadline) {
+  for (;;) {
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    if (left.count() <= 0) return false;
+    pollfd waiting{.fd = socket, .events = events, .revents = 0};
+    const int ready = ::poll(&waiting, 1, static_cast<int>(left.count()));
+    if (ready > 0) return true;
+    if (ready < 0 && errno != EINTR) return false;
+  }
+}
+
+/// Repeats a call that does not wait (MSG_DONTWAIT) until it need not.
+template <typename Call>
+ssize_t call_until(int socket, short events, TakeoverDeadline deadline, Call call) {
+  for (;;) {
+    const ssize_t done = call();
+    if (done >= 0) return done;
+    const int error = errno;
+    const bool full = error == EAGAIN || error == EWOULDBLOCK;
+    if (error == EINTR || (full && becomes_ready(socket, events, deadline))) continue;
+    errno = error;
+    return done;
+  }
 }
 
 bool fill_address(const std::string& path, sockaddr_un& address) noexcept {
@@ -41,7 +71,9 @@ struct Ancillary {
 
 }  // namespace
 
-Result<void> send_message(int socket, const nlohmann::json& body, int descriptor) {
+Result<void> send_message(
+    int socket, const nlohmann::json& body, TakeoverDeadline deadline, int descriptor
+) {
   std::string text = body.dump();
   iovec piece{.iov_base = text.data(), .iov_len = text.size()};
   msghdr message{};
@@ -57,15 +89,14 @@ Result<void> send_message(int socket, const nlohmann::json& body, int descriptor
     header->cmsg_len = CMSG_LEN(sizeof(int));
     std::memcpy(CMSG_DATA(header), &descriptor, sizeof(int));
   }
-  if (::sendmsg(socket, &message, MSG_NOSIGNAL) < 0) {
-    if (errno == EPIPE || errno == ECONNRESET)
-      return config_error(Errc::kClosed, "the other process is gone");
-    return socket_error("send");
-  }
+  const ssize_t sent = call_until(socket, POLLOUT, deadline, [&] {
+    return ::sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  });
+  if (sent < 0) return socket_error("send");
   return {};
 }
 
-Result<TakeoverMessage> receive_message(int socket) {
+Result<TakeoverMessage> receive_message(int socket, TakeoverDeadline deadline) {
   TakeoverMessage received;
   received.text.resize(kLongestMessage);
   iovec piece{.iov_base = received.text.data(), .iov_len = received.text.size()};
@@ -75,7 +106,9 @@ Result<TakeoverMessage> receive_message(int socket) {
   Ancillary ancillary;
   message.msg_control = ancillary.memory.data();
   message.msg_controllen = ancillary.memory.size();
-  const ssize_t got = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+  const ssize_t got = call_until(socket, POLLIN, deadline, [&] {
+    return ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  });
   if (got < 0) return socket_error("receive");
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
        header = CMSG_NXTHDR(&message, header)) {
@@ -126,12 +159,6 @@ bool is_same_user(int socket) noexcept {
   socklen_t size = sizeof(peer);
   if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return false;
   return peer.uid == ::geteuid() || peer.uid == 0;
-}
-
-void set_timeout(int socket, int seconds) noexcept {
-  const timeval time{.tv_sec = seconds, .tv_usec = 0};
-  ::setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof(time));
-  ::setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof(time));
 }
 
 }  // namespace cppx::app

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include <nlohmann/json_fwd.hpp>
@@ -16,10 +17,15 @@ struct TakeoverMessage {
   Descriptor descriptor;
 };
 
-/// Both block, at most as long as set_timeout() says. Errors: kClosed when the other side is gone,
-/// kTimeout, kIo, kProtocol for what is too long.
-Result<void> send_message(int socket, const nlohmann::json& body, int descriptor = -1);
-Result<TakeoverMessage> receive_message(int socket);
+using TakeoverDeadline = std::chrono::steady_clock::time_point;
+
+/// Both block until the deadline at most, whether the socket is a blocking one or not. What needs
+/// no waiting is done after it, too. Errors: kClosed when the other side is gone, kTimeout, kIo,
+/// kProtocol for what is too long.
+Result<void> send_message(
+    int socket, const nlohmann::json& body, TakeoverDeadline deadline, int descriptor = -1
+);
+Result<TakeoverMessage> receive_message(int socket, TakeoverDeadline deadline);
 
 /// Connected to the program that listens at `path`; none when nobody does.
 Descriptor connect_unix(const std::string& path) noexcept;
@@ -30,8 +36,5 @@ Result<Descriptor> listen_unix(const std::string& path);
 
 /// Whether the other side of a Unix socket is this user or root.
 bool is_same_user(int socket) noexcept;
-
-/// Reads and writes end after this time with kTimeout.
-void set_timeout(int socket, int seconds) noexcept;
 
 }  // namespace cppx::app

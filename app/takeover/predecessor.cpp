@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <utility>
 
@@ -16,7 +17,11 @@
 namespace cppx::app {
 namespace {
 
-constexpr int kAnswerPatienceSeconds = 10;
+/// For one message.
+TakeoverDeadline patience() {
+  constexpr std::chrono::seconds kPatience{10};
+  return std::chrono::steady_clock::now() + kPatience;
+}
 
 Error takeover_error(const Error& reason) {
   return config_error(
@@ -46,7 +51,6 @@ Result<std::optional<Predecessor>> Predecessor::find(const std::string& path) {
   Descriptor socket = inherited_socket();
   if (!socket.is_open() && !path.empty()) socket = connect_unix(path);
   if (!socket.is_open()) return std::optional<Predecessor>();
-  set_timeout(socket.get(), kAnswerPatienceSeconds);
   if (!is_same_user(socket.get()))
     return config_error(
         Errc::kUnauthorized, fmt::format("--takeover={}: another user listens there", path)
@@ -58,10 +62,10 @@ Result<std::optional<Predecessor>> Predecessor::find(const std::string& path) {
 }
 
 Result<void> Predecessor::receive_sockets() {
-  if (const auto asked = send_message(socket_.get(), {{"want", "sockets"}}); !asked)
+  if (const auto asked = send_message(socket_.get(), {{"want", "sockets"}}, patience()); !asked)
     return asked.error();
   for (;;) {
-    auto message = receive_message(socket_.get());
+    auto message = receive_message(socket_.get(), patience());
     if (!message) return message.error();
     const auto body = nlohmann::json::parse(message->text, nullptr, false);
     if (!body.is_object()) return config_error(Errc::kProtocol, "an answer that is no JSON object");
@@ -89,7 +93,7 @@ std::vector<proxy::ListenerSocket> Predecessor::take_listeners() noexcept {
 }
 
 void Predecessor::tell_serving() noexcept {
-  if (const auto told = send_message(socket_.get(), {{"serving", true}}); !told)
+  if (const auto told = send_message(socket_.get(), {{"serving", true}}, patience()); !told)
     log::warning("the cppx before this one does not listen any more: {}", told.error().detail);
   socket_.reset();
 }

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <filesystem>
@@ -28,7 +29,9 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr int kRequestPatienceSeconds = 2;
+// For all messages to a successor together. It has a process of its own to lose; this loop also
+// answers health checks.
+constexpr std::chrono::seconds kGivingPatience{2};
 // The socket to us in a process that is started; it has nothing else of ours but what is standard.
 constexpr int kGiven = 3;
 
@@ -65,6 +68,21 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   for (std::string& text : texts) all.push_back(text.data());
   all.push_back(nullptr);
   return all;
+}
+
+/// With many workers that is more than the socket holds: the other side has to take it meanwhile.
+Result<void> send_sockets(int to, const OfferedSockets& offered) {
+  const auto deadline = std::chrono::steady_clock::now() + kGivingPatience;
+  for (const auto& socket : offered.listeners) {
+    const nlohmann::json body{
+        {"name", socket.config.name}, {"address", socket.config.bind_address}, {"port", socket.port}
+    };
+    if (auto sent = send_message(to, body, deadline, socket.socket); !sent) return sent;
+  }
+  if (offered.health >= 0)
+    if (auto sent = send_message(to, {{"name", "health"}}, deadline, offered.health); !sent)
+      return sent;
+  return send_message(to, {{"end", true}}, deadline);
 }
 
 }  // namespace
@@ -144,8 +162,6 @@ void Succession::Impl::accept() {
 }
 
 void Succession::Impl::serve(std::shared_ptr<Candidate> candidate) {
-  // It has a process of its own to lose; this loop also answers health checks.
-  set_timeout(candidate->socket.native_handle(), kRequestPatienceSeconds);
   Socket& socket = candidate->socket;
   socket.async_wait(
       Socket::wait_read,
@@ -157,7 +173,9 @@ void Succession::Impl::serve(std::shared_ptr<Candidate> candidate) {
 }
 
 bool Succession::Impl::answer(const std::shared_ptr<Candidate>& candidate) {
-  const auto message = receive_message(candidate->socket.native_handle());
+  // It is there: nothing is waited for.
+  const auto message =
+      receive_message(candidate->socket.native_handle(), std::chrono::steady_clock::now());
   const bool has_sockets = successor.lock() == candidate;
   if (!message) {
     if (has_sockets) log::warning("the successor ended before it served: going on without");
@@ -177,23 +195,20 @@ bool Succession::Impl::give_sockets(const std::shared_ptr<Candidate>& candidate)
   // Two of them would both serve in the end.
   if (!successor.expired()) {
     log::warning("a second successor has asked for the listening sockets: refused");
-    (void)send_message(to, {{"refused", "another one is taking over from it already"}});
+    const auto now = std::chrono::steady_clock::now();
+    (void)send_message(to, {{"refused", "another one is taking over from it already"}}, now);
     return false;
   }
-  const OfferedSockets offered = sockets();
-  bool sent = true;
-  for (const auto& socket : offered.listeners) {
-    const nlohmann::json body{
-        {"name", socket.config.name}, {"address", socket.config.bind_address}, {"port", socket.port}
-    };
-    sent = sent && send_message(to, body, socket.socket).has_value();
-  }
-  if (offered.health >= 0)
-    sent = sent && send_message(to, {{"name", "health"}}, offered.health).has_value();
-  sent = sent && send_message(to, {{"end", true}}).has_value();
-  if (sent) successor = candidate;
   log::info("a successor has asked for the listening sockets");
-  return sent;
+  if (const auto sent = send_sockets(to, sockets()); !sent) {
+    log::warning(
+        "the listening sockets could not be given to a successor: {}; going on without",
+        sent.error().detail
+    );
+    return false;
+  }
+  successor = candidate;
+  return true;
 }
 
 void Succession::Impl::reap() {

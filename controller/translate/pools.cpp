@@ -14,6 +14,7 @@
 
 #include "base/text.h"
 #include "controller/model/objects.h"
+#include "controller/translate/arrivals.h"
 #include "controller/translate/diagnostic_list.h"
 #include "controller/translate/names.h"
 #include "controller/translate/slice_endpoints.h"
@@ -158,7 +159,12 @@ void PoolBook::release(const std::string& host) {
   }
 }
 
-void PoolBook::finish() {
+void PoolBook::finish(std::optional<routing::JoinTime> join_time) {
+  Arrivals arrivals(join_time);
+  for (const PlannedPool* planned : touched_)
+    if (!planned->users.empty() && planned->index != routing::kDefaultBackend)
+      arrivals.note(*made_[planned->index], planned->pool);
+  arrivals.find_known(made_);
   std::vector<PlannedPool*> fresh;
   for (PlannedPool* planned : std::exchange(touched_, {})) {
     if (planned->users.empty())
@@ -166,7 +172,7 @@ void PoolBook::finish() {
     else if (planned->index == routing::kDefaultBackend)
       fresh.push_back(planned);
     else
-      make(*planned);
+      make(*planned, arrivals);
   }
   std::ranges::sort(fresh, {}, [](const PlannedPool* planned) -> const std::string& {
     return planned->pool.name;
@@ -178,7 +184,7 @@ void PoolBook::finish() {
     } else {
       planned->index = free_.extract(free_.begin()).value();
     }
-    make(*planned);
+    make(*planned, arrivals);
   }
   input_ = nullptr;
 }
@@ -199,7 +205,7 @@ void PoolBook::sort() {
   free_.clear();
 }
 
-void PoolBook::make(PlannedPool& planned) {
+void PoolBook::make(PlannedPool& planned, const Arrivals& arrivals) {
   auto& made = made_[planned.index];
   const bool needs_hashes =
       !planned.pool.endpoints.empty() &&
@@ -208,6 +214,7 @@ void PoolBook::make(PlannedPool& planned) {
       has_hashes(*made, needs_hashes, planned.hash_key))
     return;
   auto pool = std::make_shared<EndpointPool>(planned.pool);
+  pool->joined = arrivals.times_of(made.get(), *pool);
   if (needs_hashes)
     pool->hashes =
         std::make_shared<const routing::EndpointHashes>(pool->endpoints, planned.hash_key);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "controller/model/objects.h"
+#include "controller/translate/arrivals.h"
 #include "controller/translate/diagnostic_book.h"
 #include "controller/translate/diagnostic_list.h"
 #include "controller/translate/slice_index.h"
@@ -71,8 +72,9 @@ class PoolBook {
   /// The host uses none any more, but for those that it asks for again before finish().
   void release(const std::string& host);
 
-  /// Forgets unused pools and gives new ones their index.
-  void finish();
+  /// Forgets unused pools and gives new ones their index. `join_time` is that of endpoints that are
+  /// added to others; nothing: they get none.
+  void finish(std::optional<routing::JoinTime> join_time);
   /// Whether so many places of pools() are empty that it should be sorted: every route has to be
   /// made anew then.
   [[nodiscard]] bool is_sparse() const noexcept;
@@ -99,7 +101,7 @@ class PoolBook {
   );
   void note_external_name(PlannedPool& planned, std::string name);
   void find_changed_names(std::set<PlannedPool*>& out);
-  void make(PlannedPool& planned);
+  void make(PlannedPool& planned, const Arrivals& arrivals);
   void drop(PlannedPool& planned);
   [[nodiscard]] routing::SipKey hash_key_of(const ObjectKey& key, std::string_view pool) const;
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -65,6 +66,7 @@ void PublishLoop::run() {
       .names = *names_,
       .now = std::chrono::system_clock::now(),
       .self_made_certificate = self_made_,
+      .join_time = last_ == nullptr ? std::nullopt : std::optional(start),
   });
   const auto end = Clock::now();
   // A translation that takes long may have half of the thread at most.

@@ -134,7 +134,9 @@ Translation Translator::Impl::translate(const TranslateInput& input) {
   dirty.hosts.merge(pools.refill());
   update_default_backend(input.store);
   plan_hosts();
-  pools.finish();
+  // To look for what is new takes time, and without slow start nobody asks.
+  const bool slow_start = settings.proxy.upstream_slow_start.count() > 0;
+  pools.finish(slow_start ? input.join_time : std::nullopt);
   tls.finish();
   if (pools.is_sparse()) {
     pools.sort();

@@ -12,6 +12,7 @@
 #include "controller/translate/class_options.h"
 #include "controller/translate/diagnostic.h"
 #include "controller/translate/resolved_names.h"
+#include "routing/endpoint/endpoint.h"
 #include "routing/snapshot.h"
 #include "tls/certificate.h"
 
@@ -35,6 +36,9 @@ struct TranslateInput {
   const ResolvedNames& names;
   std::chrono::system_clock::time_point now;
   std::shared_ptr<const tls::Certificate> self_made_certificate;  ///< The last resort; never null.
+  /// The JoinTime of endpoints that are added to others now; nothing: they get none, as before the
+  /// first snapshot, whose endpoints are all there is.
+  std::optional<routing::JoinTime> join_time{};
 };
 
 /// What is shared stays the same object while it does not change; none of it is null.
@@ -49,9 +53,9 @@ struct Translation {
 };
 
 /// Turns objects into a snapshot. The result is a pure function of the input, but for the order of
-/// the pools: same objects in any order, same snapshot. What was made last is kept: after a change
-/// only the hosts and pools that depend on the changed objects are made anew
-/// (Store::changes_since), and all else is shared. An object that cannot be honoured gives a
+/// the pools and EndpointPool::joined: same objects in any order, same snapshot. What was made last
+/// is kept: after a change only the hosts and pools that depend on the changed objects are made
+/// anew (Store::changes_since), and all else is shared. An object that cannot be honoured gives a
 /// Diagnostic and never affects another.
 class Translator {
  public:

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <unordered_map>
@@ -14,6 +15,7 @@
 #include "proxy/upstream/health_registry.h"
 #include "proxy/upstream/local_endpoint.h"
 #include "proxy/upstream/pool_balance.h"
+#include "routing/endpoint/endpoint.h"
 #include "routing/settings.h"
 #include "routing/snapshot.h"
 
@@ -92,19 +94,21 @@ PoolBalance& Balancer::balance_of(const BalanceRequest& request) {
 }
 
 void Balancer::adopt(PoolBalance& balance, const BalanceRequest& request) {
+  const routing::EndpointPool& pool = *request.pool;
   std::vector<LocalEndpoint*> endpoints;
-  endpoints.reserve(request.pool->endpoints.size());
-  const bool had_others = balance.pool() != nullptr;
-  for (const auto& address : request.pool->endpoints) {
-    const auto [found, is_new] = endpoints_.try_emplace(address);
+  endpoints.reserve(pool.endpoints.size());
+  const auto slow_start = request.settings.upstream_slow_start;
+  const bool may_be_new = slow_start.count() > 0 && !pool.joined.empty();
+  const auto now = may_be_new ? in_milliseconds(clock_()) : EndpointHealth::Time();
+  for (std::size_t i = 0; i < pool.endpoints.size(); ++i) {
+    const auto [found, is_new] = endpoints_.try_emplace(pool.endpoints[i]);
     LocalEndpoint& endpoint = found->second;
-    if (is_new) {
-      auto record = registry_.find_or_add(address);
-      endpoint.health = std::move(record.health);
-      // Where it is the only kind there is, nobody else could take its share.
-      if (record.is_new && had_others && request.settings.upstream_slow_start.count() > 0)
-        endpoint.health->start_slowly(in_milliseconds(clock_()));
-    }
+    if (is_new) endpoint.health = registry_.find_or_add(pool.endpoints[i]);
+    // By the pool's word, not by who has met it: which workers have is chance, and a record may be
+    // left from an earlier endpoint of that address.
+    if (const auto since = in_milliseconds(pool.join_time(i));
+        may_be_new && now < since + slow_start)
+      endpoint.health->start_slowly(since);
     endpoints.push_back(&endpoint);
   }
   balance.assign(request.pool, std::move(endpoints));

@@ -98,6 +98,12 @@ bool EndpointHealth::claim_probe(Time now) noexcept {
   return waits_for_probe(unpack(packed), now) && change(packed, Phase::kProbing, now);
 }
 
-void EndpointHealth::start_slowly(Time now) noexcept { change(0, Phase::kStarting, now); }
+void EndpointHealth::start_slowly(Time since) noexcept {
+  const std::uint64_t packed = state_.load(kRelaxed);
+  const State state = unpack(packed);
+  // One that went and came back while it was new is new again.
+  const bool again = state.phase == Phase::kStarting && state.time < since;
+  if (packed == 0 || again) change(packed, Phase::kStarting, since);
+}
 
 }  // namespace cppx::proxy

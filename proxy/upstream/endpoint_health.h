@@ -59,8 +59,9 @@ class EndpointHealth {
   void on_success(std::chrono::milliseconds settle_after, Time now) noexcept;
   /// Whether the caller's next request is the one that tries it out.
   bool claim_probe(Time now) noexcept;
-  /// It is new and shall get rising shares.
-  void start_slowly(Time now) noexcept;
+  /// It is new since then and shall get rising shares, unless something worse is held against it.
+  /// Every worker says so that finds it out.
+  void start_slowly(Time since) noexcept;
 
   /// Whether claim_probe() could succeed at `now`.
   static bool waits_for_probe(const State& state, Time now) noexcept;

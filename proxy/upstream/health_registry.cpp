@@ -4,17 +4,16 @@
 #include <iterator>
 #include <memory>
 #include <mutex>
-#include <utility>
 
 #include "proxy/upstream/endpoint_health.h"
 #include "routing/endpoint/endpoint.h"
 
 namespace cppx::proxy {
 
-HealthRegistry::Found HealthRegistry::find_or_add(const routing::EndpointAddress& address) {
+std::shared_ptr<EndpointHealth> HealthRegistry::find_or_add(const routing::EndpointAddress& address
+) {
   const std::lock_guard lock(mutex_);
-  if (const auto found = records_.find(address); found != records_.end())
-    return {.health = found->second, .is_new = false};
+  if (const auto found = records_.find(address); found != records_.end()) return found->second;
   if (records_.size() >= prune_at_) {
     // Copies are only made here, under the lock: a record with one owner has no other.
     for (auto at = records_.begin(); at != records_.end();)
@@ -23,7 +22,7 @@ HealthRegistry::Found HealthRegistry::find_or_add(const routing::EndpointAddress
   }
   auto health = std::make_shared<EndpointHealth>(changes_);
   records_.emplace(address, health);
-  return {.health = std::move(health), .is_new = true};
+  return health;
 }
 
 std::size_t HealthRegistry::size() {

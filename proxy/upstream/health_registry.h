@@ -16,13 +16,9 @@ namespace cppx::proxy {
 /// it first meets an endpoint and keeps it; records that no worker keeps are forgotten.
 class HealthRegistry {
  public:
-  struct Found {
-    std::shared_ptr<EndpointHealth> health;
-    bool is_new = false;
-  };
   /// From any thread. The lock is taken once for each endpoint and worker, not for requests: a post
   /// to an owner would leave the first request without its record.
-  Found find_or_add(const routing::EndpointAddress& address);
+  std::shared_ptr<EndpointHealth> find_or_add(const routing::EndpointAddress& address);
 
   /// Changes of phase so far, of all records: while it stays, so do they.
   [[nodiscard]] const std::atomic<std::uint64_t>& changes() const noexcept { return changes_; }

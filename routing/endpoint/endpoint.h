@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -47,6 +48,10 @@ enum class PoolStatus : std::uint8_t {
 /// "ready", "no-service" and so on.
 std::string_view to_string(PoolStatus status) noexcept;
 
+/// When an endpoint was added to a pool that had others.
+using JoinTime = std::chrono::steady_clock::time_point;
+inline constexpr JoinTime kFromTheStart = JoinTime::min();
+
 /// The endpoints behind one Service port: what a route balances over. Immutable; a change of
 /// endpoints makes a new pool with the same identity.
 struct EndpointPool {
@@ -54,8 +59,14 @@ struct EndpointPool {
   std::uint64_t identity = 0;  ///< hash64(name): key of the workers' own state (balancer position).
   PoolStatus status = PoolStatus::kNoEndpoints;
   std::vector<EndpointAddress> endpoints;  ///< Sorted, no duplicates.
+  /// Of each endpoint; empty: all are kFromTheStart.
+  std::vector<JoinTime> joined{};
   /// Null unless a route of the pool sends requests by a hash or a cookie.
   std::shared_ptr<const EndpointHashes> hashes{};
+
+  [[nodiscard]] JoinTime join_time(std::size_t index) const noexcept {
+    return joined.empty() ? kFromTheStart : joined[index];
+  }
 };
 
 }  // namespace cppx::routing

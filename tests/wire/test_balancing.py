@@ -183,6 +183,32 @@ def test_a_subset_serves_a_key(start_cppx, make_backend):
     assert len(set(subsets)) > 1
 
 
+def test_an_endpoint_added_to_others_starts_slowly_on_every_worker(start_cppx, make_backend):
+    """Whichever meets it first, and whether that has served the others before or not."""
+    one, two, three, four = (make_backend(name) for name in ("one", "two", "three", "four"))
+    objects = site_with([one, two])["all.yaml"]
+    cppx = start_cppx({"all.yaml": objects}, config={"upstream-slow-start": "1h"}, workers=2)
+    # Nobody has served anything yet.
+    cppx.apply("all.yaml", site_with([one, two, three])["all.yaml"])
+    answers = collections.Counter(names_of(cppx, ["/"] * 150))
+    assert answers["three"] <= 25, f"a tenth of its share to begin with: {answers}"
+    # One worker has.
+    with cppx.connect() as kept:
+        other = ingress("more", rule("more.test", "more:80"))
+        cppx.apply("more.yaml", [*service_of("more", one, two), other])
+        assert kept.ask(request(host="more.test")).status == 200
+        cppx.apply("more.yaml", [*service_of("more", one, two, four), other])
+        answers = collections.Counter(cppx.get("more.test").text for _ in range(150))
+        assert answers["four"] <= 25, answers
+        answers = collections.Counter(kept.ask(request(host="more.test")).text for _ in range(150))
+        assert answers["four"] <= 25, answers
+    # A Service that is new has no endpoint that is newer than others.
+    five, six = make_backend("five"), make_backend("six")
+    cppx.apply("new.yaml", [*service_of("new", five, six), ingress("new", rule("new.test", "new:80"))])
+    answers = collections.Counter(cppx.get("new.test").text for _ in range(40))
+    assert abs(answers["five"] - answers["six"]) <= 2, f"one for each worker: {answers}"
+
+
 def test_a_limit_of_connections_spares_an_endpoint(start_cppx, make_backend, hold):
     busy, free = make_backend("busy", handler=hold), make_backend("free")
     cppx = start_cppx(site_with([busy, free]), config={"upstream-max-connections": "1"}, workers=1)

@@ -323,6 +323,36 @@ def test_a_successor_that_fails_changes_nothing(offering):
     assert len(again.sockets()) == 5
 
 
+# Each has a socket for http and one for https: more messages than lie in a Unix socket that nobody reads.
+MANY_WORKERS = 200
+
+
+def test_a_successor_of_many_workers(start_cppx, make_backend):
+    cppx = start_cppx(site(make_backend()), workers=MANY_WORKERS)
+    pid = started_by_signal(cppx)
+    try:
+        assert cppx.process.wait(scaled(20)) == 0
+        assert cppx.get().status == 200
+    finally:
+        end_process(pid)
+
+
+def test_a_successor_that_does_not_take_the_sockets(start_cppx, make_backend, tmp_path):
+    """It is told in the log, and the next one gets them all."""
+    path = tmp_path / "takeover.sock"
+    cppx = start_cppx(site(make_backend()), flags=[f"--takeover={path}"], workers=MANY_WORKERS)
+    successor = RawSuccessor(path)
+    successor.say(want="sockets")
+    cppx.wait_for_log("warning", "could not be given to a successor: .*takes too long", seconds=10)
+    assert cppx.get().status == 200
+    assert cppx.health("/readyz") == 200
+    successor.socket.close()
+    received = RawSuccessor(path).sockets()
+    assert len(received) == 2 * MANY_WORKERS + 1
+    for _, sock in received:
+        sock.close()
+
+
 def askers(path):
     """How many connections there are to the Unix socket at `path`, taken or not."""
     return sum(str(path) in line for line in pathlib.Path("/proc/net/unix").read_text().splitlines()) - 1

@@ -34,9 +34,9 @@ spec:
 )";
 
 struct Fixture : routing::SnapshotSink {
-  explicit Fixture(PublishOptions options = {})
+  explicit Fixture(PublishOptions options = {}, TranslateOptions translate = {})
       : loop(
-            io, {}, store, test::self_made_certificate(), *this,
+            io, std::move(translate), store, test::self_made_certificate(), *this,
             [this](const Translation&) { ++translations; }, options
         ) {
     loop.set_names(names);
@@ -111,6 +111,33 @@ TEST_CASE("PublishLoop: but not for ever", "[controller]") {
   fixture.add(kExternal);
   REQUIRE(fixture.run_until_published(1));
   CHECK(fixture.published[0]->pools[0]->status == routing::PoolStatus::kNotResolved);
+}
+
+TEST_CASE("PublishLoop: endpoints join others from the first snapshot on", "[controller]") {
+  TranslateOptions options;
+  options.config_map = ObjectKey{"default", "cppx"};
+  Fixture fixture({.names_wait = 1h}, std::move(options));
+  fixture.add(kExternal);
+  fixture.add(
+      "{apiVersion: v1, kind: ConfigMap, metadata: {name: cppx}, data: {upstream-slow-start: '30'}}"
+  );
+  const auto resolve = [&fixture](std::vector<std::string> addresses) {
+    fixture.names["a.example.net"] = std::move(addresses);
+    fixture.loop.request();
+  };
+  REQUIRE(fixture.run_until_translated(1));
+  REQUIRE(fixture.published.empty());
+  resolve({"192.0.2.1"});
+  REQUIRE(fixture.run_until_published(1));
+  CHECK(fixture.published[0]->pools[0]->joined.empty());
+  const auto before = std::chrono::steady_clock::now();
+  resolve({"192.0.2.1", "192.0.2.2"});
+  REQUIRE(fixture.run_until_published(2));
+  const routing::EndpointPool& pool = *fixture.published[1]->pools[0];
+  REQUIRE(pool.joined.size() == 2);
+  CHECK(pool.joined[0] == routing::kFromTheStart);
+  CHECK(pool.joined[1] >= before);
+  CHECK(pool.joined[1] <= std::chrono::steady_clock::now());
 }
 
 TEST_CASE("PublishLoop: diagnostics are those of the last translation", "[controller]") {

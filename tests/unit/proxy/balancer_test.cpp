@@ -1,6 +1,7 @@
 #include "proxy/upstream/balancer.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include "routing/balance/endpoint_hashes.h"
 
@@ -53,7 +55,7 @@ struct BalancerFixture {
     return out;
   }
   std::shared_ptr<EndpointHealth> health(const Pool& pool, std::uint32_t index) {
-    return registry.find_or_add(pool->endpoints[index]).health;
+    return registry.find_or_add(pool->endpoints[index]);
   }
   void eject(const Pool& pool, std::uint32_t index) {
     const auto now = std::chrono::time_point_cast<std::chrono::milliseconds>(g_now);
@@ -346,16 +348,75 @@ TEST_CASE("Balancer: limits of an endpoint", "[proxy]") {
   CHECK(test.next(pool) == 1);
 }
 
+namespace {
+
+/// Three endpoints, of which the last one joined the others at `time`.
+Pool joined_by_one(routing::JoinTime time) {
+  auto pool = std::make_shared<routing::EndpointPool>(*pool_of(3));
+  pool->joined = {routing::kFromTheStart, routing::kFromTheStart, time};
+  return pool;
+}
+
+}  // namespace
+
 TEST_CASE("Balancer: slow start of what is added to others, where it is wanted", "[proxy]") {
+  BalancerFixture test;
+  const auto met_before = GENERATE(true, false);
+  const auto wanted = GENERATE(30s, 0s);
+  CAPTURE(met_before, wanted.count());
+  test.settings.upstream_slow_start = wanted;
+  if (met_before) CHECK(test.counts(pool_of(2), 10) == Counts{5, 5});
+  const Pool more = joined_by_one(g_now);
+  const Counts at_first = test.counts(more, 1'000);
+  if (wanted == 0s) {
+    CHECK(at_first[2] > 300);
+  } else {
+    CHECK(at_first[2] < 100);
+    CHECK(at_first[2] > 10);
+  }
+  g_now += 31s;
+  CHECK(test.counts(more, 30) == Counts{10, 10, 10});
+}
+
+TEST_CASE("Balancer: slow start does not depend on which worker knows the others", "[proxy]") {
+  HealthRegistry registry;
+  routing::ProxySettings settings;
+  settings.upstream_slow_start = 30s;
+  Balancer old_hand(0, 2, registry, 1, fake_now);
+  Balancer newcomer(1, 2, registry, 2, fake_now);
+  const auto count = [&settings](Balancer& balancer, const Pool& pool) {
+    Counts out(pool->endpoints.size());
+    for (int i = 0; i < 1'000; ++i)
+      ++out[balancer.choose({.pool = pool, .settings = settings})->index];
+    return out;
+  };
+  CHECK(count(old_hand, pool_of(2)) == Counts{500, 500});
+  const Pool more = joined_by_one(g_now);
+  const bool newcomer_first = GENERATE(true, false);
+  CAPTURE(newcomer_first);
+  for (Balancer* balancer :
+       newcomer_first ? std::array{&newcomer, &old_hand} : std::array{&old_hand, &newcomer})
+    CHECK(count(*balancer, more)[2] < 100);
+  // It goes on from when it joined, whoever meets it late, and is not begun again.
+  g_now += 31s;
+  Balancer late(0, 2, registry, 3, fake_now);
+  for (Balancer* balancer : {&old_hand, &newcomer, &late})
+    CHECK(count(*balancer, joined_by_one(g_now - 31s))[2] > 300);
+}
+
+TEST_CASE("Balancer: an endpoint that went and comes back starts slowly again", "[proxy]") {
+  BalancerFixture test;
+  test.settings.upstream_slow_start = 30s;
+  CHECK(test.counts(pool_of(3), 30) == Counts{10, 10, 10});
+  CHECK(test.counts(pool_of(2), 10) == Counts{5, 5});
+  CHECK(test.counts(joined_by_one(g_now), 1'000)[2] < 100);
+}
+
+TEST_CASE("Balancer: no slow start where no endpoint has joined others", "[proxy]") {
   BalancerFixture test;
   test.settings.upstream_slow_start = 30s;
   CHECK(test.counts(pool_of(2), 10) == Counts{5, 5});
-  const Pool more = pool_of(3);
-  const Counts at_first = test.counts(more, 1'000);
-  CHECK(at_first[2] < 100);
-  CHECK(at_first[2] > 10);
-  g_now += 31s;
-  CHECK(test.counts(more, 30) == Counts{10, 10, 10});
+  CHECK(test.counts(pool_of(4, false, 10), 40) == Counts{10, 10, 10, 10});
 }
 
 TEST_CASE("Balancer: pools and endpoints that are gone are forgotten", "[proxy]") {

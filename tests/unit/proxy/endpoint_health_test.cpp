@@ -138,6 +138,23 @@ TEST_CASE("EndpointHealth: a new one may start slowly", "[proxy]") {
   CHECK(test.phase() == Phase::kHealthy);
 }
 
+TEST_CASE(
+    "EndpointHealth: of several starts the last one counts, and an ejection more", "[proxy]"
+) {
+  HealthFixture test;
+  test.health.start_slowly(kHealthStart + 5s);
+  test.health.start_slowly(kHealthStart + 5s);
+  test.health.start_slowly(kHealthStart);
+  CHECK(test.health.state().time == kHealthStart + 5s);
+  CHECK(test.changes == 1);
+  test.health.start_slowly(kHealthStart + 9s);
+  CHECK(test.phase() == Phase::kStarting);
+  CHECK(test.health.state().time == kHealthStart + 9s);
+  test.fail(3, kHealthStart + 9s);
+  test.health.start_slowly(kHealthStart + 10s);
+  CHECK(test.phase() == Phase::kEjected);
+}
+
 TEST_CASE("HealthRegistry: one record an address, forgotten when nobody keeps it", "[proxy]") {
   HealthRegistry registry;
   const auto address = [](std::uint16_t port) {
@@ -146,13 +163,11 @@ TEST_CASE("HealthRegistry: one record an address, forgotten when nobody keeps it
   const auto first = registry.find_or_add(address(1));
   const auto again = registry.find_or_add(address(1));
   const auto other = registry.find_or_add(address(2));
-  CHECK(first.is_new);
-  CHECK_FALSE(again.is_new);
-  CHECK(first.health == again.health);
-  CHECK(first.health != other.health);
+  CHECK(first == again);
+  CHECK(first != other);
   for (std::uint16_t port = 3; port < 10'000; ++port) registry.find_or_add(address(port));
   CHECK(registry.size() < 200);
-  CHECK(registry.find_or_add(address(1)).health == first.health);
+  CHECK(registry.find_or_add(address(1)) == first);
 }
 
 }  // namespace cppx::proxy

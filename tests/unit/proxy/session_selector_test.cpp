@@ -63,7 +63,7 @@ struct SessionFixture {
     return out;
   }
   void eject(std::uint32_t index) {
-    const auto record = registry.find_or_add(pool->endpoints[index]).health;
+    const auto record = registry.find_or_add(pool->endpoints[index]);
     const auto now = std::chrono::time_point_cast<std::chrono::milliseconds>(fixed_now());
     for (int i = 0; i < 3; ++i) record->on_failure(settings.ejection, now, 0.5);
   }
