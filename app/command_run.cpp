@@ -74,7 +74,7 @@ proxy::ProxyOptions proxy_options(
 ) {
   proxy::ProxyOptions options;
   if (predecessor) options.inherited = predecessor->take_listeners();
-  options.on_memory_growth = [&memory] { memory.look_soon(); };
+  options.on_memory_growth = [&memory] { return memory.level_now(); };
   options.memory_limit_bytes = memory.limit_bytes();
   options.workers = flags.workers != 0 ? flags.workers : available_cpus();
   options.listeners = {

@@ -37,8 +37,19 @@ void MemoryGuard::start() {
   wait();
 }
 
+MemoryLevel MemoryGuard::level_now() {
+  if (limit_bytes_ == 0) return MemoryLevel::kNormal;
+  const MemoryLevel level =
+      proxy::memory_level(resident_bytes(), limit_bytes_, MemoryLevel::kNormal);
+  if (level != MemoryLevel::kNormal) {
+    seen_short_.store(true);
+    look_soon();
+  }
+  return level;
+}
+
 void MemoryGuard::look_soon() {
-  if (limit_bytes_ == 0 || looking_soon_.exchange(true)) return;
+  if (looking_soon_.exchange(true)) return;
   boost::asio::post(io_, [this] {
     looking_soon_.store(false);
     look();
@@ -50,7 +61,10 @@ void MemoryGuard::stop() noexcept { timer_.cancel(); }
 void MemoryGuard::look() {
   const std::uint64_t used = resident_bytes();
   const MemoryLevel level = proxy::memory_level(used, limit_bytes_, level_);
-  if (level != MemoryLevel::kNormal || level_ != MemoryLevel::kNormal) on_level(level, used);
+  // Who has seen that it was short has to hear that it is not.
+  const bool seen_short = seen_short_.exchange(false);
+  if (level != MemoryLevel::kNormal || level_ != MemoryLevel::kNormal || seen_short)
+    on_level(level, used);
 }
 
 std::chrono::steady_clock::duration MemoryGuard::short_for() const noexcept {
@@ -78,7 +92,8 @@ void MemoryGuard::on_level(MemoryLevel level, std::uint64_t used) {
         used / kMiB, limit_bytes_ / kMiB
     );
   }
-  if (level == MemoryLevel::kNormal) log::info("memory is not short any more");
+  if (level == MemoryLevel::kNormal && level_ != MemoryLevel::kNormal)
+    log::info("memory is not short any more");
   if ((level == MemoryLevel::kNormal) != (level_ == MemoryLevel::kNormal))
     keep_free_memory(level == MemoryLevel::kNormal);
   level_ = level;

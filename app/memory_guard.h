@@ -23,8 +23,8 @@ class MemoryGuard {
 
   void start();
   void stop() noexcept;
-  /// From any thread: looks now, not only when it is time.
-  void look_soon();
+  /// From any thread: the level as it is now. The caller may go by it at once; `tell` follows.
+  proxy::MemoryLevel level_now();
   /// 0: none.
   [[nodiscard]] std::uint64_t limit_bytes() const noexcept { return limit_bytes_; }
   /// For how long memory has been short without a break; 0: it is not.
@@ -32,6 +32,7 @@ class MemoryGuard {
 
  private:
   void look();
+  void look_soon();
   void wait();
   void on_level(proxy::MemoryLevel level, std::uint64_t used);
 
@@ -40,6 +41,7 @@ class MemoryGuard {
   const std::uint64_t limit_bytes_;
   Tell tell_;
   std::atomic<bool> looking_soon_{false};
+  std::atomic<bool> seen_short_{false};  // by level_now(), since the last look
   proxy::MemoryLevel level_ = proxy::MemoryLevel::kNormal;
   std::chrono::steady_clock::time_point short_since_;  // while it is
 };

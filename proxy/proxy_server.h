@@ -29,9 +29,10 @@ struct ProxyOptions {
   /// Of the process before this one, to go on with where they fit `listeners`; the others are
   /// closed. Owned.
   std::vector<ListenerSocket> inherited{};
-  /// Called on a worker's thread each time it has asked the heap for another MiB: a good time to
-  /// look whether memory is short. Must return at once.
-  std::function<void()> on_memory_growth{};
+  /// Called on a worker's thread each time it has asked the heap for another MiB: whether memory is
+  /// short by now. The worker begins nothing new then, until on_memory_level() says that it may.
+  /// Must return at once.
+  std::function<MemoryLevel()> on_memory_growth{};
   /// What the process may take; 0: there is no limit.
   std::uint64_t memory_limit_bytes = 0;
 };

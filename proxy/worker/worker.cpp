@@ -58,7 +58,9 @@ Worker::Worker(
     : index_(index),
       count_(count),
       wheel_(loop_),
-      growth_(std::move(shared.on_memory_growth)),
+      growth_([this, level_now = std::move(shared.on_memory_growth)] {
+        on_memory_growth(level_now);
+      }),
       snapshots_(std::move(retire), shared.arrived_generation),
       upstreams_(wheel_),
       http2_upstreams_(*this, wheel_),
@@ -158,6 +160,13 @@ void Worker::on_descriptors_exhausted() {
   while (http2_upstreams_.close_idle()) {
   }
   shed_idle_client();
+}
+
+// The others, and what is to be given back, may wait until the main thread has its turn; what comes
+// next to this worker may not.
+void Worker::on_memory_growth(const std::function<MemoryLevel()>& level_now) {
+  if (!level_now || level_now() == MemoryLevel::kNormal || short_of_memory()) return;
+  memory_level_ = MemoryLevel::kShort;
 }
 
 void Worker::on_memory_level(MemoryLevel level) {

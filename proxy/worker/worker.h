@@ -49,7 +49,7 @@ struct SharedState {
   AccessLogWriter& access_log;
   const std::atomic<std::uint64_t>& arrived_generation;  ///< See SnapshotHolder.
   std::uint64_t open_files_of_worker;
-  std::function<void()> on_memory_growth;  ///< See ProxyOptions.
+  std::function<MemoryLevel()> on_memory_growth;  ///< See ProxyOptions.
   /// Calls `work` on the thread of the worker with this index. From any worker's thread.
   std::function<void(std::uint32_t worker, std::function<void(Worker&)> work)> tell_worker;
 };
@@ -157,6 +157,7 @@ class Worker {
   };
 
   void sweep_sessions();
+  void on_memory_growth(const std::function<MemoryLevel()>& level_now);
   void resume_if_room();
   void look_for_room();
   void shed_idle_client() noexcept;
