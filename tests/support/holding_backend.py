@@ -24,7 +24,8 @@ class _Connection(asyncio.Protocol):
         self.backend = backend
         self.input = bytearray()
         self.held = []
-        self.begun = False
+        self.begun = self.greeted = False
+        self.due = b""  # What may not go before the greeting (RFC 9113 3.4).
 
     def connection_made(self, transport):
         self.transport = transport
@@ -34,7 +35,8 @@ class _Connection(asyncio.Protocol):
 
     def greet(self):
         setting = struct.pack(">HI", MAX_CONCURRENT_STREAMS, self.backend.streams_per_connection)
-        self.transport.write(frame(SETTINGS, 0, 0, setting))
+        self.transport.write(frame(SETTINGS, 0, 0, setting) + self.due)
+        self.greeted, self.due = True, b""
 
     def connection_lost(self, _):
         self.backend.connections.discard(self)
@@ -62,7 +64,10 @@ class _Connection(asyncio.Protocol):
             if self.backend.released:
                 self.release()
         elif kind in (SETTINGS, PING) and not flags & ACK:
-            self.transport.write(frame(kind, ACK, 0, payload if kind == PING else b""))
+            self.due += frame(kind, ACK, 0, payload if kind == PING else b"")
+            if self.greeted:
+                self.transport.write(self.due)
+                self.due = b""
 
     def release(self):
         held, self.held = self.held, []
