@@ -123,7 +123,7 @@ TEST_CASE("FairShare: who waits by itself is not held up", "[proxy]") {
 }
 
 Task<void> look_when_woken(Transport& own, const Transport& other, bool& silent) {
-  static_cast<void>(co_await own.wait(Direction::kRead));
+  [[maybe_unused]] const auto ready = co_await own.wait(Direction::kRead);
   silent = other.silent();
 }
 
