@@ -1,7 +1,16 @@
 #include "base/memory.h"
 
 #include <fcntl.h>
-#ifdef CPPX_MIMALLOC
+#if defined(__SANITIZE_ADDRESS__)
+#define CPPX_ADDRESS_SANITIZER
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define CPPX_ADDRESS_SANITIZER
+#endif
+#endif
+#if defined(CPPX_ADDRESS_SANITIZER)
+#include <sanitizer/allocator_interface.h>
+#elif defined(CPPX_MIMALLOC)
 #include <mimalloc.h>
 #else
 #include <malloc.h>
@@ -29,9 +38,10 @@ constexpr std::uint64_t kNoLimit = std::uint64_t{1} << 60;
 }  // namespace
 
 std::uint64_t resident_bytes() noexcept {
-  const Descriptor file(::open("/proc/self/statm", O_RDONLY | O_CLOEXEC));
+  // Kept open: it is asked for when descriptors are short, too.
+  static const Descriptor file(::open("/proc/self/statm", O_RDONLY | O_CLOEXEC));
   std::array<char, 128> text;
-  const ssize_t size = file.is_open() ? ::read(file.get(), text.data(), text.size()) : 0;
+  const ssize_t size = file.is_open() ? ::pread(file.get(), text.data(), text.size(), 0) : 0;
   std::string_view rest(text.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
   rest.remove_prefix(std::min(rest.find(' ') + 1, rest.size()));
   const auto pages = parse_int<std::int64_t>(rest.substr(0, rest.find(' ')));
@@ -48,7 +58,11 @@ std::optional<std::uint64_t> cgroup_memory_limit(const std::filesystem::path& ro
   return std::nullopt;
 }
 
-#ifdef CPPX_MIMALLOC
+#if defined(CPPX_ADDRESS_SANITIZER)
+void keep_free_memory(bool) noexcept {}
+
+void release_free_memory() noexcept { __sanitizer_purge_allocator(); }
+#elif defined(CPPX_MIMALLOC)
 void keep_free_memory(bool keep) noexcept {
   static const long delay = mi_option_get(mi_option_decommit_delay);
   mi_option_set(mi_option_decommit_delay, keep ? delay : 0);
