@@ -1,6 +1,7 @@
 // One try to have a request answered by one endpoint: connection, request head and body, response
 // head.
 
+#include <cassert>
 #include <utility>
 
 #include "features/upstream_proxy_protocol/policy.h"
@@ -14,10 +15,15 @@ namespace {
 
 // Interim responses (1xx) in front of one final response; more is a backend gone wrong.
 constexpr int kMaxInterim = 16;
+// "I am still at it" (RFC 2518 10.1) comes as often as the work takes; but a client that does not
+// read makes them pile up.
+constexpr int kMaxProcessing = 256;
 
 }  // namespace
 
 Task<Stream::Attempt> Stream::attempt(const routing::EndpointAddress& address, bool may_reuse) {
+  assert(upload_ != Upload::kRunning);
+  upload_ = Upload::kNone;
   down_.watch(this);
   const UpstreamKey key = start_upstream(address);
   state_.access.try_begins(address);
@@ -100,7 +106,6 @@ bool Stream::accept_part(const BodyPart& part) noexcept {
 Task<IoStatus> Stream::send_request() {
   body_bytes_ = 0;
   taken_at_once_ = false;
-  upload_ = Upload::kNone;
   down_.rewind_body();
   BodyPart part = down_.next_body();
   if (!accept_part(part)) co_return IoStatus::kCancelled;
@@ -196,7 +201,8 @@ bool Stream::switches_as_asked() const noexcept {
 
 Task<Stream::Attempt> Stream::read_response_head() {
   FairShare share(worker_.loop());
-  for (int interim = 0; interim < kMaxInterim;) {
+  int processing = 0;
+  for (int interim = 0; interim < kMaxInterim && processing < kMaxProcessing;) {
     co_await share.step();
     const auto status = co_await up_->read_head(state_.response);
     if (status == UpstreamRequest::HeadStatus::kTimeout) co_return Attempt::kTimeout;
@@ -208,8 +214,7 @@ Task<Stream::Attempt> Stream::read_response_head() {
       co_return down_.origin().tunnel_only&& state_.response.status < 300 ? Attempt::kBadResponse
                                                                           : Attempt::kHead;
     if (upload_ != Upload::kRunning) up_->arm_read(selector_.timeouts().read);
-    // "I am still at it" (RFC 2518 10.1) comes as often as the work takes.
-    if (state_.response.status != 102) ++interim;
+    ++(state_.response.status == 102 ? processing : interim);
     // 100 is ours to send (RFC 9110 10.1.1).
     if (state_.response.status == 100) continue;
     const bool passed_on = co_await down_.write_interim(state_.response);

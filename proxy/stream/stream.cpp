@@ -179,7 +179,8 @@ EndedTry Stream::ended_try(Attempt last) {
       .end = TryEnd::kOther,
       .status = state_.response.status,
       .idempotent = state_.request.idempotent,
-      .replayable = body_complete_ || down_.body_untouched(),
+      // Never while upload() is at it.
+      .replayable = upload_ != Upload::kRunning && (body_complete_ || down_.body_untouched()),
       .body_begun = upload_ != Upload::kNone,
       .new_connection = up_->fails_with_new_connection()
   };

@@ -103,6 +103,19 @@ def test_idle_connections_to_one_backend_make_room_for_another(
             assert [client.finish(stream).status for stream in streams] == [200] * 30
 
 
+def test_a_connection_that_takes_no_more_streams_does_not_stand_for_the_backend(before, make_h2_backend):
+    """Which may have several processes behind one port, and drain one of them."""
+    backend = make_h2_backend()
+    cppx = before(backend)
+    with cppx.h2() as client:
+        assert client.ask().status == 200
+        connection = backend.connections[0]
+        with connection.changed:
+            connection.h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: 0})
+            connection.flush()
+        wait_for(lambda: client.ask().status == 200 and backend.accepted == 2, 3, "another connection to be used")
+
+
 @pytest.mark.parametrize("greeting", ["goaway", "http1"])
 def test_a_backend_that_takes_no_requests_gets_few_connections_for_one(before, make_backend, greeting):
     """It drains, and says so at once; or it does not speak HTTP/2."""

@@ -115,6 +115,15 @@ def test_interim_heads_count_each_for_itself(site):
     assert (response.status, response.body) == (200, b"done")
 
 
+def test_the_word_that_work_goes_on_has_an_end(site):
+    def handler(exchange):
+        exchange.send(b"HTTP/1.1 102 Processing\r\n\r\n" * 300)
+        exchange.expect_peer_gone()
+
+    site.backend.handler = handler
+    assert site.get().status == 502
+
+
 def test_http_10_client_gets_no_interim_responses(site):
     def handler(exchange):
         exchange.send(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")

@@ -11,10 +11,11 @@ PREFIX = "nginx.ingress.kubernetes.io/"
 GARBAGE = b"this is not HTTP\r\n\r\n"
 
 
-def site_with(backends, **annotations):
+def site_with(backends, app_protocol=None, **annotations):
     """http://site.test over the backends, with annotations written with underscores."""
     named = {PREFIX + name.replace("_", "-"): str(value) for name, value in annotations.items()}
-    return {"all.yaml": [*service_of("web", *backends), ingress("web", rule("site.test", "web:80"), annotations=named)]}
+    services = service_of("web", *backends, app_protocol=app_protocol)
+    return {"all.yaml": [*services, ingress("web", rule("site.test", "web:80"), annotations=named)]}
 
 
 def says(status):
@@ -195,3 +196,40 @@ def test_without_a_budget_there_is_no_retry(start_cppx, make_backend):
     cppx = start_cppx(site_with(backends), config=config)
     assert [cppx.get().status for _ in range(5)] == [502] * 5
     assert seen(*backends) == 5
+
+
+@pytest.mark.parametrize("protocol", [None, "kubernetes.io/h2c"], ids=["http1", "http2"])
+def test_a_chosen_code_is_passed_on_while_the_body_is_still_to_come(start_cppx, make_backend, make_h2_backend, protocol):
+    """Nothing of it has been read, but somebody waits for it: it goes nowhere else."""
+    make = make_h2_backend if protocol else make_backend
+
+    def refuse(exchange):
+        exchange.reply(status=503, body=b"refused")
+
+    backends = [make(str(number), handler=refuse) for number in range(2)]
+    cppx = start_cppx(site_with(backends, protocol, proxy_next_upstream="error http_503"))
+    with cppx.connect() as connection:
+        connection.send(request("PUT", headers=[("Content-Length", "100")]))
+        response = connection.read_response("PUT")
+        assert (response.status, response.body) == (503, b"refused")
+        assert response.headers.one("Connection") == "close"
+    assert seen(*backends) == 1
+    assert cppx.metric("cppx_upstream_retries_total") == 0
+
+
+def test_a_body_that_has_not_begun_goes_to_the_one_that_answers(start_cppx, make_backend):
+    """After one that says nothing, and one that is not there."""
+    gone, good = make_backend("gone", handler=lambda exchange: exchange.close()), make_backend("good")
+    backends = [gone, ("127.0.0.1", refused_port()), good]
+    cppx = start_cppx(
+        site_with(backends, proxy_next_upstream_tries=3), workers=1,
+        config={"upstream-ejection-failures": "0", "retry-budget-least": "100"},
+    )
+    for number in range(6):
+        with cppx.connect() as connection:
+            connection.send(request("PUT", headers=[("Content-Length", "4")]))
+            good.wait_for_requests(number + 1)
+            connection.send(b"body")
+            assert connection.read_response("PUT").status == 200
+        assert good.last.body == b"body"
+    assert len(gone.requests) > 0

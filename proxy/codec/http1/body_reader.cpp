@@ -41,7 +41,7 @@ void BodyReader::start(
   untouched_ = true;
   remaining_ = 0;
   size_digits_ = 0;
-  extension_bytes_ = trailer_bytes_ = 0;
+  extension_bytes_ = trailer_bytes_ = trailer_lines_ = 0;
   line_.clear();
   trailers_.clear();
   switch (framing) {
@@ -156,6 +156,7 @@ void BodyReader::step_trailer(char c) {
 }
 
 bool BodyReader::take_trailer_line() {
+  if (++trailer_lines_ > routing::kMaxHeaderFields) return false;
   const auto colon = line_.find(':');
   if (colon == std::string::npos) return false;
   const std::string_view name = std::string_view(line_).substr(0, colon);

@@ -76,6 +76,7 @@ class BodyReader {
   unsigned size_digits_ = 0;
   std::size_t extension_bytes_ = 0;
   std::size_t trailer_bytes_ = 0;
+  std::size_t trailer_lines_ = 0;
   std::string line_;  // of a trailer, in progress
   std::string trailers_;
 };

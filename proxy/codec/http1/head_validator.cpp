@@ -1,5 +1,7 @@
 #include "proxy/codec/http1/head_validator.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <optional>
 
 #include "base/text.h"
@@ -11,6 +13,9 @@ namespace {
 using routing::BodyFraming;
 using routing::HeaderField;
 using routing::HeaderId;
+
+/// More than anybody has a use for; each field of the message is looked up among them.
+constexpr std::ptrdiff_t kMaxConnectionOptions = 64;
 
 bool has_control_character(std::string_view value) noexcept {
   for (const char c : value) {
@@ -41,6 +46,7 @@ struct Gathered {
   int hosts = 0;
   int content_lengths = 0;
   int transfer_encodings = 0;
+  std::ptrdiff_t connection_options = 0;
   bool close = false;
   bool keep_alive = false;
   bool connection_upgrade = false;
@@ -63,6 +69,7 @@ void gather(const HeaderField& field, Gathered& found) noexcept {
       found.transfer_encoding = field.value;
       break;
     case HeaderId::kConnection:
+      found.connection_options += 1 + std::ranges::count(field.value, ',');
       found.close = found.close || routing::has_token(field.value, "close");
       found.keep_alive = found.keep_alive || routing::has_token(field.value, "keep-alive");
       found.connection_upgrade =
@@ -93,7 +100,7 @@ bool take_fields(
     gather(field, found);
     fields.push(field);
   }
-  return true;
+  return found.connection_options <= kMaxConnectionOptions;
 }
 
 enum class Framing : std::uint8_t { kOk, kBad, kUnknownCoding };

@@ -50,7 +50,9 @@ class ClosedStreams {
   }
 
   /// We have sent RST_STREAM.
-  void reset(std::int32_t id) { reset_.push(id); }
+  void reset(std::int32_t id) {
+    if (!reset_.contains(id)) reset_.push(id);
+  }
 
  private:
   /// The last `size` of them; holds no memory while there were none.

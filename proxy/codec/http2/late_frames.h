@@ -21,7 +21,7 @@ class LateFrames {
     bytes_ -= bytes;
     return true;
   }
-  /// HEADERS or RST_STREAM.
+  /// HEADERS, RST_STREAM, or DATA that is nothing but END_STREAM.
   [[nodiscard]] bool take_end() noexcept {
     if (ends_ == 0) return false;
     --ends_;
@@ -29,7 +29,7 @@ class LateFrames {
   }
 
  private:
-  // A response head, trailers, and a reset.
+  // A response head, the end (trailers or END_STREAM), and a reset.
   static constexpr std::uint32_t kEnds = 3;
   static constexpr std::uint64_t kMostBytes = 1ULL << 32U;
   static constexpr std::uint32_t kMostEnds = 1U << 20U;

@@ -155,7 +155,8 @@ bool Session::is_late(const FrameMeter::Part& frame) noexcept {
                          : static_cast<std::uint32_t>(frame.stream) <
                                nghttp2_session_get_next_stream_id(nghttp2_.get());
   if (!known || frame.stream == 0 || find(frame.stream) != nullptr) return false;
-  return data ? late_.take_data(frame.payload_bytes) : late_.take_end();
+  const bool empty_end = frame.payload_bytes == 0 && (frame.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+  return data && !empty_end ? late_.take_data(frame.payload_bytes) : late_.take_end();
 }
 
 bool Session::has_its_place(const FrameMeter::Part& frame) {

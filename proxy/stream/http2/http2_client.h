@@ -50,9 +50,9 @@ class Http2Client final : private http2::SessionEvents, private Http2LinkOwner {
   /// Whether another stream may go on it, now, or when it is connected if `expected` of them fit.
   [[nodiscard]] bool takes_streams(std::uint32_t expected) const noexcept;
   [[nodiscard]] bool takes_streams_now() const noexcept;
-  /// The backend has said that it takes none, for now: another connection would be told the same.
+  /// The backend takes none from the beginning, for now: another connection would be told the same.
   [[nodiscard]] bool takes_none() const noexcept {
-    return alive() && !goaway_ && max_streams() == 0;
+    return alive() && !goaway_ && !used_ && max_streams() == 0;
   }
   /// Streams of a request with `timeouts` are to go on it: what is between two writes to the
   /// backend may take as long as any of them allows. Each stream has its own deadline.

@@ -84,6 +84,13 @@ TEST_CASE("BodyReader: bounded extensions and trailers", "[proxy]") {
   std::string many = "0\r\n";
   for (int i = 0; i < 1000; ++i) many += "X: 0123456789\r\n";
   CHECK(read_all(reader, many, 0).status == BodyStatus::kBad);
+  for (const std::size_t lines : {routing::kMaxHeaderFields, routing::kMaxHeaderFields + 1}) {
+    reader.start(BodyFraming::kChunked, 0);
+    std::string short_lines = "0\r\n";
+    for (std::size_t i = 0; i < lines; ++i) short_lines += "X:\r\n";
+    const bool fits = lines == routing::kMaxHeaderFields;
+    CHECK((read_all(reader, short_lines + "\r\n", 0).status == BodyStatus::kEnd) == fits);
+  }
 }
 
 TEST_CASE("BodyReader: by length and until close", "[proxy]") {

@@ -89,6 +89,11 @@ TEST_CASE(
   };
   const std::string line = "GET / HTTP/1.1\r\n";
   const std::string host = "Host: a\r\n";
+  const auto many = [](int commas) {
+    std::string text;
+    for (int i = 0; i < commas; ++i) text += ",x";
+    return text;
+  };
   const auto test = GENERATE_COPY(values<Case>({
       {"plain", line + host + "\r\n", 0},
       {"lower-case and odd order", line + "accept: */*\r\nhost: a\r\n\r\n", 0},
@@ -168,6 +173,9 @@ TEST_CASE(
       {"other protocol", "SETUP / RTSP/1.0\r\nHost: a\r\n\r\n", 400},
       {"one more", "SOURCE / ICE/1.0\r\nHost: a\r\n\r\n", 400},
       {"lower-case method", "get / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+      {"options of the connection",
+       line + host + "Connection: a" + many(62) + "\r\nConnection: b\r\n\r\n", 0},
+      {"more of them", line + host + "Connection: a" + many(63) + "\r\nConnection: b\r\n\r\n", 400},
       {"control character in the method", "G\x01T / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
       {"TLS", "\x16\x03\x01", 400},
       {"no method", " / HTTP/1.1\r\nHost: a\r\n\r\n", 400},

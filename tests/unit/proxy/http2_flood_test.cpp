@@ -107,6 +107,20 @@ TEST_CASE("Http2 floods: frames of a stream that we have ended", "[proxy]") {
   ends.session.reset(1, kCancel);
   ends.sent();
   CHECK(taken(ends, [](int) { return frame(test::kRstStream, 0, 1, test::u32(8)); }) <= 1010);
+  // DATA that is nothing but the end is one of them, and none that counts by its bytes.
+  Server empty(options);
+  empty.get(post_request(1));
+  empty.session.reset(1, kCancel);
+  empty.sent();
+  CHECK(taken(empty, [](int) { return frame(test::kData, 0, 1); }) <= 1'010);
+  Server many;
+  for (int i = 0; i < 2'000; ++i) {
+    many.get(post_request(stream(i)));
+    many.session.reset(stream(i), kNoError);
+    many.sent();
+    many.get(frame(test::kData, test::kEndStream, stream(i)));
+  }
+  CHECK(many.session.failure().empty());
   // Of one that the client has ended itself: it knows.
   Server known(options);
   known.get(post_request(1) + frame(test::kData, test::kEndStream, 1));
