@@ -93,6 +93,14 @@ proxy::ProxyOptions proxy_options(
   return options;
 }
 
+/// With the last signal set the default would come back, which is to end the process: this one
+/// outlives all others, and what comes is nobody's any more.
+void keep_signals_away() {
+  static auto& nobody = *new asio::io_context();
+  static auto& signals = *new asio::signal_set(nobody, SIGUSR1, SIGUSR2);
+  static_cast<void>(signals);
+}
+
 /// The program while it serves: starts what there is in order, and ends it in order when a signal
 /// comes.
 class Server {
@@ -164,6 +172,7 @@ class Server {
     // Snapshots that came back last.
     io_.restart();
     io_.poll();
+    keep_signals_away();
   }
 
  private:

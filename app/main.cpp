@@ -27,6 +27,9 @@ int main(int argc, char** argv) {
   open_closed_streams();
   // A write to a closed socket is an error code where it happens, never the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
+  // What they ask for is done while it serves; before and after that they must not end it.
+  std::signal(SIGUSR1, SIG_IGN);
+  std::signal(SIGUSR2, SIG_IGN);
   cppx::tls::leave_out_legacy_names();
   const cppx::app::ParsedFlags parsed = cppx::app::parse_flags(argc, argv);
   if (!parsed.flags) return parsed.exit_code;

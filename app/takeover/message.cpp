@@ -124,6 +124,18 @@ Result<TakeoverMessage> receive_message(int socket, TakeoverDeadline deadline) {
   return received;
 }
 
+std::string text_in(const nlohmann::json& body, const char* name) {
+  const auto found = body.find(name);
+  return found != body.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+std::uint16_t number_in(const nlohmann::json& body, const char* name) {
+  const auto found = body.find(name);
+  if (found == body.end() || !found->is_number_unsigned()) return 0;
+  const auto number = found->get<std::uint64_t>();
+  return number <= UINT16_MAX ? static_cast<std::uint16_t>(number) : std::uint16_t{0};
+}
+
 Descriptor connect_unix(const std::string& path) noexcept {
   sockaddr_un address;
   if (!fill_address(path, address)) return {};

@@ -27,6 +27,10 @@ Result<void> send_message(
 );
 Result<TakeoverMessage> receive_message(int socket, TakeoverDeadline deadline);
 
+/// A member that is text, or a number of that range; "" and 0 when it is not.
+std::string text_in(const nlohmann::json& body, const char* name);
+std::uint16_t number_in(const nlohmann::json& body, const char* name);
+
 /// Connected to the program that listens at `path`; none when nobody does.
 Descriptor connect_unix(const std::string& path) noexcept;
 

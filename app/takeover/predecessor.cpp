@@ -70,20 +70,20 @@ Result<void> Predecessor::receive_sockets() {
     const auto body = nlohmann::json::parse(message->text, nullptr, false);
     if (!body.is_object()) return config_error(Errc::kProtocol, "an answer that is no JSON object");
     if (body.contains("end")) return {};
-    if (body.contains("refused")) return config_error(Errc::kIo, body.value("refused", ""));
+    if (body.contains("refused")) return config_error(Errc::kIo, text_in(body, "refused"));
     if (!message->descriptor.is_open()) return config_error(Errc::kProtocol, "no socket came");
     if (!listens(message->descriptor.get()))
       return config_error(Errc::kProtocol, "a socket came that does not listen");
-    const std::string name = body.value("name", "");
+    const std::string name = text_in(body, "name");
     if (name == "health") {
       health_ = std::move(message->descriptor);
       continue;
     }
     proxy::ListenerSocket listener;
     listener.socket = message->descriptor.release();
-    listener.port = body.value("port", std::uint16_t{0});
+    listener.port = number_in(body, "port");
     listener.config.name = name;
-    listener.config.bind_address = body.value("address", "");
+    listener.config.bind_address = text_in(body, "address");
     listeners_.push_back(std::move(listener));
   }
 }

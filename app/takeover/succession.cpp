@@ -183,7 +183,7 @@ bool Succession::Impl::answer(const std::shared_ptr<Candidate>& candidate) {
   }
   const auto body = nlohmann::json::parse(message->text, nullptr, false);
   if (!body.is_object()) return false;
-  if (body.value("want", "") == "sockets") return give_sockets(candidate);
+  if (text_in(body, "want") == "sockets") return give_sockets(candidate);
   if (!has_sockets || !body.contains("serving")) return false;
   ended = true;
   on_served();

@@ -26,6 +26,17 @@ constexpr std::chrono::seconds kLingerTime{2};
 constexpr std::chrono::seconds kReplyTime{10};
 constexpr unsigned char kTlsHandshakeRecord = 0x16;
 
+class ScopedFlag {
+ public:
+  explicit ScopedFlag(bool& flag) noexcept : flag_(flag) { flag_ = true; }
+  ScopedFlag(const ScopedFlag&) = delete;
+  ScopedFlag& operator=(const ScopedFlag&) = delete;
+  ~ScopedFlag() { flag_ = false; }
+
+ private:
+  bool& flag_;
+};
+
 }  // namespace
 
 // With its place in the worker's list it takes one of the allocator's sizes, 448 bytes; the next
@@ -55,6 +66,10 @@ void Connection::drain() noexcept {
     downstream_.transport.arm_read(IdleList::kNewcomerPatience);
   else
     downstream_.transport.cancel(Direction::kRead);
+}
+
+void Connection::hasten() noexcept {
+  if (listening_) downstream_.transport.hasten_read(IdleList::kNewcomerPatience);
 }
 
 void Connection::cut() noexcept {
@@ -168,6 +183,7 @@ Task<bool> Connection::handshake() {
   if (!ssl || !transport.start_tls(std::move(ssl))) co_return false;
   transport.arm_read(patience);
   transport.arm_write(patience);
+  const ScopedFlag listening(listening_);
   for (;;) {
     const IoResult result = transport.try_handshake();
     if (result.ok()) break;
@@ -312,6 +328,7 @@ Task<Connection::HeadResult> Connection::read_head() {
   }
   // One deadline for the whole head: a client that sends a byte now and then does not prolong it.
   down.transport.arm_read(settings.client_header_timeout);
+  const ScopedFlag listening(listening_);
   // A connection without TLS may begin with HTTP/2 (RFC 9113 3.3).
   bool maybe_http2 = down.requests == 0 && !down.transport.is_tls() && settings.use_http2;
   for (;;) {

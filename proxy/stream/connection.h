@@ -37,6 +37,8 @@ class Connection {
   void wind_down() noexcept;
   /// Closes it if no request is in progress; otherwise it ends with the one in progress.
   void drain() noexcept;
+  /// What the client has begun to say, a handshake or a head, is to be there soon.
+  void hasten() noexcept;
   /// Cuts it: serve() ends soon.
   void cut() noexcept;
   [[nodiscard]] bool is_cut() const noexcept { return cut_; }
@@ -76,6 +78,7 @@ class Connection {
   Stream* stream_ = nullptr;      // the one in progress; lives in serve()
   Http2Server* http2_ = nullptr;  // once the connection speaks it; lives in serve_http2()
   bool idle_ = false;             // waiting for the first byte of a request
+  bool listening_ = false;        // to the rest of it, or of a handshake
   bool cut_ = false;
   bool draining_ = false;
 };

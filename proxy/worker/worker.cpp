@@ -152,14 +152,23 @@ void Worker::resume_if_room() {
 }
 
 bool Worker::close_idle_upstream() {
-  return upstreams_.close_oldest() || http2_upstreams_.close_idle();
+  return upstreams_.close_oldest() || http2_upstreams_.close_an_idle_one();
 }
 
 void Worker::on_descriptors_exhausted() {
   upstreams_.close_all();
-  while (http2_upstreams_.close_idle()) {
-  }
+  http2_upstreams_.close_idle();
   shed_idle_client();
+}
+
+// Half a head, or a handshake that is not gone on with, would hold what it takes for a minute, and
+// nobody else be let in.
+void Worker::hasten_clients() {
+  constexpr std::chrono::seconds kAgain{1};
+  const auto now = coarse_steady_now();
+  if (now < hastened_ + kAgain) return;
+  hastened_ = now;
+  for (Connection& connection : connections_) connection.hasten();
 }
 
 // The others, and what is to be given back, may wait until the main thread has its turn; what comes
@@ -177,7 +186,9 @@ void Worker::on_memory_level(MemoryLevel level) {
   }
   for (int shed = 0; shed < kShedAtOnce && idle_connections_.shed_oldest(0); ++shed)
     ++counters_.idle_connections_shed;
+  hasten_clients();
   upstreams_.close_all();
+  http2_upstreams_.close_idle();
   buffers_.release_idle();
   stream_states_.release_idle();
   FramePool::release_idle();

@@ -158,6 +158,7 @@ class Worker {
 
   void sweep_sessions();
   void on_memory_growth(const std::function<MemoryLevel()>& level_now);
+  void hasten_clients();
   void resume_if_room();
   void look_for_room();
   void shed_idle_client() noexcept;
@@ -194,6 +195,7 @@ class Worker {
   std::array<char, 32> date_{};
   std::int64_t date_second_ = -1;
   MemoryLevel memory_level_ = MemoryLevel::kNormal;
+  EventLoop::Clock::time_point hastened_{};
   bool winding_down_ = false;
   bool draining_ = false;
   bool stopping_ = false;

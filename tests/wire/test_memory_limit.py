@@ -174,6 +174,28 @@ def test_tls_sessions_make_room(limited):
         assert not reused
 
 
+@pytest.mark.parametrize("kind", ["head", "tls"])
+def test_who_does_not_go_on_with_what_he_has_begun_makes_room_soon(limited, all_files, kind):
+    """Half a head and half a handshake may take a minute otherwise, in which nobody is let in."""
+    port, data = (limited.https_port, HELLO_BEGUN) if kind == "tls" else (limited.http_port, b"GET / HTTP/1.1\r\nX: ")
+    with contextlib.ExitStack() as stack:
+        for _ in range(min(6000, all_files - 500)):
+            client = stack.enter_context(socket.socket())
+            client.settimeout(scaled(1))
+            try:
+                client.connect(("127.0.0.1", port))
+            except OSError:  # the kernel's queue is full
+                break
+            with contextlib.suppress(OSError):
+                client.sendall(data)
+            if limited.log.count("memory is short"):
+                break
+        limited.wait_for_log("memory is short", seconds=20)
+        # All of them are there still.
+        limited.wait_for_log("memory is not short any more", seconds=10)
+    serves_again(limited)
+
+
 def test_a_shortage_that_lasts_is_no_readiness(limited):
     """Whoever asks where to send new clients hears it, and who asks whether the program lives does not: a restart would cut
     what is in progress."""

@@ -125,6 +125,16 @@ def test_sigint_ends_it_as_well(start_cppx, make_backend):
     assert cppx.process.wait(scaled(10)) == 0
 
 
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2], ids=["SIGUSR1", "SIGUSR2"])
+def test_signals_that_come_too_late_do_not_spoil_the_end(start_cppx, make_backend, number):
+    """Who rotates logs does not ask whether it is about to end."""
+    cppx = start_cppx({"all.yaml": objects(make_backend())})
+    cppx.process.send_signal(signal.SIGTERM)
+    while cppx.process.poll() is None:
+        cppx.process.send_signal(number)
+    assert cppx.process.returncode == 0
+
+
 def test_a_port_is_free_after_the_end(start_cppx, make_backend):
     cppx = start_cppx({"all.yaml": objects(make_backend())})
     with cppx.connect() as connection:

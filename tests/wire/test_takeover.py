@@ -323,6 +323,15 @@ def test_a_successor_that_fails_changes_nothing(offering):
     assert len(again.sockets()) == 5
 
 
+@pytest.mark.parametrize("message", [{"want": 1}, {"want": None}, {"want": ["sockets"]}, {"serving": True}, {}])
+def test_a_message_that_means_nothing_changes_nothing(offering, message):
+    stranger = RawSuccessor(offering.takeover_path)
+    stranger.say(**message)
+    assert stranger.socket.recv(4096) == b"", "an answer to nonsense"
+    assert offering.get().status == 200
+    assert len(RawSuccessor(offering.takeover_path).sockets()) == 5
+
+
 # Each has a socket for http and one for https: more messages than lie in a Unix socket that nobody reads.
 MANY_WORKERS = 200
 

@@ -47,7 +47,13 @@ void Http2Pool::sweep() {
   if (!groups_.empty()) sweep_.arm(kSweepInterval);
 }
 
-bool Http2Pool::close_idle() {
+void Http2Pool::close_idle() {
+  for (auto& [key, group] : groups_)
+    for (Entry& entry : group.clients)
+      if (entry.client.idle()) entry.client.close_idle();
+}
+
+bool Http2Pool::close_an_idle_one() {
   for (auto& [key, group] : groups_) {
     for (Entry& entry : group.clients) {
       if (!entry.client.idle()) continue;

@@ -26,8 +26,10 @@ class Http2Pool {
       const routing::UpstreamTimeouts& timeouts
   );
 
-  /// Makes room: closes a connection that nobody uses now. False: there is none.
-  bool close_idle();
+  /// Makes room: closes the connections that nobody uses now.
+  void close_idle();
+  /// Closes one of them; false when there is none.
+  bool close_an_idle_one();
   /// No more streams; all_ended() soon.
   void close_all();
   [[nodiscard]] bool all_ended();
