@@ -36,7 +36,10 @@ Task<Stream::Attempt> Stream::attempt(const routing::EndpointAddress& address, b
   if (connected != IoStatus::kOk) co_return Attempt::kNotConnected;
   state_.access.try_connected(up_->reused());
   const auto sent = co_await send_request();
-  if (client_gone_) co_return Attempt::kClientGone;
+  if (client_gone_) {
+    co_await stop_upload();
+    co_return Attempt::kClientGone;
+  }
   if (sent == IoStatus::kTimeout) co_return Attempt::kTimeout;
   if (const Attempt refused = attempt_of_upload(); refused != Attempt::kHead) co_return refused;
   if (sent != IoStatus::kOk && !up_->begun())
