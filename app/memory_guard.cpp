@@ -17,6 +17,9 @@ constexpr std::uint64_t kPercentOfCgroup = 80;
 // Between two looks; while memory is short each of them gives some back.
 constexpr std::chrono::milliseconds kFar{250};
 constexpr std::chrono::milliseconds kNear{20};
+// Kept memory that has gone back is in use again: to give it back again and again costs more than
+// it brings.
+constexpr std::uint64_t kPercentOfGrowth = 2;
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
 
 std::uint64_t share_of_cgroup() {
@@ -41,10 +44,9 @@ MemoryLevel MemoryGuard::level_now() {
   if (limit_bytes_ == 0) return MemoryLevel::kNormal;
   const MemoryLevel level =
       proxy::memory_level(resident_bytes(), limit_bytes_, MemoryLevel::kNormal);
-  if (level != MemoryLevel::kNormal) {
-    seen_short_.store(true);
-    look_soon();
-  }
+  if (level == MemoryLevel::kNormal) return level;
+  if (level >= MemoryLevel::kShort) seen_short_.store(true);
+  look_soon();
   return level;
 }
 
@@ -63,18 +65,20 @@ void MemoryGuard::look() {
   const MemoryLevel level = proxy::memory_level(used, limit_bytes_, level_);
   // Who has seen that it was short has to hear that it is not.
   const bool seen_short = seen_short_.exchange(false);
-  if (level != MemoryLevel::kNormal || level_ != MemoryLevel::kNormal || seen_short)
+  const bool has_grown =
+      level == MemoryLevel::kHigh && used >= given_back_at_ + limit_bytes_ / 100 * kPercentOfGrowth;
+  if (level >= MemoryLevel::kShort || level != level_ || seen_short || has_grown)
     on_level(level, used);
 }
 
 std::chrono::steady_clock::duration MemoryGuard::short_for() const noexcept {
-  if (level_ == MemoryLevel::kNormal) return {};
+  if (level_ < MemoryLevel::kShort) return {};
   return std::chrono::steady_clock::now() - short_since_;
 }
 
 // Waits anew also where it waits already: then what it waited for before is cancelled.
 void MemoryGuard::wait() {
-  timer_.expires_after(level_ == MemoryLevel::kNormal ? kFar : kNear);
+  timer_.expires_after(level_ < MemoryLevel::kShort ? kFar : kNear);
   timer_.async_wait([this](boost::system::error_code error) {
     if (error) return;
     look();
@@ -83,8 +87,9 @@ void MemoryGuard::wait() {
 }
 
 void MemoryGuard::on_level(MemoryLevel level, std::uint64_t used) {
-  const bool begins = level != MemoryLevel::kNormal && level_ == MemoryLevel::kNormal;
-  if (begins) {
+  const bool is_short = level >= MemoryLevel::kShort;
+  const bool was_short = level_ >= MemoryLevel::kShort;
+  if (is_short && !was_short) {
     short_since_ = std::chrono::steady_clock::now();
     log::warning(
         "memory is short: {} MiB of {} MiB (--memory-limit); nothing new is begun until there is "
@@ -92,14 +97,13 @@ void MemoryGuard::on_level(MemoryLevel level, std::uint64_t used) {
         used / kMiB, limit_bytes_ / kMiB
     );
   }
-  if (level == MemoryLevel::kNormal && level_ != MemoryLevel::kNormal)
-    log::info("memory is not short any more");
-  if ((level == MemoryLevel::kNormal) != (level_ == MemoryLevel::kNormal))
-    keep_free_memory(level == MemoryLevel::kNormal);
+  if (was_short && !is_short) log::info("memory is not short any more");
+  if (is_short != was_short) keep_free_memory(!is_short);
   level_ = level;
+  given_back_at_ = used;
   tell_(level);
   // Whoever asked to look early, the next look is near.
-  if (begins) wait();
+  if (is_short && !was_short) wait();
 }
 
 }  // namespace cppx::app

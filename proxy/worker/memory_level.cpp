@@ -4,6 +4,7 @@ namespace cppx::proxy {
 namespace {
 
 // Percent of the limit.
+constexpr std::uint64_t kHighAt = 80;
 constexpr std::uint64_t kShortAt = 90;
 constexpr std::uint64_t kExhaustedAt = 97;
 constexpr std::uint64_t kLeftBelow = 4;
@@ -16,7 +17,8 @@ MemoryLevel memory_level(std::uint64_t used, std::uint64_t limit, MemoryLevel be
     return used >= limit / 100 * at;
   };
   if (reached(kExhaustedAt, MemoryLevel::kExhausted)) return MemoryLevel::kExhausted;
-  return reached(kShortAt, MemoryLevel::kShort) ? MemoryLevel::kShort : MemoryLevel::kNormal;
+  if (reached(kShortAt, MemoryLevel::kShort)) return MemoryLevel::kShort;
+  return reached(kHighAt, MemoryLevel::kHigh) ? MemoryLevel::kHigh : MemoryLevel::kNormal;
 }
 
 }  // namespace cppx::proxy

@@ -7,6 +7,8 @@ namespace cppx::proxy {
 /// How near the process is to its memory limit.
 enum class MemoryLevel : std::uint8_t {
   kNormal,
+  /// What is kept for later use and free memory go back to the system; nothing is refused.
+  kHigh,
   /// Nothing new is begun: no connection is accepted, none begins with TLS or HTTP/2, requests are
   /// answered 503, idle connections and the sessions of TLS go. What is in progress goes on.
   kShort,

@@ -174,13 +174,22 @@ void Worker::hasten_clients() {
 // The others, and what is to be given back, may wait until the main thread has its turn; what comes
 // next to this worker may not.
 void Worker::on_memory_growth(const std::function<MemoryLevel()>& level_now) {
-  if (!level_now || level_now() == MemoryLevel::kNormal || short_of_memory()) return;
+  if (!level_now || level_now() < MemoryLevel::kShort || short_of_memory()) return;
   memory_level_ = MemoryLevel::kShort;
+}
+
+void Worker::release_kept_memory() noexcept {
+  buffers_.release_idle();
+  stream_states_.release_idle();
+  FramePool::release_idle();
+  // It stays with the allocator otherwise, and resident.
+  release_free_memory();
 }
 
 void Worker::on_memory_level(MemoryLevel level) {
   memory_level_ = level;
-  if (level == MemoryLevel::kNormal) {
+  if (level == MemoryLevel::kHigh) release_kept_memory();
+  if (level < MemoryLevel::kShort) {
     resume_if_room();
     return;
   }
@@ -189,14 +198,10 @@ void Worker::on_memory_level(MemoryLevel level) {
   hasten_clients();
   upstreams_.close_all();
   http2_upstreams_.close_idle();
-  buffers_.release_idle();
-  stream_states_.release_idle();
-  FramePool::release_idle();
   // All at once: what it takes is one pause of some milliseconds, and they may be what memory is
   // short for. No handshake comes now to make OpenSSL look for those that are over.
   tls_->forget_sessions();
-  // It stays with the allocator otherwise, and resident.
-  release_free_memory();
+  release_kept_memory();
   if (level != MemoryLevel::kExhausted) return;
   // Those that have been there for longest are the least likely to be the cause.
   std::size_t cut = connections_.size() / kCutShare + 1;

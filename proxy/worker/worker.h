@@ -133,7 +133,7 @@ class Worker {
   /// Told again and again while it is not kNormal: each time some more is given back.
   void on_memory_level(MemoryLevel level);
   [[nodiscard]] bool short_of_memory() const noexcept {
-    return memory_level_ != MemoryLevel::kNormal;
+    return memory_level_ >= MemoryLevel::kShort;
   }
 
   void on_accept(Descriptor socket, const Listener& listener, const ClientAddress& client);
@@ -159,6 +159,7 @@ class Worker {
   void sweep_sessions();
   void on_memory_growth(const std::function<MemoryLevel()>& level_now);
   void hasten_clients();
+  void release_kept_memory() noexcept;
   void resume_if_room();
   void look_for_room();
   void shed_idle_client() noexcept;

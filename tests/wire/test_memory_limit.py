@@ -23,6 +23,7 @@ ROOM = 48 * MIB
 SLACK = (12 if SLOW == 1 else 24) * MIB
 # Of the limit: the default one is 80 % of the cgroup's, so more than this ends the process.
 FATAL = 1.25
+CONNECTIONS = "nginx_ingress_controller_nginx_process_connections{"
 H2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"
 # The first bytes of a ClientHello of 512 bytes.
 HELLO_BEGUN = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
@@ -73,7 +74,8 @@ def begin_upload(cppx, stack):
 def fill(cppx, stack):
     """Begins uploads, each on a connection of its own, until memory is short. Returns the connections."""
     begun = []
-    while not cppx.log.count("memory is short"):
+    before = cppx.log.count("memory is short")
+    while cppx.log.count("memory is short") == before:
         assert len(begun) < 4000, "so many bodies leave no trace"
         begun.append(begin_upload(cppx, stack))
     return begun
@@ -146,6 +148,32 @@ def test_when_what_is_in_progress_grows_the_last_ones_are_cut(limited):
     limited.wait_for_log("memory is not short any more", seconds=20)
     assert limited.get().status == 200
     assert peak.most < limited.limit + SLACK
+
+
+def test_what_is_kept_for_later_makes_room_before_anybody_is_refused(limited):
+    """A crowd has been there and has gone: what it took is kept for the next one, and is room for others all the same."""
+
+    def all_have_gone():
+        wait_for(lambda: limited.metric(CONNECTIONS) < 10, 20, "the crowd to have gone")
+
+    with contextlib.ExitStack() as stack:
+        fill(limited, stack)
+        most = limited.metric(CONNECTIONS)  # the others wait in the kernel's queue
+    serves_again(limited)
+    all_have_gone()
+    shortages = limited.log.count("memory is short")
+    with contextlib.ExitStack() as stack:
+        for _ in range(1000):
+            stack.enter_context(limited.connect()).send(request(host="away.test"))
+        wait_for(lambda: limited.metric(CONNECTIONS) >= 1000, 20, "the crowd to be there")
+    all_have_gone()
+    with contextlib.ExitStack() as stack:
+        uploads = int(0.75 * most)
+        for _ in range(uploads):
+            begin_upload(limited, stack)
+        is_short = lambda: limited.log.count("memory is short") > shortages
+        wait_for(lambda: is_short() or limited.metric(CONNECTIONS) >= uploads, 20, "the uploads to be there")
+        assert not is_short()
 
 
 def test_tls_sessions_make_room(limited):

@@ -13,11 +13,16 @@ TEST_CASE("memory_level: reached at its share of the limit, left a little below"
     MemoryLevel before, level;
   } cases[] = {
       {0, MemoryLevel::kNormal, MemoryLevel::kNormal},
-      {899, MemoryLevel::kNormal, MemoryLevel::kNormal},
+      {799, MemoryLevel::kNormal, MemoryLevel::kNormal},
+      {800, MemoryLevel::kNormal, MemoryLevel::kHigh},
+      {760, MemoryLevel::kHigh, MemoryLevel::kHigh},
+      {759, MemoryLevel::kHigh, MemoryLevel::kNormal},
+      {899, MemoryLevel::kHigh, MemoryLevel::kHigh},
       {900, MemoryLevel::kNormal, MemoryLevel::kShort},
       {899, MemoryLevel::kShort, MemoryLevel::kShort},
       {860, MemoryLevel::kShort, MemoryLevel::kShort},
-      {859, MemoryLevel::kShort, MemoryLevel::kNormal},
+      {859, MemoryLevel::kShort, MemoryLevel::kHigh},
+      {759, MemoryLevel::kShort, MemoryLevel::kNormal},
       {969, MemoryLevel::kShort, MemoryLevel::kShort},
       {970, MemoryLevel::kShort, MemoryLevel::kExhausted},
       {5000, MemoryLevel::kNormal, MemoryLevel::kExhausted},
