@@ -144,7 +144,9 @@ Task<void> Connection::end(Next how) {
   Transport& transport = downstream_.transport;
   if (how == Next::kAbort || cut_) {
     transport.abort();
-  } else if (how == Next::kLinger || !downstream_.unread().empty()) {
+  } else if (how == Next::kLinger || !downstream_.unread().empty() || transport.peek().ok()) {
+    // Closed with anything unread the kernel resets the connection, and what it has not delivered
+    // yet of the response is lost (RFC 9112 9.6).
     transport.shutdown_send();
     co_await linger();
     transport.close();
@@ -327,7 +329,10 @@ Task<Connection::HeadResult> Connection::read_head() {
     down.begin = 0;
   }
   // One deadline for the whole head: a client that sends a byte now and then does not prolong it.
-  down.transport.arm_read(settings.client_header_timeout);
+  // While draining there may be nothing but TLS's own in what came.
+  down.transport.arm_read(
+      draining_ && down.end == 0 ? IdleList::kNewcomerPatience : settings.client_header_timeout
+  );
   const ScopedFlag listening(listening_);
   // A connection without TLS may begin with HTTP/2 (RFC 9113 3.3).
   bool maybe_http2 = down.requests == 0 && !down.transport.is_tls() && settings.use_http2;
@@ -372,15 +377,15 @@ Task<Connection::HeadResult> Connection::read_head() {
 
 Task<void> Connection::linger() {
   Downstream& down = downstream_;
-  if (down.input.empty()) down.input = worker_.buffers().take_small();
+  down.input.reset();
+  down.begin = down.end = 0;
   down.transport.resume(Direction::kRead);
   down.transport.arm_read(kLingerTime);
   for (std::size_t thrown_away = 0; thrown_away < kLingerBytes && !cut_;) {
-    const auto got = co_await down.transport.read_some({down.input.data(), down.input.size()});
+    const auto got = co_await down.transport.discard_some();
     if (!got.ok()) break;
     thrown_away += got.bytes;
   }
-  down.begin = down.end = 0;
 }
 
 }  // namespace cppx::proxy

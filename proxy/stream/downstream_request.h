@@ -76,6 +76,12 @@ class DownstreamRequest {
 
   /// Tried on the bytes at hand; reading then starts at the beginning.
   virtual BodyAtHand body_at_hand() = 0;
+  /// Waits, for so long and not longer, for the rest of a body that says how long it is and that
+  /// there is room for; then body_at_hand().
+  virtual Task<BodyAtHand> wait_for_body(Duration patience) = 0;
+  /// Reads what is left of the body, as far as it comes soon, and throws it away. False: not all of
+  /// it came.
+  virtual Task<bool> read_out() = 0;
   /// From the beginning again: allowed while read_body() has not been called.
   virtual void rewind_body() = 0;
   /// Whether that is still allowed after read_body(): it has found nothing of the body yet.

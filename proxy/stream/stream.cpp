@@ -1,6 +1,7 @@
 #include "proxy/stream/stream.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "base/text.h"
@@ -12,6 +13,10 @@
 namespace cppx::proxy {
 
 namespace {
+
+// A little more than a client's kernel waits before it sends what is small (Nagle's algorithm and
+// delayed acknowledgements), and its way.
+constexpr std::chrono::milliseconds kBodyPatience{250};
 
 /// A WebSocket that came over HTTP/2 has none (RFC 8441 5); an HTTP/1.1 backend needs one.
 bool lacks_websocket_key(const routing::HeaderFields& fields) noexcept {
@@ -121,7 +126,17 @@ Task<StreamEnd> Stream::answer(LocalReply reply) {
 }
 
 Task<StreamEnd> Stream::forward() {
-  const BodyAtHand body = down_.body_at_hand();
+  BodyAtHand body = down_.body_at_hand();
+  // What is whole can be sent again, and so may go on a connection that has been idle: a body that
+  // comes right after its head, in a segment of its own, shall not cost a connection each time.
+  if (body == BodyAtHand::kIncomplete && !routing::speaks_http2(route_->protocol) &&
+      !state_.request.expect_continue) {
+    body = co_await down_.wait_for_body(kBodyPatience);
+    if (client_gone_) {
+      ++worker_.counters().responses[0];
+      co_return StreamEnd::kAbort;
+    }
+  }
   // Refused before any backend hears of it.
   if (body == BodyAtHand::kBad) {
     const auto end = co_await answer({.status = 400});
@@ -148,7 +163,7 @@ Task<StreamEnd> Stream::forward() {
        .client_address = client_.address.view()}
   );
   for (bool may_reuse = body_complete_;;) {
-    const auto* address = selector_.next();
+    const auto* address = selector_.next(worker_.snapshots().current());
     if (address == nullptr) {
       const auto end = co_await answer({.status = 503});
       co_return end;

@@ -113,7 +113,7 @@ void EventLoop::turn(std::chrono::milliseconds most) {
   // The kernel tells of it after all sockets that are ready, which may be thousands: it may be that
   // memory is short.
   if (has_posted_.load(std::memory_order_acquire)) run_posted();
-  for (const epoll_event& event : events) on_event(unpack(event.data.u64), event.events);
+  for (const epoll_event& event : events) on_event(unpack(event.data.u64));
   if (!waking_.empty() || !resuming_.empty()) wake_all();
   // When nothing came it is the time that woke us, which the coarse clock may not have seen yet.
   if (timer_ != nullptr && due_ <= (count > 0 ? coarse_steady_now() : Clock::now())) run_timer();
@@ -131,7 +131,7 @@ void EventLoop::note(Key key, std::uint32_t events) noexcept {
 }
 
 // Whoever is resumed may close its socket, or any other.
-void EventLoop::on_event(Key key, std::uint32_t events) {
+void EventLoop::on_event(Key key) {
   const Entry& entry = entries_[key.socket];
   if (entry.generation != key.generation) return;
   if (entry.transport == nullptr) {
@@ -142,8 +142,9 @@ void EventLoop::on_event(Key key, std::uint32_t events) {
     }
     return;
   }
-  if ((events & kReadable) != 0) wake(key, Direction::kRead);
-  if ((events & kWritable) != 0) wake(key, Direction::kWrite);
+  // Either may wait for what concerns the other (Transport::wait_across).
+  wake(key, Direction::kRead);
+  wake(key, Direction::kWrite);
 }
 
 void EventLoop::wake(Key key, Direction direction) {

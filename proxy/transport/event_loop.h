@@ -20,6 +20,10 @@ class Transport;
 
 enum class Direction : std::uint8_t { kRead, kWrite };
 
+constexpr Direction opposite(Direction direction) noexcept {
+  return direction == Direction::kRead ? Direction::kWrite : Direction::kRead;
+}
+
 /// The loop of one worker's thread. A connection's socket is registered once, for edges of both
 /// directions (epoll(7), EPOLLET), and its transport remembers what it was told: so that waiting
 /// for a socket costs no system call, and one epoll_wait all that a turn of the loop needs. Not
@@ -113,7 +117,7 @@ class EventLoop {
   [[nodiscard]] bool watch(int socket, std::uint32_t events) noexcept;
   [[nodiscard]] int timeout(std::chrono::milliseconds most) const noexcept;
   void note(Key key, std::uint32_t events) noexcept;
-  void on_event(Key key, std::uint32_t events);
+  void on_event(Key key);
   void wake(Key key, Direction direction);
   void wake_all();
   void run_posted();

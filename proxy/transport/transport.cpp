@@ -123,12 +123,33 @@ Task<IoResult> Transport::read_some(std::span<char> into) {
   // Where nothing is known to be there trying is in vain.
   if (!silent()) result = try_read(into);
   while (result.status == IoStatus::kWantRead || result.status == IoStatus::kWantWrite) {
-    const auto ready =
-        co_await wait(result.status == IoStatus::kWantRead ? Direction::kRead : Direction::kWrite);
+    const auto ready = co_await (
+        result.status == IoStatus::kWantRead ? wait(Direction::kRead)
+                                             : wait_across(Direction::kRead)
+    );
     if (ready != IoStatus::kOk) co_return IoResult{ready, 0};
     result = try_read(into);
   }
   co_return result;
+}
+
+// Without a place to put it (tcp(7), MSG_TRUNC).
+IoResult Transport::try_discard() noexcept {
+  constexpr std::size_t kMost = 64 * 1024;
+  const ssize_t got = ::recv(socket_.get(), nullptr, kMost, MSG_TRUNC);
+  if (got < static_cast<ssize_t>(kMost)) read_.ready = ended_;
+  if (got > 0) return {IoStatus::kOk, static_cast<std::size_t>(got)};
+  if (got == 0) return {IoStatus::kEof, 0};
+  return from_errno();
+}
+
+Task<IoResult> Transport::discard_some() {
+  for (;;) {
+    const IoResult result = try_discard();
+    if (result.status != IoStatus::kWantRead) co_return result;
+    const auto ready = co_await wait(Direction::kRead);
+    if (ready != IoStatus::kOk) co_return IoResult{ready, 0};
+  }
 }
 
 Task<IoResult> Transport::write_all(std::span<iovec> pieces, std::chrono::milliseconds idle) {
@@ -145,8 +166,10 @@ Task<IoResult> Transport::write_all(std::span<iovec> pieces, std::chrono::millis
     if (result.status != IoStatus::kWantRead && result.status != IoStatus::kWantWrite)
       co_return IoResult{result.status, total, result.error};
     arm_write(idle);
-    const auto ready =
-        co_await wait(result.status == IoStatus::kWantRead ? Direction::kRead : Direction::kWrite);
+    const auto ready = co_await (
+        result.status == IoStatus::kWantWrite ? wait(Direction::kWrite)
+                                              : wait_across(Direction::kWrite)
+    );
     if (ready != IoStatus::kOk) co_return IoResult{ready, total};
   }
   disarm_write();
@@ -156,6 +179,7 @@ Task<IoResult> Transport::write_all(std::span<iovec> pieces, std::chrono::millis
 IoStatus Transport::WaitAwaiter::await_resume() noexcept {
   Side& side = transport_.side(direction_);
   side.waiter = nullptr;
+  side.across = false;
   if (side.cancelled || !transport_.socket_.is_open()) return IoStatus::kCancelled;
   if (side.timed_out) {
     side.timed_out = false;

@@ -2,6 +2,7 @@
 
 #include <sys/uio.h>
 
+#include <cassert>
 #include <chrono>
 #include <coroutine>
 #include <cstddef>
@@ -71,6 +72,8 @@ class Transport final : private tls::ByteStream {
 
   /// Reads at least one byte, waiting under the read deadline.
   Task<IoResult> read_some(std::span<char> into);
+  /// Throws away at least one byte of what the socket holds, below TLS, waiting likewise.
+  Task<IoResult> discard_some();
   /// Writes all of `pieces` (which it uses up), waiting under the write deadline, armed anew with
   /// `idle` for each wait. `bytes` of the result tells how many were taken, also when it failed.
   Task<IoResult> write_all(std::span<iovec> pieces, std::chrono::milliseconds idle);
@@ -79,6 +82,9 @@ class Transport final : private tls::ByteStream {
   /// that has failed is ready.
   class WaitAwaiter;
   WaitAwaiter wait(Direction direction) noexcept;
+  /// Likewise, for a reader whom TLS has to write something first, or the other way round: until
+  /// the socket may be ready in the other direction, with the deadline and cancel() of this one.
+  WaitAwaiter wait_across(Direction direction) noexcept;
   /// What lay in the socket was taken otherwise: it is readable again when more comes.
   void drained() noexcept { read_.ready = ended_; }
   /// Nothing has come, as far as the loop knows: an end neither.
@@ -158,7 +164,8 @@ class Transport final : private tls::ByteStream {
   };
   struct Side {
     std::coroutine_handle<> waiter;
-    bool ready = false;  // told so, and not used up since
+    bool across = false;  // it waits for what the other side is told
+    bool ready = false;   // told so, and not used up since
     bool timed_out = false;
     bool cancelled = false;
   };
@@ -171,12 +178,14 @@ class Transport final : private tls::ByteStream {
   }
   ssize_t receive(char* into, std::size_t size) noexcept override;
   ssize_t send(const char* data, std::size_t size, bool more) noexcept override;
+  IoResult try_discard() noexcept;
   IoResult from_tls(tls::StreamResult result) const noexcept;
   void on_deadline(Direction direction);
   void end_wait(Direction direction);
   [[nodiscard]] bool may_go_on(Direction direction) const noexcept {
     const Side& waiting = side(direction);
-    return waiting.ready || waiting.cancelled || waiting.timed_out || !socket_.is_open();
+    const bool ready = waiting.across ? side(opposite(direction)).ready : waiting.ready;
+    return ready || waiting.cancelled || waiting.timed_out || !socket_.is_open();
   }
 
   EventLoop& loop_;
@@ -197,7 +206,9 @@ class Transport::WaitAwaiter {
       : transport_(transport), direction_(direction) {}
   [[nodiscard]] bool await_ready() const noexcept { return transport_.may_go_on(direction_); }
   void await_suspend(std::coroutine_handle<> waiter) noexcept {
-    transport_.side(direction_).waiter = waiter;
+    Side& side = transport_.side(direction_);
+    assert(!side.waiter);  // one reader and one writer: nobody would ever wake the one before
+    side.waiter = waiter;
   }
   [[nodiscard]] IoStatus await_resume() noexcept;
 
@@ -207,6 +218,11 @@ class Transport::WaitAwaiter {
 };
 
 inline Transport::WaitAwaiter Transport::wait(Direction direction) noexcept {
+  return {*this, direction};
+}
+
+inline Transport::WaitAwaiter Transport::wait_across(Direction direction) noexcept {
+  side(direction).across = true;
   return {*this, direction};
 }
 

@@ -25,6 +25,8 @@ void SessionSelector::begin(
     const features::SessionAffinity& affinity, const routing::EndpointPool& pool,
     const routing::HeaderFields& fields
 ) {
+  *this = SessionSelector();
+  if (pool.hashes == nullptr) return;
   affinity_ = &affinity;
   pool_ = &pool;
   const std::string_view key = features::session_key(fields, affinity);

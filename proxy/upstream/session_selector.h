@@ -15,7 +15,7 @@ namespace cppx::proxy {
 /// Chooses endpoints for one request of a session. Inactive until begin().
 class SessionSelector {
  public:
-  /// The pool must have hashes.
+  /// Afresh; it stays inactive when the pool has no hashes.
   void begin(
       const features::SessionAffinity& affinity, const routing::EndpointPool& pool,
       const routing::HeaderFields& fields

@@ -1,7 +1,12 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <span>
+#include <utility>
+
+#include "routing/endpoint/endpoint.h"
 
 namespace cppx::proxy {
 
@@ -16,6 +21,19 @@ class TriedEndpoints {
     for (std::uint32_t i = 0; i < size_; ++i)
       if (indices_[i] == index) return true;
     return false;
+  }
+  /// From now on by the indices of `now`: the same endpoints, as far as they are still there. Both
+  /// are sorted.
+  void move(
+      std::span<const routing::EndpointAddress> before,
+      std::span<const routing::EndpointAddress> now
+  ) noexcept {
+    const std::uint32_t count = std::exchange(size_, 0);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const auto found = std::ranges::lower_bound(now, before[indices_[i]]);
+      if (found != now.end() && *found == before[indices_[i]])
+        add(static_cast<std::uint32_t>(found - now.begin()));
+    }
   }
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
 

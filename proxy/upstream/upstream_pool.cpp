@@ -61,6 +61,11 @@ void UpstreamPool::give_back(UpstreamPtr connection, const routing::ProxySetting
   if (!sweep_.armed()) sweep_.arm(kIdleSweepInterval);
 }
 
+void UpstreamPool::make_room(const UpstreamKey& key) {
+  const auto found = by_key_.find(key);
+  if (found != by_key_.end() && !found->second.idle.empty()) remove(found->second.idle.front());
+}
+
 void UpstreamPool::remove(AgeList::iterator idle) {
   auto& stack = by_key_.find(idle->connection->key())->second.idle;
   stack.erase(std::find(stack.begin(), stack.end(), idle));

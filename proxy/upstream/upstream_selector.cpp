@@ -22,6 +22,8 @@
 namespace cppx::proxy {
 
 void UpstreamSelector::begin(const ForwardedRequest& request) {
+  generation_ = request.snapshot.generation;
+  route_ = &request.route;
   pool_ = &request.snapshot.pools[request.route.pool];
   settings_ = request.snapshot.settings.get();
   retry_ = &settings_->next_upstream;
@@ -33,7 +35,7 @@ void UpstreamSelector::begin(const ForwardedRequest& request) {
     if (const auto* timeouts = policies.find<features::UpstreamTimeoutsPolicy>())
       timeouts_ = &timeouts->value;
     if (const auto* affinity = policies.find<features::SessionAffinityPolicy>();
-        affinity != nullptr && (*pool_)->hashes != nullptr)
+        affinity != nullptr)
       session_.begin(affinity->value, **pool_, request.head.fields);
     if (const auto* balancing = policies.find<features::LoadBalancingPolicy>()) {
       algorithm_ = balancing->value.algorithm;
@@ -60,9 +62,25 @@ BalanceRequest UpstreamSelector::balance_request() const {
   };
 }
 
-const routing::EndpointAddress* UpstreamSelector::next() {
+// The rest of the request's snapshot stays as it is: the route, its policies, the settings.
+void UpstreamSelector::follow(const routing::Snapshot& current) {
+  if (current.generation == generation_) return;
+  generation_ = current.generation;
+  if (route_->pool >= current.pools.size()) return;
+  const auto& newest = current.pools[route_->pool];
+  // Another pool may have the place by now. Those that are left of an empty one may still answer.
+  if (newest == *pool_ || newest->identity != (*pool_)->identity || newest->endpoints.empty())
+    return;
+  tried_.move((*pool_)->endpoints, newest->endpoints);
+  newer_ = newest;
+  pool_ = &newer_;
+  if (session_.active()) session_.begin(session_.affinity(), **pool_, head_->fields);
+}
+
+const routing::EndpointAddress* UpstreamSelector::next(const routing::Snapshot& current) {
   // The last one is no longer in use, or it would count against itself.
   use_ = EndpointUse();
+  follow(current);
   const auto choice = session_.active() ? session_.choose(balancer_, balance_request())
                                         : balancer_.choose(balance_request());
   if (!choice) return nullptr;

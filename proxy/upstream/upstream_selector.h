@@ -39,8 +39,10 @@ class UpstreamSelector {
 
   void begin(const ForwardedRequest& request);
 
-  /// The endpoint for the next try; null when all are at their limits.
-  const routing::EndpointAddress* next();
+  /// The endpoint for the next try; null when all are at their limits. It is one of those that the
+  /// pool has in `current`, the worker's newest snapshot: those of the request's own may be long
+  /// gone. Good until the next call.
+  const routing::EndpointAddress* next(const routing::Snapshot& current);
 
   /// Those of the route, or those for all. After begin().
   [[nodiscard]] const routing::UpstreamTimeouts& timeouts() const noexcept { return *timeouts_; }
@@ -65,11 +67,15 @@ class UpstreamSelector {
   using Time = std::chrono::steady_clock::time_point;
 
   [[nodiscard]] BalanceRequest balance_request() const;
+  void follow(const routing::Snapshot& current);
   void report(const EndedTry& ended);
 
   Balancer& balancer_;
   RetryBudget& budget_;
+  std::uint64_t generation_ = 0;  // of the snapshot that pool_ is of
+  const routing::Route* route_ = nullptr;
   const std::shared_ptr<const routing::EndpointPool>* pool_ = nullptr;
+  std::shared_ptr<const routing::EndpointPool> newer_;  // of a snapshot that nobody pins
   const routing::ProxySettings* settings_ = nullptr;
   const routing::RetryPolicy* retry_ = nullptr;
   const routing::UpstreamTimeouts* timeouts_ = nullptr;

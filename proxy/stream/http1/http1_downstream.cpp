@@ -1,6 +1,7 @@
 #include "proxy/stream/http1/http1_downstream.h"
 
 #include "proxy/codec/http1/head_writer.h"
+#include "proxy/transport/fair_share.h"
 #include "proxy/worker/worker.h"
 
 namespace cppx::proxy {
@@ -9,6 +10,9 @@ namespace {
 using routing::BodyFraming;
 
 constexpr std::chrono::seconds kAbortCheckInterval{1};
+// What a client still sends though it has its answer: for so long, and so much, it is heard out.
+constexpr std::chrono::seconds kReadOutTime{2};
+constexpr std::size_t kReadOutBytes = 1024 * 1024;
 
 }  // namespace
 
@@ -61,6 +65,42 @@ BodyAtHand Http1Downstream::body_at_hand() {
     if (!got.ok()) return BodyAtHand::kIncomplete;
     downstream_.end += got.bytes;
   }
+}
+
+Task<BodyAtHand> Http1Downstream::wait_for_body(Duration patience) {
+  auto found = BodyAtHand::kIncomplete;
+  const std::size_t room = downstream_.input.size() - body_begin_;
+  if (state_.request.framing != BodyFraming::kLength || state_.request.content_length > room)
+    co_return found;
+  transport().arm_read(patience);
+  while (found == BodyAtHand::kIncomplete) {
+    const auto got = co_await transport().read_some(downstream_.free_space());
+    if (!got.ok()) break;
+    downstream_.end += got.bytes;
+    found = body_at_hand();
+  }
+  transport().disarm_read();
+  co_return found;
+}
+
+Task<bool> Http1Downstream::read_out() {
+  transport().arm_read(kReadOutTime);
+  bool whole = false;
+  FairShare share(worker_.loop());
+  for (std::size_t bytes = 0; bytes < kReadOutBytes && !whole;) {
+    co_await share.step();
+    const BodyPart part = next_body();
+    bytes += part.bytes;
+    whole = part.end();
+    if (part.failed()) break;
+    if (whole || part.bytes != 0 || part.status == BodyPart::Status::kMore) continue;
+    downstream_.begin = downstream_.end = body_begin_;
+    const auto got = co_await transport().read_some(downstream_.free_space());
+    if (!got.ok()) break;
+    downstream_.end += got.bytes;
+  }
+  transport().disarm_read();
+  co_return whole;
 }
 
 Task<BodyPart> Http1Downstream::read_body(Duration idle) {

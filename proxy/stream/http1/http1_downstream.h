@@ -24,6 +24,8 @@ class Http1Downstream final : public DownstreamRequest {
   );
 
   BodyAtHand body_at_hand() override;
+  Task<BodyAtHand> wait_for_body(Duration patience) override;
+  Task<bool> read_out() override;
   void rewind_body() override;
   bool body_untouched() const noexcept override { return state_.downstream.body.untouched(); }
   BodyPart next_body() override;

@@ -22,7 +22,9 @@ Http1Upstream::Http1Upstream(
 Task<IoStatus> Http1Upstream::connect(const UpstreamKey& key, bool may_reuse) {
   reused_ = false;
   const std::string_view begin{state_.proxy_header.data(), state_.proxy_header_bytes};
-  if (may_reuse && begin.empty()) {
+  if (!may_reuse) {
+    worker_.upstreams().make_room(key);
+  } else if (begin.empty()) {
     connection_ = worker_.upstreams().take(key);
     if (connection_) {
       reused_ = true;

@@ -37,6 +37,16 @@ BodyAtHand Http2Downstream::body_at_hand() {
   return stream_.ended() ? BodyAtHand::kComplete : BodyAtHand::kIncomplete;
 }
 
+Task<BodyAtHand> Http2Downstream::wait_for_body(Duration patience) {
+  if (state_.request.framing == routing::BodyFraming::kLength &&
+      state_.request.content_length <= Http2Stream::kWindow) {
+    stream_.arm_read(patience);
+    co_await stream_.wait_for_end();
+    stream_.disarm_read();
+  }
+  co_return body_at_hand();
+}
+
 BodyPart Http2Downstream::next_body() {
   if (state_.request.upgrade && !tunnel_) return {.status = BodyPart::Status::kEnd};
   const BodyPart part = stream_.next_body();

@@ -24,6 +24,9 @@ class Http2Downstream final : public DownstreamRequest {
   );
 
   BodyAtHand body_at_hand() override;
+  Task<BodyAtHand> wait_for_body(Duration patience) override;
+  // A stream that is reset costs the connection nothing.
+  Task<bool> read_out() override { co_return false; }
   void rewind_body() override;
   bool body_untouched() const noexcept override { return stream_.untouched(); }
   BodyPart next_body() override;

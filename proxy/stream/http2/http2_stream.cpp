@@ -150,6 +150,10 @@ Task<BodyPart> Http2Stream::read_body() {
   }
 }
 
+Task<void> Http2Stream::wait_for_end() {
+  while (!ended_ && !closed_ && !read_.timed_out && !read_.cancelled) co_await Wait{read_};
+}
+
 Task<IoStatus> Http2Stream::next_head() {
   if (head_taken_) heads_.erase(heads_.begin());
   head_taken_ = false;

@@ -53,6 +53,8 @@ class Http2Stream {
   // Receiving.
   BodyPart next_body();
   Task<BodyPart> read_body();
+  /// Takes nothing. Until ended(), and no longer than anything else ends the wait of a reader.
+  Task<void> wait_for_end();
   void rewind() noexcept { taken_ = 0; }
   /// Nothing that was received has been given back to the window: rewind() finds all of it.
   [[nodiscard]] bool untouched() const noexcept { return untouched_; }
