@@ -52,8 +52,12 @@ ssize_t Transport::receive(char* into, std::size_t size) noexcept {
 
 ssize_t Transport::send(const char* data, std::size_t size, bool more) noexcept {
   const ssize_t sent = ::send(socket_.get(), data, size, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
-  if (sent < 0 && !tls::would_block()) failure_ = errno;
-  if (sent < static_cast<ssize_t>(size)) write_.ready = false;
+  if (sent < 0 && !tls::would_block()) {
+    // It stays ready: who waits to write has to hear of it too, also when a reader was first.
+    failure_ = errno;
+  } else if (sent < static_cast<ssize_t>(size)) {
+    write_.ready = false;
+  }
   return sent;
 }
 
