@@ -298,8 +298,12 @@ Task<Connection::HeadResult> Connection::refuse(
 
 Task<void> Connection::write_reply_and_close(LocalReply reply, const routing::RequestHead* head) {
   Buffer memory = worker_.buffers().take_small();
-  const auto text =
-      local_reply_text({memory.data(), memory.size()}, reply, {.date = worker_.date()});
+  // A head that is refused may have told its method all the same.
+  const bool head_method =
+      state_ != nullptr && state_->downstream.parser.method(downstream_.unread()) == "HEAD";
+  const auto text = local_reply_text(
+      {memory.data(), memory.size()}, reply, {.date = worker_.date(), .head_method = head_method}
+  );
   ++worker_.counters().responses[reply.status / 100U];
   iovec piece{
       .iov_base = const_cast<char*>(text.data()), .iov_len = text.size()

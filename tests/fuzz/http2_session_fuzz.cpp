@@ -59,7 +59,7 @@ class Listener final : public SessionEvents {
     note("request", id, head->target);
     answer(id);
   }
-  void on_bad_request(StreamId id, std::uint16_t status) override {
+  void on_bad_request(StreamId id, std::uint16_t status, bool /*head_method*/) override {
     open(id, true);
     streams_[id].refused = true;
     note("bad", id, std::to_string(status));

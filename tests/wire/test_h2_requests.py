@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from hyperframe.frame import ContinuationFrame
 
 from support.client import request
 from support.h2 import Reset, exactly
@@ -190,6 +191,28 @@ def test_a_head_over_the_limits_is_refused_and_the_connection_goes_on(site, path
         assert client.ask(path=path, headers=headers).status in (status, 431)
         exactly(client.ask(path="/marker"), 200, b"main")
     assert [request.target for request in site.backend.requests] == ["/marker"]
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/", [("x-a", "v" * 15_000), ("x-b", "v" * 15_000), ("x-c", "v" * 15_000)], 431),
+        ("/", [("host", "other.test")], 400),
+        ("/" + "x" * 9000, [], 414),
+    ],
+    ids=["large", "malformed", "path"],
+)
+def test_a_refused_head_request_is_answered_without_a_body(site, path, headers, status):
+    with site.raw_h2() as client:
+        block = client.block(client.request_fields(path, "HEAD", headers=headers))
+        parts = [block[at : at + 16384] for at in range(0, len(block), 16384)]
+        client.send(client.head(1, block=parts[0], end_headers=len(parts) == 1))
+        for part in parts[1:]:
+            client.send(ContinuationFrame(1, part, flags=["END_HEADERS"] if part is parts[-1] else []))
+        assert client.status_of(1) == status
+        assert "END_STREAM" in client.frames[-1].flags
+        client.expect_alive()
+    site.expect_untouched()
 
 
 @pytest.mark.parametrize("size", [200_000, 2_000_000])

@@ -71,6 +71,25 @@ def test_head_gets_the_same_head_and_no_body(replies, host):
     assert head.headers.one("Content-Length") == get.headers.one("Content-Length")
 
 
+@pytest.mark.parametrize(
+    ("raw", "status"),
+    [
+        (b"HEAD / HTTP/1.1\r\nHost: unknown.test\r\nHost: unknown.test\r\n\r\n", 400),
+        (b"HEAD / HTTP/1.1\r\nHost : unknown.test\r\n\r\n", 400),
+        (b"HEAD /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: unknown.test\r\n\r\n", 414),
+        (b"HEAD / HTTP/1.1\r\nHost: unknown.test\r\nX-A: " + b"v" * 40_000 + b"\r\n\r\n", 431),
+        (b"HEAD / HTTP/1.1\r\nHost: unknown.test\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+        (b"HEAD / HTTP/9.9\r\nHost: unknown.test\r\n\r\n", 505),
+    ],
+    ids=["hosts", "space", "target", "large", "coding", "version"],
+)
+def test_a_refused_head_request_is_answered_without_a_body(replies, raw, status):
+    with replies.connect() as connection:
+        response = connection.ask(raw)
+        assert (response.status, response.headers.one("Connection")) == (status, "close")
+        connection.expect_closed()
+
+
 @pytest.mark.parametrize("host", ["unknown.test", "missing.test", "refused.test"])
 def test_the_connection_goes_on_after_a_local_reply(replies, host):
     with replies.connect() as connection:

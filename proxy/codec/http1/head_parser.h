@@ -53,7 +53,8 @@ class HeadParser {
   [[nodiscard]] std::string_view target(std::string_view buffer) const noexcept;  ///< Requests.
   /// What follows the target, from "HTTP/1.1" on to the end of the buffer; requests.
   [[nodiscard]] std::string_view protocol(std::string_view buffer) const noexcept;
-  [[nodiscard]] std::string_view method(std::string_view buffer) const noexcept;  ///< Requests.
+  /// Requests. As soon as it has been read, even when what follows is malformed; empty before.
+  [[nodiscard]] std::string_view method(std::string_view buffer) const noexcept;
   [[nodiscard]] std::uint16_t status() const noexcept { return parser_.status_code; }
   [[nodiscard]] std::string_view reason(std::string_view buffer) const noexcept;  ///< Responses.
   [[nodiscard]] std::uint8_t major_version() const noexcept { return parser_.http_major; }

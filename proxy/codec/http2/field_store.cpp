@@ -76,7 +76,7 @@ void FieldWriter::start(std::uint32_t limit_bytes) {
   limit_bytes_ = limit_bytes;
   counted_bytes_ = 0;
   count_ = cookies_ = cookie_bytes_ = 0;
-  malformed_ = false;
+  malformed_ = head_method_ = false;
 }
 
 bool FieldWriter::too_large() const noexcept {
@@ -85,6 +85,7 @@ bool FieldWriter::too_large() const noexcept {
 
 void FieldWriter::add(std::string_view name, std::string_view value) {
   counted_bytes_ += name.size() + value.size() + kFieldOverhead;
+  head_method_ = head_method_ || (name == ":method" && value == "HEAD");
   if (counted_bytes_ > limit_bytes_) return;
   const Header header = header_of(name, value);
   const bool cookie = name == "cookie";

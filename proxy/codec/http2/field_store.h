@@ -74,6 +74,8 @@ class FieldWriter {
   void spoil() noexcept { malformed_ = true; }
 
   [[nodiscard]] bool malformed() const noexcept { return malformed_; }
+  /// The method is HEAD, also where it was only counted.
+  [[nodiscard]] bool head_method() const noexcept { return head_method_; }
   [[nodiscard]] bool too_large() const noexcept;
   [[nodiscard]] std::uint64_t counted_bytes() const noexcept { return counted_bytes_; }
   /// What has been gathered, as it came.
@@ -95,6 +97,7 @@ class FieldWriter {
   std::uint32_t cookies_ = 0;
   std::uint32_t cookie_bytes_ = 0;
   bool malformed_ = false;
+  bool head_method_ = false;
 
   friend class FieldCursor;
 };

@@ -80,8 +80,9 @@ class SessionEvents {
   /// on_end is not called.
   virtual void on_request(StreamId id, bool end) = 0;
   /// Server: a request that is to be answered with `status` (400, 405, 431) and nothing else; there
-  /// is no head to look at. Its body is thrown away.
-  virtual void on_bad_request(StreamId id, std::uint16_t status) = 0;
+  /// is no head to look at. Its body is thrown away. `head_method`: the answer has none either (RFC
+  /// 9110 9.3.2).
+  virtual void on_bad_request(StreamId id, std::uint16_t status, bool head_method) = 0;
   /// Client: an interim (1xx) or the final response; take_head() gives the head. `end`: it has
   /// no body, and on_end is not called.
   virtual void on_response(StreamId id, bool end) = 0;

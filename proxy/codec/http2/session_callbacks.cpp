@@ -123,7 +123,7 @@ int SessionCallbacks::after_request_head(Session& self, StreamRecord& stream, bo
   }
   stream.discard = true;
   stream.head = {};
-  self.events_.on_bad_request(stream.id, refused);
+  self.events_.on_bad_request(stream.id, refused, self.writer_.head_method());
   return 0;
 }
 

@@ -91,7 +91,7 @@ class Http2Client final : private http2::SessionEvents, private Http2LinkOwner {
 
  private:
   void on_request(http2::StreamId, bool) override {}
-  void on_bad_request(http2::StreamId, std::uint16_t) override {}
+  void on_bad_request(http2::StreamId, std::uint16_t, bool) override {}
   void on_response(http2::StreamId id, bool end) override;
   void on_data(http2::StreamId id, std::span<const char> data) override;
   void on_trailers(http2::StreamId id, std::span<const http2::Field> fields) override;

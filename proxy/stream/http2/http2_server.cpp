@@ -46,6 +46,7 @@ struct Http2Server::Exchange {
   std::optional<Http2Downstream> request;
   std::optional<Stream> handler;
   std::uint16_t refused_with = 0;  // status of a request that is no request
+  bool head_method = false;        // of such a one
 };
 
 void Http2Server::GoAway::expired() {
@@ -132,8 +133,10 @@ void Http2Server::on_request(http2::StreamId id, bool end) {
   if (end) exchange.stream.on_end();
 }
 
-void Http2Server::on_bad_request(http2::StreamId id, std::uint16_t status) {
-  add(id).refused_with = status;
+void Http2Server::on_bad_request(http2::StreamId id, std::uint16_t status, bool head_method) {
+  Exchange& exchange = add(id);
+  exchange.refused_with = status;
+  exchange.head_method = head_method;
 }
 
 void Http2Server::on_data(http2::StreamId id, std::span<const char> data) {
@@ -187,7 +190,10 @@ void Http2Server::start(Exchange& exchange) {
   StreamState& state = *exchange.state;
   state.access.begin(settings_.access_log.enabled);
   state.request.clear();
-  if (exchange.refused_with == 0) exchange.stream.head().fill(state.request);
+  if (exchange.refused_with == 0)
+    exchange.stream.head().fill(state.request);
+  else
+    state.request.head_method = exchange.head_method;
   if (state.request.upgrade) {
     state.request.framing = routing::BodyFraming::kNone;
     if (!iequals(state.request.upgrade_protocol, "websocket")) exchange.refused_with = 501;

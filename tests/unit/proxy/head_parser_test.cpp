@@ -184,6 +184,17 @@ TEST_CASE(
   CHECK(verdict(test.text) == test.verdict);
 }
 
+TEST_CASE("HeadParser: the method of a head that is malformed behind it", "[proxy]") {
+  HeadParser parser(HeadParser::Kind::kRequest);
+  CHECK(parser.method("HE").empty());
+  for (const std::string_view text :
+       {"HEAD / HTTP/1.1\r\nHost : a\r\n\r\n", "HEAD / HTTP/9.9\r\n\r\n", "HEAD /"}) {
+    parser.reset();
+    CHECK(parser.parse(text) != Status::kDone);
+    CHECK(parser.method(text) == "HEAD");
+  }
+}
+
 TEST_CASE("HeadParser: more fields than allowed", "[proxy]") {
   std::string text = "GET / HTTP/1.1\r\nHost: a\r\n";
   for (int i = 0; i < 127; ++i) text += "X-" + std::to_string(i) + ": b\r\n";

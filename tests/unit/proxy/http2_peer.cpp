@@ -61,8 +61,8 @@ void Http2Peer::on_request(http2::StreamId id, bool end) {
   heads[id] = session.take_head(id);
   log.push_back("request " + number(id) + (end ? " end" : ""));
 }
-void Http2Peer::on_bad_request(http2::StreamId id, std::uint16_t status) {
-  log.push_back("bad " + number(id) + " " + number(status));
+void Http2Peer::on_bad_request(http2::StreamId id, std::uint16_t status, bool head_method) {
+  log.push_back("bad " + number(id) + " " + number(status) + (head_method ? " head" : ""));
 }
 void Http2Peer::on_response(http2::StreamId id, bool end) {
   routing::ResponseHead head;
