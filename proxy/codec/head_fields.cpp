@@ -70,6 +70,7 @@ bool PassedFields::to_client(const HeaderField& field, const ResponsePlan& plan)
     case HeaderId::kKeepAlive:
     case HeaderId::kProxyConnection:
     case HeaderId::kServer:
+    case HeaderId::kTe:  // of requests only (RFC 9110 10.1.4), and malformed in HTTP/2
     case HeaderId::kTransferEncoding:
     case HeaderId::kUpgrade:
     case HeaderId::kXAccel:

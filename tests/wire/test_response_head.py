@@ -53,7 +53,7 @@ def test_headers_meant_for_the_proxy_are_hidden(site, name):
     assert not response.headers.has(name)
 
 
-@pytest.mark.parametrize("name", ["Keep-Alive", "Proxy-Connection", "Upgrade"])
+@pytest.mark.parametrize("name", ["Keep-Alive", "Proxy-Connection", "TE", "Upgrade"])
 def test_hop_by_hop_headers_are_removed(site, name):
     site.backend.handler = lambda exchange: exchange.reply(headers=[(name, "x")])
     assert not site.get().headers.has(name)

@@ -136,7 +136,7 @@ TEST_CASE("write_response_head: the backend's fields but for those of the connec
   const std::string text =
       "HTTP/1.0 200 Fine\r\nServer: x\r\nDate: old\r\nX-A: 1\r\nx-a: 2\r\nConnection: close, "
       "X-Mine\r\nX-Mine: 1\r\nKeep-Alive: 1\r\n"
-      "X-Accel-Redirect: /secret\r\nX-Pad: 1\r\nStrict-Transport-Security: "
+      "TE: trailers\r\nX-Accel-Redirect: /secret\r\nX-Pad: 1\r\nStrict-Transport-Security: "
       "max-age=1\r\nContent-Length: 3\r\nLocation: /x\r\n\r\n";
   CHECK(
       rewritten_response(text, {.keep_alive = true, .date = "now"}) ==
