@@ -18,6 +18,17 @@ constexpr int kMaxInterim = 16;
 // "I am still at it" (RFC 2518 10.1) comes as often as the work takes; but a client that does not
 // read makes them pile up.
 constexpr int kMaxProcessing = 256;
+// All of them together may be so much longer than one head: HTTP/2 keeps what its client does not
+// read.
+constexpr std::size_t kMaxInterimExcess = 64 * 1024;
+constexpr std::size_t kAroundInterimField = 32;
+
+std::size_t interim_bytes(const routing::ResponseHead& response) noexcept {
+  std::size_t bytes = kAroundInterimField;
+  for (const routing::HeaderField& field : response.fields)
+    bytes += field.name.size() + field.value.size() + kAroundInterimField;
+  return bytes;
+}
 
 }  // namespace
 
@@ -205,6 +216,7 @@ bool Stream::switches_as_asked() const noexcept {
 Task<Stream::Attempt> Stream::read_response_head() {
   FairShare share(worker_.loop());
   int processing = 0;
+  std::size_t bytes = 0;
   for (int interim = 0; interim < kMaxInterim && processing < kMaxProcessing;) {
     co_await share.step();
     const auto status = co_await up_->read_head(state_.response);
@@ -220,6 +232,8 @@ Task<Stream::Attempt> Stream::read_response_head() {
     ++(state_.response.status == 102 ? processing : interim);
     // 100 is ours to send (RFC 9110 10.1.1).
     if (state_.response.status == 100) continue;
+    bytes += interim_bytes(state_.response);
+    if (bytes > settings_.proxy_header_bytes + kMaxInterimExcess) co_return Attempt::kBadResponse;
     const bool passed_on = co_await down_.write_interim(state_.response);
     if (passed_on) continue;
     client_gone_ = true;

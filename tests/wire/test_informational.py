@@ -115,6 +115,20 @@ def test_interim_heads_count_each_for_itself(site):
     assert (response.status, response.body) == (200, b"done")
 
 
+def test_interim_heads_have_a_bound_together(site):
+    """A client of HTTP/2 that does not read would make them pile up, each as long as one head may be."""
+    hint = b"HTTP/1.1 102 Processing\r\nX-A: " + b"a" * 12_000 + b"\r\n\r\n"
+
+    def handler(exchange):
+        exchange.send(hint * 12)
+        exchange.expect_peer_gone()
+
+    site.backend.handler = handler
+    assert site.get().status == 502
+    with site.h2() as client:
+        assert client.ask().status == 502
+
+
 def test_the_word_that_work_goes_on_has_an_end(site):
     def handler(exchange):
         exchange.send(b"HTTP/1.1 102 Processing\r\n\r\n" * 300)
