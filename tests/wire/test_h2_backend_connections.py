@@ -116,6 +116,21 @@ def test_a_connection_that_takes_no_more_streams_does_not_stand_for_the_backend(
         wait_for(lambda: client.ask().status == 200 and backend.accepted == 2, 3, "another connection to be used")
 
 
+def test_many_requests_at_once_share_the_connection_that_follows_a_drained_one(before, make_h2_backend):
+    backend = make_h2_backend()
+    cppx = before(backend)
+    with cppx.h2() as client:
+        assert client.ask().status == 200
+        connection = backend.connections[0]
+        with connection.changed:
+            connection.h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: 0})
+            connection.flush()
+        wait_for(lambda: connection.h2.local_settings.max_concurrent_streams == 0, 3, "the settings to be known")
+        streams = [client.start() for _ in range(20)]
+        assert [client.finish(stream).status for stream in streams] == [200] * 20
+    assert backend.accepted == 2
+
+
 @pytest.mark.parametrize("greeting", ["goaway", "http1"])
 def test_a_backend_that_takes_no_requests_gets_few_connections_for_one(before, make_backend, greeting):
     """It drains, and says so at once; or it does not speak HTTP/2."""

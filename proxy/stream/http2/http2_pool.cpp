@@ -1,7 +1,5 @@
 #include "proxy/stream/http2/http2_pool.h"
 
-#include <algorithm>
-
 #include "proxy/worker/worker.h"
 
 namespace cppx::proxy {
@@ -19,9 +17,11 @@ Http2Client& Http2Pool::take(
   group.sweep();
   Http2Client* closed = nullptr;
   for (Entry& entry : group.clients) {
-    // What the backend says for one connection will hold for the next one.
-    if (entry.client.state() == Http2Client::State::kOpen)
-      group.expected_streams = std::max(entry.client.max_streams(), std::uint32_t{1});
+    // What the backend says for one connection will hold for the next one, unless it drains that
+    // one by taking none.
+    const std::uint32_t most = entry.client.max_streams();
+    if (entry.client.state() == Http2Client::State::kOpen && most != 0)
+      group.expected_streams = most;
     if (entry.client.takes_none()) closed = &entry.client;
     if (!entry.client.takes_streams(group.expected_streams)) continue;
     entry.client.allow(timeouts);
