@@ -1,5 +1,6 @@
 #include "proxy/codec/head_fields.h"
 
+#include <string>
 #include <string_view>
 
 #include "base/text.h"
@@ -11,13 +12,16 @@ namespace {
 using routing::HeaderField;
 using routing::HeaderId;
 
-/// Whether Connection names anything but the usual: each field must then be looked up in it.
-bool names_fields(const routing::HeaderFields& fields) noexcept {
-  for (const HeaderField& field : fields) {
-    if (field.id == HeaderId::kConnection && !iequals(field.value, "keep-alive") &&
-        !iequals(field.value, "close") && !iequals(field.value, "upgrade"))
-      return true;
-  }
+/// Connection with anything but the usual.
+bool names_fields(const HeaderField& field) noexcept {
+  return field.id == HeaderId::kConnection && !iequals(field.value, "keep-alive") &&
+         !iequals(field.value, "close") && !iequals(field.value, "upgrade");
+}
+
+/// Each field must then be looked up there.
+bool any_names_fields(const routing::HeaderFields& fields) noexcept {
+  for (const HeaderField& field : fields)
+    if (names_fields(field)) return true;
   return false;
 }
 
@@ -46,7 +50,7 @@ bool is_ordinary_name(std::string_view name) noexcept {
 }
 
 PassedFields::PassedFields(const routing::HeaderFields& fields, bool trailer_section) noexcept
-    : fields_(fields), trailer_section_(trailer_section), check_named_(names_fields(fields)) {}
+    : fields_(fields), trailer_section_(trailer_section), check_named_(any_names_fields(fields)) {}
 
 /// Fields named in Connection belong to the connection too. Only ordinary ones: a client cannot
 /// strip what we set or what frames the message.
@@ -85,6 +89,16 @@ bool PassedFields::to_client(const HeaderField& field, const ResponsePlan& plan)
       break;
   }
   return !check_named_ || !named_in_connection(field.name);
+}
+
+bool PassedFields::with_interim(const HeaderField& field) const noexcept {
+  if (field.id != HeaderId::kOther && field.id != HeaderId::kDate) return false;
+  return !check_named_ || !named_in_connection(field.name);
+}
+
+void append_named_fields(const routing::HeaderFields& fields, std::string& out) {
+  for (const HeaderField& field : fields)
+    if (names_fields(field)) out.append(field.value).append(",");
 }
 
 std::string_view find_value(const routing::HeaderFields& fields, HeaderId id) noexcept {

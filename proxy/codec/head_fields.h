@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "base/text.h"
@@ -64,6 +65,8 @@ class PassedFields {
   /// To a client, likewise.
   [[nodiscard]] bool to_client(const routing::HeaderField& field, const ResponsePlan& plan)
       const noexcept;
+  /// To a client, with an interim response (1xx).
+  [[nodiscard]] bool with_interim(const routing::HeaderField& field) const noexcept;
 
  private:
   [[nodiscard]] bool named_in_connection(std::string_view name) const noexcept;
@@ -77,10 +80,9 @@ class PassedFields {
 /// (two that differ only in '_' and '-' are the same variable to many a one).
 bool is_ordinary_name(std::string_view name) noexcept;
 
-/// With interim responses (1xx).
-inline bool passed_with_interim(const routing::HeaderField& field) noexcept {
-  return field.id == routing::HeaderId::kOther || field.id == routing::HeaderId::kDate;
-}
+/// The values of Connection that may name fields, as one list at the end of `out`: for trailers
+/// that come when the head is no longer there. Mostly there are none.
+void append_named_fields(const routing::HeaderFields& fields, std::string& out);
 
 /// The value of the first such field; empty when there is none.
 std::string_view find_value(const routing::HeaderFields& fields, routing::HeaderId id) noexcept;

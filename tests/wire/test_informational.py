@@ -75,6 +75,17 @@ def test_early_hints_are_passed(site):
             assert response.interim[0].headers.all("Link") == ["</a.css>; rel=preload", "</b.js>"]
 
 
+def test_fields_of_the_connection_stay_behind(site):
+    def handler(exchange):
+        exchange.send(b"HTTP/1.1 103 Early Hints\r\nConnection: X-Hop\r\nX-Hop: 1\r\nTE: x\r\nLink: </a>\r\n\r\n")
+        exchange.reply(body=b"done")
+
+    site.backend.handler = handler
+    assert list(site.get().interim[0].headers) == [("Link", "</a>")]
+    with site.h2() as client:
+        assert client.ask().interim == [(103, [("link", "</a>")])]
+
+
 def test_early_hints_come_before_the_final_response_is_there(site):
     seen = Event()
 

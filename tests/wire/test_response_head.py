@@ -168,6 +168,16 @@ def test_trailers_of_a_response(site):
         assert connection.ask(request()).body == b"body"
 
 
+def test_trailers_that_connection_names_stay_behind(site):
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive, X-Hop\r\n\r\n"
+    scripted(site, head + chunked(b"x" * 100_000, trailers=[("x-hop", "1"), ("X-Checksum", "abc")]))
+    with site.connect() as connection:
+        for _ in range(3):
+            assert list(connection.ask(request()).trailers) == [("X-Checksum", "abc")]
+    with site.h2() as client:
+        assert client.ask().trailers == [("x-checksum", "abc")]
+
+
 def test_trailers_do_not_reach_an_http_10_client(site):
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     scripted(site, head + chunked(b"body", trailers=[("X-Checksum", "abc")]))

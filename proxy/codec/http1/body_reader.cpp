@@ -42,6 +42,7 @@ void BodyReader::start(
   remaining_ = 0;
   size_digits_ = 0;
   extension_bytes_ = trailer_bytes_ = trailer_lines_ = 0;
+  connection_named_.clear();
   line_.clear();
   trailers_.clear();
   switch (framing) {
@@ -59,6 +60,14 @@ void BodyReader::start(
       state_ = State::kUntilClose;
       break;
   }
+}
+
+void BodyReader::start_response(
+    routing::BodyFraming framing, std::uint64_t content_length,
+    const routing::HeaderFields& response
+) {
+  start(framing, content_length);
+  if (framing == routing::BodyFraming::kChunked) append_named_fields(response, connection_named_);
 }
 
 BodyReader::Step BodyReader::next(std::string_view input) {
@@ -164,6 +173,7 @@ bool BodyReader::take_trailer_line() {
   if (!allowed_in_trailer(name)) return true;
   if (request_ != nullptr && !PassedFields(*request_, true).to_backend({.name = name, .value = {}}))
     return true;
+  if (routing::has_token(connection_named_, name)) return true;
   trailers_.append(name)
       .append(": ")
       .append(trim(std::string_view(line_).substr(colon + 1)))

@@ -33,6 +33,13 @@ class BodyReader {
       const routing::HeaderFields* request = nullptr
   ) noexcept;
 
+  /// The body of a response, whose head need not outlive it. Fields that its Connection names are
+  /// no trailers to pass on.
+  void start_response(
+      routing::BodyFraming framing, std::uint64_t content_length,
+      const routing::HeaderFields& response
+  );
+
   /// The next piece of `input`. Call again with the rest of the input until kNeedMore or kEnd.
   Step next(std::string_view input);
 
@@ -77,7 +84,8 @@ class BodyReader {
   std::size_t extension_bytes_ = 0;
   std::size_t trailer_bytes_ = 0;
   std::size_t trailer_lines_ = 0;
-  std::string line_;  // of a trailer, in progress
+  std::string connection_named_;  // of a response: its Connection, where that may name fields
+  std::string line_;              // of a trailer, in progress
   std::string trailers_;
 };
 

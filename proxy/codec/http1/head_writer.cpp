@@ -101,8 +101,9 @@ void write_interim_head(HeadBuffer& out, const routing::ResponseHead& response) 
   out.append(" ");
   out.append(response.reason);
   out.append("\r\n");
+  const PassedFields passed(response.fields, false);
   for (const HeaderField& field : response.fields)
-    if (passed_with_interim(field)) out.field(field.name, field.value);
+    if (passed.with_interim(field)) out.field(field.name, field.value);
   out.end();
 }
 

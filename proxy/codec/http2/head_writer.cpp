@@ -107,8 +107,9 @@ void write_response_head(
 }
 
 void write_interim_head(FieldList& out, const routing::ResponseHead& response) {
+  const PassedFields passed(response.fields, false);
   for (const HeaderField& field : response.fields)
-    if (passed_with_interim(field)) out.field(field.name, field.value);
+    if (passed.with_interim(field)) out.field(field.name, field.value);
 }
 
 }  // namespace cppx::proxy::http2

@@ -127,7 +127,7 @@ void Http1Upstream::start_body(const routing::ResponseHead& response) {
     chunked_ = false;
     state_.upstream.body.start(BodyFraming::kUntilClose, 0);
   } else {
-    state_.upstream.body.start(response.framing, response.content_length);
+    state_.upstream.body.start_response(response.framing, response.content_length, response.fields);
   }
 }
 

@@ -154,6 +154,19 @@ TEST_CASE("write_response_head: the backend's fields but for those of the connec
   );
 }
 
+TEST_CASE("write_interim_head: fields of the connection stay on it", "[proxy]") {
+  const std::string text =
+      "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nConnection: X-Mine\r\nX-Mine: 1\r\nTE: x\r\n\r\n";
+  HeadParser parser(HeadParser::Kind::kResponse);
+  routing::ResponseHead head;
+  REQUIRE(parser.parse(text) == HeadParser::Status::kDone);
+  REQUIRE(validate_response(parser, text, false, head));
+  std::array<char, 256> memory;
+  HeadBuffer out(memory);
+  write_interim_head(out, head);
+  CHECK(out.text() == "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
+}
+
 TEST_CASE("HeadBuffer: never writes past its memory", "[proxy]") {
   std::array<char, 8> memory{};
   HeadBuffer out({memory.data(), 4});
