@@ -55,6 +55,9 @@ HEADS = {
     "line feed ends the head": (GET + b"X-A: 1\r\n\n", {400}),
     "carriage return inside a value": (GET + b"X-A: 1\rX-B: 2\r\n\r\n", {400}),
     "carriage return ends a header": (GET + b"X-A: 1\rTransfer-Encoding: chunked\r\n\r\n", {400}),
+    "carriage return in front": (b"\r" + GET + b"\r\n", {400}),
+    "carriage return before an empty line": (b"\r\r\n" + GET + b"\r\n", {400}),
+    "line feed in front": (b"\n" + GET + b"\r\n", {400}),
     "nul in a value": (GET + b"X-A: 1\x002\r\n\r\n", {400}),
     "nul in a name": (GET + b"X\x00A: 1\r\n\r\n", {400}),
     "nul in the target": (b"GET /b\x00d HTTP/1.1\r\n" + HOST + b"\r\n", {400}),
@@ -162,6 +165,15 @@ def test_what_is_not_http_11_is_refused_or_closed(site, raw):
             data = end.data
     assert data == b"" or data.startswith((b"HTTP/1.1 4", b"HTTP/1.1 505", b"\x00\x00"))
     site.expect_untouched()
+
+
+def test_empty_lines_in_front_are_skipped(site):
+    with site.connect() as connection:
+        for _ in range(2):
+            assert connection.ask(request("POST", body=b"hello")).status == 200
+            connection.send(b"\r\n\r")
+            connection.send(b"\n")
+    assert [seen.body for seen in site.backend.requests] == [b"hello"] * 2
 
 
 BODIES = {

@@ -64,9 +64,11 @@ HeadParser::Status HeadParser::parse(std::string_view buffer) noexcept {
 // llhttp knows some methods only: for it they are all the same one.
 HeadParser::Status HeadParser::find_method(std::string_view buffer) noexcept {
   fed_ = buffer.size();
-  const std::size_t begin = buffer.find_first_not_of("\r\n");
-  if (begin == std::string_view::npos) return Status::kNeedMore;
-  const std::string_view line = buffer.substr(begin);
+  // Only whole empty lines may stand in front (RFC 9112 2.2): a bare CR or LF begins no method.
+  std::string_view line = buffer;
+  while (line.starts_with("\r\n")) line.remove_prefix(2);
+  if (line.empty() || line == "\r") return Status::kNeedMore;
+  const std::size_t begin = buffer.size() - line.size();
   const std::string_view method = line.substr(0, line.find(' '));
   if (!routing::is_method(method)) return Status::kMalformed;
   if (method.size() == line.size()) return Status::kNeedMore;

@@ -69,6 +69,27 @@ TEST_CASE("HeadParser: stops right behind the head, whatever way the bytes come"
   CHECK(parsed.head.fields.all()[2].value == "a \tb");
 }
 
+TEST_CASE("HeadParser: only whole empty lines may stand in front", "[proxy]") {
+  const std::size_t step = GENERATE(0U, 1U, 2U, 3U);
+  const std::string head = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+  for (const char* front : {"", "\r\n", "\r\n\r\n"}) {
+    const std::string text = front + head;
+    Parsed parsed;
+    parse_request(text, parsed, step);
+    CHECK((parsed.status == Status::kDone && parsed.refused == 0));
+    CHECK(parsed.head_bytes == text.size());
+    CHECK(parsed.head.method == "GET");
+  }
+  for (const char* front : {"\r", "\n", "\r\r\n", "\n\r\n", "\r\n\r", "\r\n\n"}) {
+    const std::string text = front + head;
+    Parsed parsed;
+    parse_request(text, parsed, step);
+    CHECK(parsed.status == Status::kMalformed);
+  }
+  HeadParser parser(HeadParser::Kind::kRequest);
+  CHECK(parser.parse("\r\n\r") == Status::kNeedMore);
+}
+
 TEST_CASE("HeadParser: can be used again after a message and after an error", "[proxy]") {
   HeadParser parser(HeadParser::Kind::kRequest);
   REQUIRE(parser.parse("GET / HTTP/1.1\r\nHost: a\r\n\r\n") == Status::kDone);
