@@ -19,6 +19,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -35,13 +36,23 @@ namespace {
 // v1 says so when there is no limit: the largest multiple of the page size, or near it.
 constexpr std::uint64_t kNoLimit = std::uint64_t{1} << 60;
 
+/// Kept open: it is asked for when descriptors are short, too. -1 as long as it cannot be opened.
+int memory_file() noexcept {
+  static std::atomic<int> kept{-1};
+  int file = kept.load();
+  if (file >= 0) return file;
+  Descriptor opened(::open("/proc/self/statm", O_RDONLY | O_CLOEXEC));
+  // Another thread may have been first: `file` is then the one it opened.
+  if (opened.is_open() && kept.compare_exchange_strong(file, opened.get())) return opened.release();
+  return file;
+}
+
 }  // namespace
 
 std::uint64_t resident_bytes() noexcept {
-  // Kept open: it is asked for when descriptors are short, too.
-  static const Descriptor file(::open("/proc/self/statm", O_RDONLY | O_CLOEXEC));
+  const int file = memory_file();
   std::array<char, 128> text;
-  const ssize_t size = file.is_open() ? ::pread(file.get(), text.data(), text.size(), 0) : 0;
+  const ssize_t size = file >= 0 ? ::pread(file, text.data(), text.size(), 0) : 0;
   std::string_view rest(text.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
   rest.remove_prefix(std::min(rest.find(' ') + 1, rest.size()));
   const auto pages = parse_int<std::int64_t>(rest.substr(0, rest.find(' ')));

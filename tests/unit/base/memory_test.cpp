@@ -1,5 +1,7 @@
 #include "base/memory.h"
 
+#include <sys/resource.h>
+
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -19,6 +21,16 @@ TEST_CASE("resident_bytes: grows by what is touched", "[base]") {
   const std::vector<char> touched(kBytes, 'x');
   CHECK(touched.back() == 'x');
   CHECK(resident_bytes() > before + kBytes / 2);
+}
+
+TEST_CASE("resident_bytes: known again as soon as a file can be opened", "[base]") {
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const rlimit none{.rlim_cur = 0, .rlim_max = before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  resident_bytes();
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK(resident_bytes() > 100'000);
 }
 
 TEST_CASE("cgroup_memory_limit: v2, v1, and none", "[base]") {
