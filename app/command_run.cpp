@@ -236,7 +236,7 @@ class Server {
   /// Who waits at the sockets is the predecessor's, and nobody is served here yet.
   void leave_to_predecessor() {
     if (!predecessor_) return;
-    proxy_.hand_over();
+    proxy_.leave_listeners();
     // It may take another successor.
     predecessor_.reset();
   }

@@ -180,6 +180,10 @@ void ProxyServer::hand_over() {
   tell_workers([](Worker& worker) { worker.hand_over(); });
 }
 
+void ProxyServer::leave_listeners() {
+  tell_workers([](Worker& worker) { worker.leave_listeners(); });
+}
+
 void ProxyServer::drain() {
   tell_workers([](Worker& worker) { worker.drain(); });
 }

@@ -59,8 +59,10 @@ class ProxyServer final : public routing::SnapshotSink {
   void on_memory_level(MemoryLevel level);
   /// Each response is the last one of its connection from now on; who comes is still served.
   void wind_down();
-  /// Likewise, and others accept on the listening sockets from now on.
+  /// Likewise, and another process accepts from now on; what is queued is taken before.
   void hand_over();
+  /// Another process accepts, and takes what is queued, too.
+  void leave_listeners();
   /// No new connections; idle ones are closed, the others end with their request.
   void drain();
   /// Connections that have not ended, over all workers.

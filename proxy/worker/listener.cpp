@@ -235,6 +235,8 @@ Listener::Queue Listener::accept_queued(int most) {
 
 void Listener::stop() {
   if (!socket_.is_open()) return;
+  // Before: who comes between the last look at the queue and its end is reset.
+  unwatch();
   for (int left = kBacklog; left > 0 && accept_queued(kAcceptBatch) == Queue::kMore;)
     left -= kAcceptBatch;
   leave();

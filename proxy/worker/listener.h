@@ -59,9 +59,9 @@ class Listener final : private EventLoop::Readable {
 
   /// From now on connections are taken.
   void start();
-  /// Takes what has been queued, then closes.
+  /// Takes what has been queued, as far as there is room or the worker drains, then closes.
   void stop();
-  /// Closes; what is queued is for those who share the socket.
+  /// Closes; what is queued is for those who share the socket, if there are any.
   void leave();
   /// The worker has room again; nothing if it did not lack any here.
   void resume();

@@ -256,8 +256,15 @@ void Worker::wind_down() {
 }
 
 void Worker::hand_over() {
-  for (const auto& listener : listeners_) listener->leave();
   wind_down();
+  // What the other process does not listen at, with other ports or addresses, only this one can
+  // take from. Where nothing is served yet nobody has an answer to give.
+  if (snapshots_.empty()) return leave_listeners();
+  for (const auto& listener : listeners_) listener->stop();
+}
+
+void Worker::leave_listeners() {
+  for (const auto& listener : listeners_) listener->leave();
 }
 
 void Worker::drain() {

@@ -82,8 +82,10 @@ class Worker {
   std::uint64_t adopt();
   /// Each response is the last one of its connection: clients go elsewhere, none is cut off.
   void wind_down();
-  /// wind_down(), and another process accepts on the listening sockets.
+  /// wind_down(), and another process accepts from now on; what is queued is taken before.
   void hand_over();
+  /// Another process accepts, and takes what is queued, too.
+  void leave_listeners();
   /// No new connection is taken, idle ones are closed, the others end with their request.
   void drain();
   /// Cuts what is left and ends run() when the last coroutine is done.

@@ -412,6 +412,24 @@ def test_a_successor_with_other_ports_opens_its_own(offering):
         assert successor.get().status == 200
 
 
+def test_who_waits_at_a_port_that_the_successor_does_not_want_is_served(offering):
+    successor = RawSuccessor(offering.takeover_path)
+    for _, sock in successor.sockets():
+        sock.close()
+    with contextlib.ExitStack() as stack:
+        stack.callback(offering.process.send_signal, signal.SIGCONT)
+        # What comes meanwhile lies in the queues when the predecessor hears that it is to go.
+        offering.process.send_signal(signal.SIGSTOP)
+        successor.say(serving=True)
+        clients = [stack.enter_context(offering.connect()) for _ in range(300)]
+        for client in clients:
+            client.send(request())
+        offering.process.send_signal(signal.SIGCONT)
+        for client in clients:
+            assert client.read_response().status == 200
+    assert offering.process.wait(scaled(20)) == 0
+
+
 def test_a_place_that_cannot_be_listened_at(cppx_binary, tmp_path):
     """One clear line, and the end."""
     (tmp_path / "manifests").mkdir()
