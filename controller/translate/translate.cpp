@@ -134,9 +134,10 @@ Translation Translator::Impl::translate(const TranslateInput& input) {
   dirty.hosts.merge(pools.refill());
   update_default_backend(input.store);
   plan_hosts();
-  // To look for what is new takes time, and without slow start nobody asks.
-  const bool slow_start = settings.proxy.upstream_slow_start.count() > 0;
-  pools.finish(slow_start ? input.join_time : std::nullopt);
+  // To look for what is new takes time: only where somebody asks.
+  const bool asked =
+      settings.proxy.upstream_slow_start.count() > 0 || settings.proxy.ejection.failures > 0;
+  pools.finish(asked ? input.join_time : std::nullopt);
   tls.finish();
   if (pools.is_sparse()) {
     pools.sort();

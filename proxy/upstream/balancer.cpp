@@ -98,7 +98,7 @@ void Balancer::adopt(PoolBalance& balance, const BalanceRequest& request) {
   std::vector<LocalEndpoint*> endpoints;
   endpoints.reserve(pool.endpoints.size());
   const auto slow_start = request.settings.upstream_slow_start;
-  const bool may_be_new = slow_start.count() > 0 && !pool.joined.empty();
+  const bool may_be_new = !pool.joined.empty();
   const auto now = may_be_new ? in_milliseconds(clock_()) : EndpointHealth::Time();
   for (std::size_t i = 0; i < pool.endpoints.size(); ++i) {
     const auto [found, is_new] = endpoints_.try_emplace(pool.endpoints[i]);
@@ -106,9 +106,11 @@ void Balancer::adopt(PoolBalance& balance, const BalanceRequest& request) {
     if (is_new) endpoint.health = registry_.find_or_add(pool.endpoints[i]);
     // By the pool's word, not by who has met it: which workers have is chance, and a record may be
     // left from an earlier endpoint of that address.
-    if (const auto since = in_milliseconds(pool.join_time(i));
-        may_be_new && now < since + slow_start)
-      endpoint.health->start_slowly(since);
+    if (may_be_new && pool.join_time(i) != routing::kFromTheStart) {
+      const auto since = in_milliseconds(pool.join_time(i));
+      endpoint.health->join(since);
+      if (now < since + slow_start) endpoint.health->start_slowly(since);
+    }
     endpoints.push_back(&endpoint);
   }
   balance.assign(request.pool, std::move(endpoints));

@@ -98,6 +98,19 @@ bool EndpointHealth::claim_probe(Time now) noexcept {
   return waits_for_probe(unpack(packed), now) && change(packed, Phase::kProbing, now);
 }
 
+void EndpointHealth::join(Time since) noexcept {
+  Time known = joined_.load(kRelaxed);
+  do {
+    if (since <= known) return;
+  } while (!joined_.compare_exchange_weak(known, since, kRelaxed));
+  failures_.store(0, kRelaxed);
+  ejections_.store(0, kRelaxed);
+  // Again if a late result of the earlier endpoint has come in between.
+  for (std::uint64_t packed = state_.load(kRelaxed);
+       packed != 0 && !change(packed, Phase::kHealthy, since);)
+    packed = state_.load(kRelaxed);
+}
+
 void EndpointHealth::start_slowly(Time since) noexcept {
   const std::uint64_t packed = state_.load(kRelaxed);
   const State state = unpack(packed);

@@ -59,6 +59,9 @@ class EndpointHealth {
   void on_success(std::chrono::milliseconds settle_after, Time now) noexcept;
   /// Whether the caller's next request is the one that tries it out.
   bool claim_probe(Time now) noexcept;
+  /// It joined a pool then: what was held against an earlier endpoint of that address is forgotten.
+  /// Every worker says so that finds it out, the last one maybe long after; the first one is heard.
+  void join(Time since) noexcept;
   /// It is new since then and shall get rising shares, unless something worse is held against it.
   /// Every worker says so that finds it out.
   void start_slowly(Time since) noexcept;
@@ -77,6 +80,7 @@ class EndpointHealth {
   std::atomic<std::uint64_t> state_{0};
   std::atomic<std::uint32_t> failures_{0};   // in a row
   std::atomic<std::uint32_t> ejections_{0};  // since it was last healthy
+  std::atomic<Time> joined_{Time()};         // the last time that was heard of
 };
 
 }  // namespace cppx::proxy

@@ -108,6 +108,25 @@ def test_a_probe_is_one_request_not_all(start_cppx, make_backend):
     assert {cppx.get().text for _ in range(10)} == {"bad", "good"}
 
 
+def test_a_new_pod_at_the_address_of_one_that_failed_is_used_at_once(start_cppx, make_backend):
+    flaky = Flaky()
+    place, goods = make_backend("place", handler=flaky), [make_backend("one"), make_backend("two")]
+    cppx = start_cppx(site_with(place, *goods), config=LONG)
+    assert [cppx.get().status for _ in range(40)] == [200] * 40
+    assert flaky.failed == 3
+    cppx.apply("all.yaml", site_with(*goods)["all.yaml"])
+    assert {cppx.get().text for _ in range(20)} == {"one", "two"}
+    flaky.bad = False
+    cppx.apply("all.yaml", site_with(place, *goods)["all.yaml"])
+    assert {cppx.get().text for _ in range(20)} == {"place", "one", "two"}
+    # It is no better than others, whichever worker met it last.
+    flaky.bad = True
+    assert [cppx.get().status for _ in range(40)] == [200] * 40
+    before = flaky.failed
+    assert [cppx.get().status for _ in range(20)] == [200] * 20
+    assert flaky.failed == before
+
+
 def test_never_more_than_half_are_left_out(start_cppx, make_backend):
     """With two of three failing the judgement is not trusted: all get requests, and retries do what they can."""
     flaky = Flaky()

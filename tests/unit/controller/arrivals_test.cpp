@@ -1,4 +1,4 @@
-// Which endpoints count as new, and since when: what slow start goes by.
+// Which endpoints count as new, and since when: what slow start and health records go by.
 
 #include "controller/translate/arrivals.h"
 
@@ -211,11 +211,17 @@ TEST_CASE("Arrivals: a Service that is new has no endpoint newer than others", "
 }
 
 TEST_CASE(
-    "Arrivals: nothing is new before the first snapshot, or without slow start", "[controller]"
+    "Arrivals: nothing is new before the first snapshot, or where nobody asks", "[controller]"
 ) {
-  const bool wanted = GENERATE(true, false);
-  CAPTURE(wanted);
-  JoinSite site(wanted ? kSlowStart : "{apiVersion: v1, kind: ConfigMap, metadata: {name: cppx}}");
+  const bool ejection = GENERATE(true, false);
+  const bool slow_start = GENERATE(true, false);
+  const bool wanted = ejection || slow_start;
+  CAPTURE(ejection, slow_start);
+  JoinSite site(fmt::format(
+      "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: cppx}}, data: "
+      "{{upstream-ejection-failures: '{}', upstream-slow-start: '{}'}}}}",
+      ejection ? 3 : 0, slow_start ? 30 : 0
+  ));
   site.serve("web", {"10.0.0.1"});
   site.update(std::nullopt);
   site.endpoints("web", {"10.0.0.1", "10.0.0.2"});

@@ -412,6 +412,30 @@ TEST_CASE("Balancer: an endpoint that went and comes back starts slowly again", 
   CHECK(test.counts(joined_by_one(g_now), 1'000)[2] < 100);
 }
 
+TEST_CASE("Balancer: a new endpoint does not inherit the ejection of its address", "[proxy]") {
+  BalancerFixture test;
+  Balancer late(1, 2, test.registry, 2, fake_now);
+  const auto wanted = GENERATE(0s, 30s);
+  CAPTURE(wanted.count());
+  const auto count_late = [&](const Pool& pool) {
+    Counts out(pool->endpoints.size());
+    for (int i = 0; i < 30; ++i)
+      ++out[late.choose({.pool = pool, .settings = test.settings})->index];
+    return out;
+  };
+  test.settings.upstream_slow_start = wanted;
+  CHECK(count_late(pool_of(3)) == Counts{10, 10, 10});
+  test.eject(pool_of(3), 2);
+  CHECK(test.counts(pool_of(2), 10) == Counts{5, 5});
+  const Pool again = joined_by_one(g_now);
+  const int at_first = test.counts(again, 1'000)[2];
+  CHECK(at_first > 10);
+  CHECK((at_first < 100) == (wanted != 0s));
+  // A worker that meets it later does not take the next ejection from it.
+  test.eject(again, 2);
+  CHECK(count_late(again) == Counts{15, 15, 0});
+}
+
 TEST_CASE("Balancer: no slow start where no endpoint has joined others", "[proxy]") {
   BalancerFixture test;
   test.settings.upstream_slow_start = 30s;

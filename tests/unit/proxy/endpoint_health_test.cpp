@@ -155,6 +155,29 @@ TEST_CASE(
   CHECK(test.phase() == Phase::kEjected);
 }
 
+TEST_CASE("EndpointHealth: what joins begins anew, once for each time", "[proxy]") {
+  HealthFixture test;
+  test.fail(3, kHealthStart);
+  REQUIRE(test.health.claim_probe(kHealthStart + 1s));
+  test.fail(3, kHealthStart + 1s);
+  test.health.join(kHealthStart + 2s);
+  CHECK(test.health.spotless());
+  CHECK(test.changes == 4);
+  // Not even the length of its next ejection is inherited.
+  test.fail(3, kHealthStart + 2s);
+  CHECK(test.health.state().time == kHealthStart + 3s);
+  // Another worker finds out late, or goes by an older snapshot.
+  test.health.join(kHealthStart + 2s);
+  test.health.join(kHealthStart + 1s);
+  CHECK(test.phase() == Phase::kEjected);
+  test.health.join(kHealthStart + 10s);
+  CHECK(test.health.spotless());
+  // What has joined with a slow start does not begin it again.
+  test.health.start_slowly(kHealthStart + 10s);
+  test.health.join(kHealthStart + 10s);
+  CHECK(test.phase() == Phase::kStarting);
+}
+
 TEST_CASE("HealthRegistry: one record an address, forgotten when nobody keeps it", "[proxy]") {
   HealthRegistry registry;
   const auto address = [](std::uint16_t port) {
