@@ -45,6 +45,7 @@ Task<Stream::Attempt> Stream::attempt(const routing::EndpointAddress& address, b
   if (connected == IoStatus::kTimeout) co_return Attempt::kConnectTimeout;
   if (connected == IoStatus::kCancelled) co_return Attempt::kNoSocket;
   if (connected != IoStatus::kOk) co_return Attempt::kNotConnected;
+  if (!up_->reused()) selector_.has_new_connection();
   state_.access.try_connected(up_->reused());
   const auto sent = co_await send_request();
   if (client_gone_) {

@@ -71,6 +71,10 @@ bool Balancer::may_serve(const BalanceRequest& request, std::uint32_t index) {
   return standing != Standing::kOut || balance.panic();
 }
 
+void Balancer::on_connection(LocalEndpoint& endpoint) {
+  if (!endpoint.health->spotless()) endpoint.health->on_connection(in_milliseconds(clock_()));
+}
+
 void Balancer::on_success(LocalEndpoint& endpoint, const routing::ProxySettings& settings) {
   EndpointHealth& health = *endpoint.health;
   if (health.spotless()) return;

@@ -49,6 +49,8 @@ class Balancer {
   /// Likewise for the first request of a session, of which an endpoint gets its rising share.
   bool may_begin(const BalanceRequest& request, std::uint32_t index);
 
+  /// A connection that is new was made.
+  void on_connection(LocalEndpoint& endpoint);
   /// A request was answered.
   void on_success(LocalEndpoint& endpoint, const routing::ProxySettings& settings);
   /// A connection could not be made or ended without an answer.

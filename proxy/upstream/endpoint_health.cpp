@@ -58,15 +58,21 @@ bool EndpointHealth::on_failure(
   if (settings.failures == 0) return false;
   const std::uint32_t failures = failures_.fetch_add(1, kRelaxed) + 1;
   const std::uint64_t packed = state_.load(kRelaxed);
-  const Phase phase = unpack(packed).phase;
-  if (phase == Phase::kEjected) return false;
-  if (phase != Phase::kProbing && failures < settings.failures) return false;
+  const State state = unpack(packed);
+  if (state.phase == Phase::kEjected) return false;
+  if (!is_tried_out(state, now) && failures < settings.failures) return false;
   const std::uint32_t earlier = ejections_.load(kRelaxed);
   // Of several workers that see it fail at once, one ejects it.
   if (!change(packed, Phase::kEjected, now + length_of(settings, earlier, jitter))) return false;
   ejections_.store(earlier + 1, kRelaxed);
   failures_.store(0, kRelaxed);
   return true;
+}
+
+void EndpointHealth::on_connection(Time now) noexcept {
+  const std::uint64_t packed = state_.load(kRelaxed);
+  if (unpack(packed).phase == Phase::kProbing)
+    change(packed, Phase::kReturning, now + kConnectionTrial);
 }
 
 void EndpointHealth::on_success(std::chrono::milliseconds settle_after, Time now) noexcept {
@@ -82,7 +88,9 @@ void EndpointHealth::on_success(std::chrono::milliseconds settle_after, Time now
       break;
     case Phase::kReturning:
     case Phase::kStarting:
-      if (now - state.time >= settle_after && change(packed, Phase::kHealthy, now))
+      if (is_tried_out(state, now))
+        change(packed, Phase::kReturning, now);
+      else if (now - state.time >= settle_after && change(packed, Phase::kHealthy, now))
         ejections_.store(0, kRelaxed);
       break;
   }
@@ -91,6 +99,10 @@ void EndpointHealth::on_success(std::chrono::milliseconds settle_after, Time now
 bool EndpointHealth::waits_for_probe(const State& state, Time now) noexcept {
   if (state.phase == Phase::kEjected) return now >= state.time;
   return state.phase == Phase::kProbing && now - state.time >= kProbePatience;
+}
+
+bool EndpointHealth::is_tried_out(const State& state, Time now) noexcept {
+  return state.phase == Phase::kProbing || (state.phase == Phase::kReturning && now < state.time);
 }
 
 bool EndpointHealth::claim_probe(Time now) noexcept {

@@ -15,6 +15,9 @@ namespace cppx::proxy {
 ///   kHealthy ─ failures in a row → kEjected ─ time passes, one request is let through → kProbing
 ///   kProbing ─ fails → kEjected, for longer; succeeds → kReturning ─ time passes → kHealthy
 ///
+/// An answer may take its time (a long poll), so a probe also succeeds when a connection could be
+/// made for it and does not fail at once.
+///
 /// Any thread. Read at every choice and written only when something changes, so that the workers do
 /// not fight for its memory. The steps are independent of each other: relaxed order is enough, but
 /// for `changes`, which tells that a phase has changed.
@@ -27,7 +30,7 @@ class EndpointHealth {
     kHealthy,
     kEjected,    ///< Until `time`; then it waits for a probe.
     kProbing,    ///< Since `time`.
-    kReturning,  ///< Since `time`; gets a rising share.
+    kReturning,  ///< Since `time`; gets a rising share. Before `time` the probe is still watched.
     kStarting,   ///< New since `time`; gets a rising share.
   };
   struct State {
@@ -37,6 +40,8 @@ class EndpointHealth {
 
   /// A probe that has not ended after this is followed by another one.
   static constexpr std::chrono::seconds kProbePatience{5};
+  /// A connection made for a probe that does not fail in this time is as good as an answer.
+  static constexpr std::chrono::seconds kConnectionTrial{1};
 
   /// `changes` counts the changes of phase of all records; it outlives them.
   explicit EndpointHealth(std::atomic<std::uint64_t>& changes) noexcept : changes_(changes) {}
@@ -55,6 +60,8 @@ class EndpointHealth {
   /// A connection to it failed. `jitter`, from 0 up to 1, varies the time of an ejection. True if
   /// this ejected it.
   bool on_failure(const routing::EjectionSettings& settings, Time now, double jitter) noexcept;
+  /// It has taken a new connection.
+  void on_connection(Time now) noexcept;
   /// It has answered. `settle_after` is how long it has had rising shares when it has all of them.
   void on_success(std::chrono::milliseconds settle_after, Time now) noexcept;
   /// Whether the caller's next request is the one that tries it out.
@@ -68,6 +75,8 @@ class EndpointHealth {
 
   /// Whether claim_probe() could succeed at `now`.
   static bool waits_for_probe(const State& state, Time now) noexcept;
+  /// Whether all depends on a probe: one failure ejects.
+  static bool is_tried_out(const State& state, Time now) noexcept;
 
  private:
   static constexpr unsigned kPhaseShift = 60;

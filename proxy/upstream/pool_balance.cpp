@@ -65,7 +65,8 @@ void PoolBalance::look(Time now, const routing::ProxySettings& settings) {
     const auto state = endpoints_[i]->health->state();
     auto standing = Standing::kFull;
     Time until = Time::max();
-    if (state.phase == Phase::kReturning || state.phase == Phase::kStarting) {
+    const bool tried_out = EndpointHealth::is_tried_out(state, now);
+    if (!tried_out && (state.phase == Phase::kReturning || state.phase == Phase::kStarting)) {
       until = state.time + rising_time(state.phase, settings);
       standing = now < until ? Standing::kRising : Standing::kFull;
     } else if (EndpointHealth::waits_for_probe(state, now)) {
@@ -74,7 +75,7 @@ void PoolBalance::look(Time now, const routing::ProxySettings& settings) {
     } else if (state.phase != Phase::kHealthy) {
       standing = Standing::kOut;
       until =
-          state.phase == Phase::kEjected ? state.time : state.time + EndpointHealth::kProbePatience;
+          state.phase == Phase::kProbing ? state.time + EndpointHealth::kProbePatience : state.time;
     }
     if (standing == Standing::kFull || standing == Standing::kRising) ++fit;
     if (standing == Standing::kFull) until = Time::max();

@@ -54,6 +54,8 @@ class UpstreamSelector {
   /// Around making a connection for the try: what EndpointLimits::pending counts.
   void connecting() noexcept { use_.connecting(); }
   void connected() noexcept { use_.connected(); }
+  /// The try has a connection that nobody had before.
+  void has_new_connection() { balancer_.on_connection(*use_); }
 
   /// Called once for every next(). Whether to make one more try: the policy's conditions, number
   /// and time allow it, and so does the budget, which pays for it.

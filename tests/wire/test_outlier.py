@@ -1,5 +1,6 @@
 """Endpoints that fail get no requests for a while; they come back by one probe."""
 
+import contextlib
 import threading
 
 import pytest
@@ -77,7 +78,7 @@ def test_an_ejected_endpoint_is_probed_by_one_request_and_comes_back(start_cppx,
 
 
 def test_a_probe_is_one_request_not_all(start_cppx, make_backend):
-    """While the probe waits for its answer, everybody else goes elsewhere."""
+    """While nobody knows how the probe fares, everybody else goes elsewhere."""
     flaky, gate = Flaky(), threading.Event()
     bad, good = make_backend("bad", handler=flaky), make_backend("good")
     cppx = start_cppx(site_with(bad, good), config=SHORT, workers=1)
@@ -102,10 +103,38 @@ def test_a_probe_is_one_request_not_all(start_cppx, make_backend):
 
         good.requests.clear()
         wait_for(probing, 20, "a probe")
-        assert [cppx.get().text for _ in range(20)] == ["good"] * 20
+        # In less than a second: then its connection would be proof enough.
+        assert [cppx.get().text for _ in range(10)] == ["good"] * 10
         gate.set()
         assert probe.read_response().text == "bad"
     assert {cppx.get().text for _ in range(10)} == {"bad", "good"}
+
+
+def test_a_probe_that_is_answered_late_does_not_keep_its_endpoint_out(start_cppx, make_backend):
+    """Long polls: the connection that was made for it, and stays, is enough."""
+    flaky, gate = Flaky(), threading.Event()
+    bad, good = make_backend("bad", handler=flaky), make_backend("good")
+    cppx = start_cppx(site_with(bad, good), config=SHORT, workers=1)
+    wait_for(lambda: cppx.get().status == 200 and flaky.failed >= 3, 20, "the ejection")
+
+    def held(exchange):
+        assert gate.wait(30)
+        answer(exchange)
+
+    bad.handler = held
+    before = len(bad.requests)
+    with contextlib.ExitStack() as stack:
+        clients = []
+
+        def shared():
+            clients.append(stack.enter_context(cppx.connect()))
+            clients[-1].send(request())
+            # One every five seconds would be a probe.
+            return len(bad.requests) > before + 10
+
+        wait_for(shared, 4, "requests besides the probe", every=0.02)
+        gate.set()
+        assert {client.read_response().status for client in clients} == {200}
 
 
 def test_a_new_pod_at_the_address_of_one_that_failed_is_used_at_once(start_cppx, make_backend):

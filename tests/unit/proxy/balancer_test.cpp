@@ -126,6 +126,23 @@ TEST_CASE("Balancer: an ejected endpoint gets one probe, and a rising share afte
   CHECK(at_last == Counts{500, 500});
 }
 
+TEST_CASE("Balancer: a probe that has its connection for a second brings its share", "[proxy]") {
+  BalancerFixture test;
+  const Pool pool = pool_of(2);
+  test.eject(pool, 0);
+  g_now += 1s;
+  CHECK(test.counts(pool, 10) == Counts{1, 9});
+  const auto choice = test.balancer.take({.pool = pool, .settings = test.settings}, 0);
+  test.balancer.on_connection(*choice->endpoint);
+  CHECK(test.counts(pool, 10) == Counts{0, 10});
+  g_now += 1s;
+  const Counts at_first = test.counts(pool, 1'000);
+  CHECK(at_first[0] < 150);
+  CHECK(at_first[0] > 30);
+  g_now += 10s;
+  CHECK(test.counts(pool, 1'000) == Counts{500, 500});
+}
+
 TEST_CASE("Balancer: a probe that fails is not followed by a second one at once", "[proxy]") {
   BalancerFixture test;
   const Pool pool = pool_of(2);

@@ -102,6 +102,41 @@ TEST_CASE("EndpointHealth: a probe that never ends is followed by another", "[pr
   CHECK(test.health.claim_probe(kHealthStart + 6s));
 }
 
+TEST_CASE("EndpointHealth: a probe whose connection stays is as good as an answer", "[proxy]") {
+  HealthFixture test;
+  test.health.on_connection(kHealthStart);
+  CHECK(test.health.spotless());
+  test.fail(3, kHealthStart);
+  test.health.on_connection(kHealthStart + 500ms);
+  CHECK(test.phase() == Phase::kEjected);
+  REQUIRE(test.health.claim_probe(kHealthStart + 1s));
+  test.health.on_connection(kHealthStart + 1s);
+  CHECK_FALSE(test.health.claim_probe(kHealthStart + 9s));
+  const auto tried_out = [&test](HealthTime now) {
+    return EndpointHealth::is_tried_out(test.health.state(), now);
+  };
+  CHECK(tried_out(kHealthStart + 1999ms));
+  CHECK_FALSE(tried_out(kHealthStart + 2s));
+
+  SECTION("it fails soon, and for longer") {
+    test.fail(1, kHealthStart + 1500ms);
+    CHECK(test.phase() == Phase::kEjected);
+    CHECK(test.health.state().time == kHealthStart + 3500ms);
+  }
+  SECTION("it is answered") {
+    test.succeed(kHealthStart + 1500ms);
+    CHECK(test.phase() == Phase::kReturning);
+    CHECK(test.health.state().time == kHealthStart + 1500ms);
+  }
+  SECTION("it fails later, like any other request") {
+    test.health.on_connection(kHealthStart + 2s);
+    test.fail(2, kHealthStart + 2s);
+    CHECK(test.phase() == Phase::kReturning);
+    test.fail(1, kHealthStart + 2s);
+    CHECK(test.health.state().time == kHealthStart + 4s);
+  }
+}
+
 TEST_CASE("EndpointHealth: while it is ejected, late results count for nothing", "[proxy]") {
   HealthFixture test;
   test.fail(3, kHealthStart);
