@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -82,6 +83,7 @@ std::unique_ptr<Stream> Stream::create(SslPtr ssl, ByteStream& below) noexcept {
   const bool server = SSL_is_server(ssl.get()) == 1;
   std::unique_ptr<Stream> made(new (std::nothrow) Stream(std::move(ssl), below));
   if (!made || !attach(made->ssl_.get(), *made)) return nullptr;
+  made->limit_.watch(made->ssl_.get());
   if (server) {
     made->handshake_.reset(new (std::nothrow) Handshake);
     if (!made->handshake_) return nullptr;
@@ -91,6 +93,10 @@ std::unique_ptr<Stream> Stream::create(SslPtr ssl, ByteStream& below) noexcept {
 }
 
 ssize_t Stream::receive(char* into, std::size_t size) noexcept {
+  if (limit_.exceeded()) {
+    errno = ECONNABORTED;
+    return -1;
+  }
   if (!handshake_) return below_.receive(into, size);
   Handshake& handshake = *handshake_;
   if (!handshake.received.empty())
@@ -213,6 +219,7 @@ std::unique_ptr<RecordLayer> Stream::record_layer() noexcept {
 StreamResult Stream::read(std::span<char> into) noexcept {
   if (records_) return records_->read(into);
   forget_errors();
+  limit_.start_read();
   std::size_t got = 0;
   const int returned = SSL_read_ex(ssl_.get(), into.data(), into.size(), &got);
   if (handshake_ && handshake_->received.empty()) handshake_.reset();

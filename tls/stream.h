@@ -12,6 +12,7 @@
 #include "tls/byte_stream.h"
 #include "tls/kept_bytes.h"
 #include "tls/record_layer.h"
+#include "tls/record_limit.h"
 #include "tls/server_context.h"
 #include "tls/stream_result.h"
 #include "tls/traffic_secrets.h"
@@ -71,6 +72,7 @@ class Stream final : private ByteStream {
   std::string_view protocol_;
   std::string_view cipher_;
   std::string server_name_;
+  RecordLimit limit_;  // of what ssl_ reads
   bool more_ = false;  // while what is written is not the last for now
 };
 

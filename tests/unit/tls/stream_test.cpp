@@ -499,5 +499,33 @@ TEST_CASE("Stream: what is not TLS ends the handshake and the connection", "[tls
   }
 }
 
+TEST_CASE("Stream: a client of TLS 1.2 that renegotiates is refused at once", "[tls]") {
+  Server server;
+  for (const bool reads : {true, false}) {
+    CAPTURE(reads);
+    StreamConnection connection(server, {.suite = kAllSuites.back()});
+    REQUIRE(connection.shake_hands() == StreamStatus::kOk);
+    connection.check_echo();
+    if (!reads) {
+      // The alert has to wait for data that is on its way.
+      std::string text = long_text(50'000);
+      iovec piece{text.data(), text.size()};
+      connection.socket.room = 0;
+      CHECK(connection.stream->write({&piece, 1}).status == StreamStatus::kWantWrite);
+    }
+    REQUIRE(SSL_renegotiate(connection.client()) == 1);
+    CHECK(SSL_do_handshake(connection.client()) != 1);
+    connection.to_server();
+    const int receives = connection.socket.receives;
+    CHECK((connection.server_read() == std::pair{""s, StreamStatus::kError}));
+    CHECK(connection.socket.receives == receives + 1);
+    CHECK(connection.socket.sent().empty() != reads);
+    std::array<char, 10> into{};
+    CHECK(connection.stream->read(into).status == StreamStatus::kError);
+    CHECK(connection.socket.receives == receives + 1);
+    CHECK(ERR_peek_error() == 0);
+  }
+}
+
 }  // namespace
 }  // namespace cppx::tls
