@@ -62,11 +62,12 @@ std::size_t record_size(Bytes received) noexcept {
 /// Goes through what is to be written, a record's content at a time.
 class Contents {
  public:
-  explicit Contents(std::span<const iovec> pieces) noexcept : pieces_(pieces) {}
+  Contents(std::span<const iovec> pieces, std::size_t content_max) noexcept
+      : pieces_(pieces), content_max_(content_max) {}
 
   /// The parts of the next record; none at the end.
   std::span<const Bytes> next() noexcept {
-    std::size_t room = kRecordContentMax;
+    std::size_t room = content_max_;
     std::size_t count = 0;
     while (room != 0 && count < parts_.size() && !pieces_.empty()) {
       const iovec& piece = pieces_.front();
@@ -88,6 +89,7 @@ class Contents {
 
  private:
   std::span<const iovec> pieces_;
+  std::size_t content_max_;
   std::size_t offset_ = 0;
   std::size_t taken_ = 0;
   std::array<Bytes, kPartsMax> parts_;
@@ -101,8 +103,13 @@ struct RecordLayer::Reading {
   MutableBytes received;  // not opened yet
 };
 
-RecordLayer::RecordLayer(RecordProtection open, RecordProtection seal, ByteStream& below) noexcept
-    : below_(below), open_(std::move(open)), seal_(std::move(seal)) {}
+RecordLayer::RecordLayer(
+    RecordProtection open, RecordProtection seal, std::size_t content_max, ByteStream& below
+) noexcept
+    : below_(below),
+      open_(std::move(open)),
+      seal_(std::move(seal)),
+      content_max_(static_cast<std::uint16_t>(content_max)) {}
 
 std::unique_ptr<RecordLayer> RecordLayer::create(const Start& start, ByteStream& below) noexcept {
   if (!start.secrets.client || !start.secrets.server) return nullptr;
@@ -112,8 +119,9 @@ std::unique_ptr<RecordLayer> RecordLayer::create(const Start& start, ByteStream&
       start.suite, *start.secrets.server, start.sent, RecordProtection::Use::kSeal
   );
   if (!open || !seal) return nullptr;
-  std::unique_ptr<RecordLayer> made(new (std::nothrow)
-                                        RecordLayer(std::move(*open), std::move(*seal), below));
+  std::unique_ptr<RecordLayer> made;
+  made.reset(new (std::nothrow)
+                 RecordLayer(std::move(*open), std::move(*seal), start.content_max, below));
   if (made && !made->input_.assign(start.received)) return nullptr;
   return made;
 }
@@ -170,6 +178,7 @@ void RecordLayer::open_records(Reading& reading) noexcept {
     RecordProtection::Failure failure{};
     const auto opened = open_.open(header, record.subspan(kRecordHeaderBytes), failure);
     if (!opened) return refuse(alert_for(failure));
+    if (opened->content.size() > content_max_) return refuse(Alert::kRecordOverflow);
     on_record(*opened, reading);
   }
 }
@@ -289,10 +298,10 @@ StreamResult RecordLayer::write(std::span<const iovec> pieces) noexcept {
   // Not initialised: filled as far as it is used.
   std::array<unsigned char, kRecordsAtOnce * kRoom + kSealedOverhead + kKeyUpdateBytes> memory;
   std::optional<std::size_t> size = seal_key_update(memory.data());
-  Contents contents(pieces);
-  // Whoever reads slowly has no more kept for it than one record, but for the first time.
-  const std::size_t records = cautious_ == 0 ? kRecordsAtOnce : 1;
-  for (std::size_t record = 0; size && record < records && !contents.at_end(); ++record) {
+  Contents contents(pieces, content_max_);
+  // Whoever reads slowly has no more kept for it than one full record, but for the first time.
+  const std::size_t room = (cautious_ == 0 ? kRecordsAtOnce : 1) * kRoom + size.value_or(0);
+  while (size && *size + content_max_ + kSealedOverhead <= room && !contents.at_end()) {
     const auto parts = contents.next();
     if (parts.empty()) break;
     const std::size_t sealed =

@@ -27,6 +27,8 @@ class RecordLayer {
     const TrafficSecrets& secrets;
     std::uint64_t sent;  ///< Records that were sealed with the server's secret before: tickets.
     Bytes received;      ///< What followed the handshake; at most kRecordMax.
+    /// The longest content of a record, of either side.
+    std::size_t content_max = kRecordContentMax;
   };
   /// `below` must outlive it. Null when out of memory, or when a secret is not known.
   static std::unique_ptr<RecordLayer> create(const Start& start, ByteStream& below) noexcept;
@@ -45,7 +47,9 @@ class RecordLayer {
   enum class Alert : std::uint8_t;
   enum class State : std::uint8_t { kOpen, kEnded, kBroken };
 
-  RecordLayer(RecordProtection open, RecordProtection seal, ByteStream& below) noexcept;
+  RecordLayer(
+      RecordProtection open, RecordProtection seal, std::size_t content_max, ByteStream& below
+  ) noexcept;
   struct Reading;
   /// Opens the records that are whole, as long as their content has room.
   void open_records(Reading& reading) noexcept;
@@ -70,6 +74,7 @@ class RecordLayer {
   KeptBytes content_;                       // opened, not read
   KeptBytes output_;                        // sealed, not sent
   std::uint32_t sealed_ = 0;                // of whoever writes: what output_ ends
+  std::uint16_t content_max_;               // of a record, either side's
   std::array<unsigned char, 5> message_{};  // of a handshake message: what came of it
   std::uint8_t message_bytes_ = 0;
   std::uint8_t idle_records_ = 0;  // in a row, without application data

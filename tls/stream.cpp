@@ -63,6 +63,22 @@ bool only_tickets_left(SSL* ssl) noexcept {
          SSL_get_finished(ssl, &first, sizeof(first)) != 0;
 }
 
+/// What a client may ask for (RFC 6066 4), as small devices do.
+std::size_t content_max_of(const SSL_SESSION* session) noexcept {
+  switch (SSL_SESSION_get_max_fragment_length(session)) {
+    case TLSEXT_max_fragment_length_512:
+      return 512;
+    case TLSEXT_max_fragment_length_1024:
+      return 1024;
+    case TLSEXT_max_fragment_length_2048:
+      return 2048;
+    case TLSEXT_max_fragment_length_4096:
+      return 4096;
+    default:
+      return kRecordContentMax;
+  }
+}
+
 }  // namespace
 
 /// Of a server: what OpenSSL is given to read is read ahead here, so that it has no more of it than
@@ -202,16 +218,14 @@ std::unique_ptr<RecordLayer> Stream::record_layer() noexcept {
   const SSL_CIPHER* const cipher = SSL_get_current_cipher(ssl_.get());
   if (SSL_version(ssl_.get()) != TLS1_3_VERSION || cipher == nullptr) return nullptr;
   const RecordSuite* const suite = record_suite(SSL_CIPHER_get_protocol_id(cipher));
-  // Small devices ask for records as short as they can take (RFC 6066 4).
-  const bool short_records = SSL_SESSION_get_max_fragment_length(SSL_get_session(ssl_.get())) !=
-                             TLSEXT_max_fragment_length_DISABLED;
-  if (suite == nullptr || short_records || SSL_has_pending(ssl_.get()) == 1) return nullptr;
+  if (suite == nullptr || SSL_has_pending(ssl_.get()) == 1) return nullptr;
   // Null without the secrets: another provider has derived them.
   return RecordLayer::create(
       {.suite = *suite,
        .secrets = handshake_->secrets,
        .sent = handshake_->sent.records(),
-       .received = handshake_->received.bytes()},
+       .received = handshake_->received.bytes(),
+       .content_max = content_max_of(SSL_get_session(ssl_.get()))},
       below_
   );
 }

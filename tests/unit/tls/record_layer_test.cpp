@@ -55,13 +55,19 @@ struct Read {
 struct RecordConnection {
   explicit RecordConnection(
       std::uint16_t id = 0x1301, std::uint64_t sent = 0,
-      const std::function<std::string(Peer&)>& received = [](Peer&) { return ""s; }
+      const std::function<std::string(Peer&)>& received = [](Peer&) { return ""s; },
+      std::size_t content_max = kContentMax
   )
       : suite(*record_suite(id)), peer(suite, sent) {
     const TrafficSecrets secrets = secrets_of(suite);
     const std::string before = received(peer);
     layer = RecordLayer::create(
-        {.suite = suite, .secrets = secrets, .sent = sent, .received = bytes_of(before)}, socket
+        {.suite = suite,
+         .secrets = secrets,
+         .sent = sent,
+         .received = bytes_of(before),
+         .content_max = content_max},
+        socket
     );
     REQUIRE(layer);
   }
@@ -99,6 +105,13 @@ struct RecordConnection {
   Peer peer;
   std::unique_ptr<RecordLayer> layer;
 };
+
+/// Neither side has longer records.
+struct ShortRecords : RecordConnection {
+  explicit ShortRecords(std::size_t content_max)
+      : RecordConnection(0x1301, 0, [](Peer&) { return ""s; }, content_max) {}
+};
+constexpr std::size_t kShortest = 512;
 
 /// The text that `records` carry, which all are application data.
 std::string text_of(const std::vector<Record>& records) {
@@ -605,6 +618,45 @@ TEST_CASE("RecordLayer: for a slow reader one record is sealed at a time", "[tls
   while (write_rest().bytes == kContentMax && alone < 1000) ++alone;
   CHECK(alone > 10);
   CHECK(alone < 100);
+}
+
+TEST_CASE("RecordLayer: records are no longer than agreed on, however many it takes", "[tls]") {
+  const std::string text = long_text(200'000);
+  for (const std::size_t content_max : Sizes{kShortest, 1024, 2048, 4096}) {
+    for (const std::size_t room : Sizes{1, 533, 10'000, ScriptedSocket::kAll}) {
+      CAPTURE(content_max, room);
+      ShortRecords connection(content_max);
+      connection.socket.deliver(connection.peer.key_update(true));
+      connection.read_all();
+      std::size_t written = 0;
+      for (int turn = 0; written < text.size(); ++turn) {
+        REQUIRE(turn < 300'000);
+        connection.socket.room = room;
+        const std::string_view rest = std::string_view(text).substr(written);
+        const StreamResult result = connection.write({rest.substr(0, 10), rest.substr(10)});
+        if (result.status == StreamStatus::kOk) written += result.bytes;
+        // As many bytes go to the socket at once as with long records.
+        if (room == ScriptedSocket::kAll && turn == 0) CHECK(result.bytes > 3 * kContentMax);
+      }
+      std::vector<Record> records = connection.sent();
+      REQUIRE(records.front() == kAnswer);
+      records.erase(records.begin());
+      for (const Record& record : records) CHECK(record.content.size() <= content_max);
+      CHECK((text_of(records) == text));
+    }
+  }
+}
+
+TEST_CASE("RecordLayer: a record longer than agreed on is refused, padding is not", "[tls]") {
+  const std::string text = long_text(kShortest);
+  ShortRecords connection(kShortest);
+  connection.socket.deliver(connection.peer.data(text));
+  connection.socket.deliver(connection.peer.seal(ContentType::kApplicationData, text, 100));
+  CHECK((connection.read_all() == Read{text + text, StreamStatus::kWantRead}));
+  connection.socket.deliver(connection.peer.data(text + "x"));
+  CHECK((connection.read_all() == Read{"", StreamStatus::kError}));
+  CHECK(connection.sent() == std::vector{alert_record(kFatal, kRecordOverflow)});
+  check_broken(connection);
 }
 
 TEST_CASE("RecordLayer: a socket that fails to send breaks the connection", "[tls]") {

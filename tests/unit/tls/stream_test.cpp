@@ -58,13 +58,25 @@ struct Server {
   HandshakeOptions handshake{.certificates = table, .http2 = true};
 };
 
+/// By the client.
+struct Received {
+  int key_updates = 0;
+  std::size_t longest_record = 0;  // protected
+};
+
 extern "C" void cppx_test_on_message(
-    int write, int, int type, const void* message, std::size_t size, SSL*, void* updates
+    int write, int, int type, const void* message, std::size_t size, SSL*, void* received
 ) {
   constexpr unsigned char kKeyUpdateType = 24;
-  if (write == 0 && type == SSL3_RT_HANDSHAKE && size != 0 &&
-      *static_cast<const unsigned char*>(message) == kKeyUpdateType)
-    ++*static_cast<int*>(updates);
+  const Bytes bytes(static_cast<const unsigned char*>(message), size);
+  if (write != 0) return;
+  auto& counts = *static_cast<Received*>(received);
+  if (type == SSL3_RT_HANDSHAKE && !bytes.empty() && bytes[0] == kKeyUpdateType)
+    ++counts.key_updates;
+  if (type == SSL3_RT_HEADER && bytes.size() == kRecordHeaderBytes)
+    counts.longest_record = std::max<std::size_t>(
+        counts.longest_record, static_cast<std::size_t>(bytes[3]) << 8U | bytes[4]
+    );
 }
 
 /// A Stream and OpenSSL's client; bytes go over when they are told to.
@@ -77,7 +89,7 @@ class StreamConnection {
     SSL_set_bio(client(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
     SSL_set_connect_state(client());
     SSL_set_msg_callback(client(), cppx_test_on_message);
-    SSL_set_msg_callback_arg(client(), &key_updates);
+    SSL_set_msg_callback_arg(client(), &received);
     const Suite& suite = options_.suite;
     REQUIRE(SSL_set_min_proto_version(client(), suite.version) == 1);
     REQUIRE(SSL_set_max_proto_version(client(), suite.version) == 1);
@@ -209,7 +221,7 @@ class StreamConnection {
 
   ScriptedSocket socket;
   std::unique_ptr<Stream> stream;
-  int key_updates = 0;  // that the client received
+  Received received;
 
  private:
   Options options_;
@@ -348,15 +360,50 @@ TEST_CASE("Stream: after a handshake of TLS 1.3 several records go out at once",
 
 TEST_CASE("Stream: a client that takes short records only gets no others", "[tls]") {
   Server server;
+  struct Case {
+    unsigned char code;
+    std::size_t size;
+  };
+  const std::vector<Case> cases = {
+      {TLSEXT_max_fragment_length_512, 512},
+      {TLSEXT_max_fragment_length_1024, 1024},
+      {TLSEXT_max_fragment_length_2048, 2048},
+      {TLSEXT_max_fragment_length_4096, 4096}
+  };
+  const std::string text = long_text(100'000);
   for (const Suite& suite : kAllSuites) {
-    StreamConnection connection(server, {.suite = suite});
-    REQUIRE(
-        SSL_set_tlsext_max_fragment_length(connection.client(), TLSEXT_max_fragment_length_512) == 1
-    );
-    REQUIRE(connection.shake_hands() == StreamStatus::kOk);
-    const std::string text = long_text(100'000);
-    CHECK(connection.server_write(text) == text);
-    CHECK(connection.carry("heard").first == "heard");
+    SessionPtr session;
+    for (const Case& c : cases) {
+      // A session is resumed with the same length only.
+      for (const bool resumed : {false, true}) {
+        CAPTURE(suite.cipher, c.size, resumed);
+        StreamConnection connection(
+            server, {.suite = suite, .session = resumed ? session.get() : nullptr}
+        );
+        REQUIRE(SSL_set_tlsext_max_fragment_length(connection.client(), c.code) == 1);
+        REQUIRE(connection.shake_hands() == StreamStatus::kOk);
+        CHECK(connection.resumed() == resumed);
+        connection.received.longest_record = 0;
+        CHECK(connection.server_write(text) == text);
+        // With the content type and the tag of TLS 1.3, or the nonce and tag of TLS 1.2.
+        const bool own_records = suite.version == TLS1_3_VERSION;
+        CHECK(connection.received.longest_record == c.size + (own_records ? 17 : 24));
+        CHECK(connection.carry("heard").first == "heard");
+        CHECK((connection.carry(text).first == text));
+        session = connection.session();
+        if (!own_records) continue;
+        for (int round = 1; round <= 3; ++round) {
+          REQUIRE(SSL_key_update(connection.client(), SSL_KEY_UPDATE_REQUESTED) == 1);
+          connection.check_echo();
+          connection.check_echo();
+          CHECK(connection.received.key_updates == round);
+        }
+        // Many records at once, which OpenSSL does not do.
+        connection.socket.more.clear();
+        CHECK(connection.server_write(text.substr(0, 40'000)) == text.substr(0, 40'000));
+        CHECK(connection.socket.more == std::vector{false});
+      }
+    }
   }
 }
 
@@ -370,11 +417,11 @@ TEST_CASE("Stream: the client's new keys, and ours if it asks for them", "[tls]"
     for (int round = 1; round <= 3; ++round) {
       REQUIRE(SSL_key_update(connection.client(), SSL_KEY_UPDATE_NOT_REQUESTED) == 1);
       connection.check_echo();
-      CHECK(connection.key_updates == round - 1);
+      CHECK(connection.received.key_updates == round - 1);
       REQUIRE(SSL_key_update(connection.client(), SSL_KEY_UPDATE_REQUESTED) == 1);
       connection.check_echo();
       connection.check_echo();
-      CHECK(connection.key_updates == round);
+      CHECK(connection.received.key_updates == round);
     }
     // Before the server has read anything.
     StreamConnection early(server, {.suite = suite});
@@ -382,7 +429,7 @@ TEST_CASE("Stream: the client's new keys, and ours if it asks for them", "[tls]"
     REQUIRE(SSL_key_update(early.client(), SSL_KEY_UPDATE_REQUESTED) == 1);
     CHECK((early.carry("y") == std::pair{"xy"s, StreamStatus::kWantRead}));
     CHECK(early.server_write("z") == "z");
-    CHECK(early.key_updates == 1);
+    CHECK(early.received.key_updates == 1);
   }
 }
 
