@@ -307,6 +307,8 @@ StreamResult RecordLayer::write(std::span<const iovec> pieces) noexcept {
     const std::size_t sealed =
         seal_.seal(ContentType::kApplicationData, parts, memory.data() + *size);
     size = sealed == 0 ? std::nullopt : std::optional(*size + sealed);
+    // Whoever only downloads may renew its keys as often as it gets data.
+    idle_records_ = 0;
   }
   if (!size) {
     forget_errors();

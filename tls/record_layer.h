@@ -77,7 +77,7 @@ class RecordLayer {
   std::uint16_t content_max_;               // of a record, either side's
   std::array<unsigned char, 5> message_{};  // of a handshake message: what came of it
   std::uint8_t message_bytes_ = 0;
-  std::uint8_t idle_records_ = 0;  // in a row, without application data
+  std::uint8_t idle_records_ = 0;  // in a row, without application data of either side
   std::uint8_t cautious_ = 0;      // writes of one record each to come: the socket was full
   State state_ = State::kOpen;
   bool answer_key_update_ = false;

@@ -402,6 +402,24 @@ TEST_CASE("RecordLayer: 32 records in a row may bring no data", "[tls]") {
   CHECK((connection.read_all() == Read{"xxx", StreamStatus::kWantRead}));
 }
 
+TEST_CASE("RecordLayer: keys may be renewed as often as data goes out", "[tls]") {
+  RecordConnection connection;
+  const auto update = [&](int times) {
+    for (int i = 0; i < times; ++i) connection.socket.deliver(connection.peer.key_update(false));
+    return connection.read_all().end;
+  };
+  for (int round = 0; round < 10; ++round) {
+    CHECK(update(32) == StreamStatus::kWantRead);
+    CHECK(connection.write({"data"}).bytes == 4);
+  }
+  // What a full socket has kept back counts once.
+  connection.socket.room = 0;
+  CHECK(connection.write({"data"}).status == StreamStatus::kWantWrite);
+  CHECK(update(32) == StreamStatus::kWantRead);
+  CHECK(connection.write({"data"}).status == StreamStatus::kWantWrite);
+  CHECK(update(1) == StreamStatus::kError);
+}
+
 TEST_CASE("RecordLayer: after 32 records without data close_notify is still the end", "[tls]") {
   RecordConnection connection;
   for (int i = 0; i < 32; ++i) connection.socket.deliver(connection.peer.data(""));
