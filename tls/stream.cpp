@@ -1,5 +1,6 @@
 #include "tls/stream.h"
 
+#include <openssl/bio.h>
 #include <openssl/ssl.h>
 
 #include <algorithm>
@@ -238,7 +239,17 @@ StreamResult Stream::read(std::span<char> into) noexcept {
   const int returned = SSL_read_ex(ssl_.get(), into.data(), into.size(), &got);
   if (handshake_ && handshake_->received.empty()) handshake_.reset();
   if (returned == 1) return {StreamStatus::kOk, got};
-  return result_of(returned);
+  const StreamResult result = result_of(returned);
+  // To OpenSSL, as it is set up, any end is close_notify.
+  if (result.status == StreamStatus::kEof && is_cut_off()) return {StreamStatus::kError};
+  return result;
+}
+
+bool Stream::is_cut_off() const noexcept {
+  // Between a header and what follows it nothing is pending.
+  return BIO_eof(SSL_get_rbio(ssl_.get())) == 1 &&
+         (SSL_has_pending(ssl_.get()) == 1 ||
+          std::string_view(SSL_rstate_string(ssl_.get())) == "RB");
 }
 
 StreamResult Stream::write(std::span<const iovec> pieces) noexcept {

@@ -58,6 +58,8 @@ class Stream final : private ByteStream {
   ssize_t receive(char* into, std::size_t size) noexcept override;
   ssize_t send(const char* data, std::size_t size, bool more) noexcept override;
   StreamResult result_of(int returned) noexcept;
+  /// Whether the bytes below have ended within a record of OpenSSL's.
+  [[nodiscard]] bool is_cut_off() const noexcept;
   StreamResult write_with_openssl(std::span<const iovec> pieces) noexcept;
   void on_handshake_over() noexcept;
   void keep_agreed() noexcept;

@@ -118,11 +118,15 @@ class StreamConnection {
   [[nodiscard]] SSL* client() const { return client_.get(); }
   [[nodiscard]] bool resumed() const { return SSL_session_reused(client()) == 1; }
 
-  void to_server() {
+  /// What the client has written since.
+  std::string client_bytes() {
+    std::string bytes;
     std::array<char, 4096> part{};
     for (int size = 0; (size = BIO_read(SSL_get_wbio(client()), part.data(), part.size())) > 0;)
-      socket.deliver({part.data(), static_cast<std::size_t>(size)});
+      bytes.append(part.data(), static_cast<std::size_t>(size));
+    return bytes;
   }
+  void to_server() { socket.deliver(client_bytes()); }
   void to_client() {
     const std::string bytes = socket.take_sent();
     if (!bytes.empty())
@@ -524,6 +528,43 @@ TEST_CASE("Stream: the socket's end without close_notify is the end between reco
     REQUIRE(connection.shake_hands() == StreamStatus::kOk);
     connection.socket.end = ScriptedSocket::End::kClosed;
     CHECK((connection.carry("last") == std::pair{"last"s, StreamStatus::kEof}));
+  }
+}
+
+TEST_CASE("Stream: the socket's end within a record is an error", "[tls]") {
+  Server server;
+  for (const Suite& suite : kAllSuites) {
+    for (const std::size_t part : std::vector<std::size_t>{1, 4, 5, 6, 20}) {
+      for (const bool with_data : {true, false}) {
+        CAPTURE(suite.cipher, part, with_data);
+        StreamConnection connection(server, {.suite = suite});
+        REQUIRE(connection.shake_hands() == StreamStatus::kOk);
+        if (with_data) {
+          connection.client_write("whole");
+          connection.to_server();
+        }
+        connection.client_write("cut");
+        connection.socket.deliver(connection.client_bytes().substr(0, part));
+        connection.socket.end = ScriptedSocket::End::kClosed;
+        const std::string data = with_data ? "whole" : "";
+        CHECK((connection.server_read() == std::pair{data, StreamStatus::kError}));
+        CHECK(ERR_peek_error() == 0);
+      }
+    }
+  }
+}
+
+TEST_CASE("Stream: what follows close_notify is no record that was cut off", "[tls]") {
+  Server server;
+  for (const Suite& suite : kAllSuites) {
+    CAPTURE(suite.cipher);
+    StreamConnection connection(server, {.suite = suite});
+    REQUIRE(connection.shake_hands() == StreamStatus::kOk);
+    SSL_shutdown(connection.client());
+    connection.to_server();
+    connection.socket.deliver("no record");
+    connection.socket.end = ScriptedSocket::End::kClosed;
+    CHECK((connection.server_read() == std::pair{""s, StreamStatus::kEof}));
   }
 }
 
