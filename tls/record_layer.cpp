@@ -39,8 +39,6 @@ constexpr std::size_t kHandshakeHeaderBytes = 4;
 constexpr std::size_t kKeyUpdateBytes = kHandshakeHeaderBytes + 1;
 constexpr std::size_t kAlertBytes = 2;
 
-/// Records in a row that bring no data, as many as OpenSSL bears with.
-constexpr std::uint8_t kIdleRecordsMax = 32;
 /// With AES-GCM, 2^24.5 full records may be sealed with one key (RFC 8446 5.5).
 constexpr std::uint64_t kRecordsPerKey = std::uint64_t{1} << 24U;
 /// A write to the socket is mostly the kernel's work for each call.
@@ -212,9 +210,12 @@ void RecordLayer::on_record(const RecordProtection::Opened& record, Reading& rea
     default:
       return refuse(Alert::kUnexpectedMessage);
   }
-  const bool has_data = record.type == ContentType::kApplicationData && !record.content.empty();
-  idle_records_ = has_data ? std::uint8_t{0} : static_cast<std::uint8_t>(idle_records_ + 1);
-  if (idle_records_ > kIdleRecordsMax && state_ == State::kOpen) refuse(Alert::kUnexpectedMessage);
+  if (record.type == ContentType::kApplicationData && !record.content.empty())
+    idle_records_left_ = std::max(idle_records_left_, kIdleRecords);
+  else if (idle_records_left_ != 0)
+    --idle_records_left_;
+  else if (state_ == State::kOpen)
+    refuse(Alert::kUnexpectedMessage);
 }
 
 void RecordLayer::on_data(Bytes content, Reading& reading) noexcept {
@@ -307,8 +308,8 @@ StreamResult RecordLayer::write(std::span<const iovec> pieces) noexcept {
     const std::size_t sealed =
         seal_.seal(ContentType::kApplicationData, parts, memory.data() + *size);
     size = sealed == 0 ? std::nullopt : std::optional(*size + sealed);
-    // Whoever only downloads may renew its keys as often as it gets data.
-    idle_records_ = 0;
+    idle_records_left_ = std::max(idle_records_left_, kIdleRecords);
+    if (idle_records_left_ < kIdleRecordsMax) ++idle_records_left_;
   }
   if (!size) {
     forget_errors();

@@ -47,6 +47,11 @@ class RecordLayer {
   enum class Alert : std::uint8_t;
   enum class State : std::uint8_t { kOpen, kEnded, kBroken };
 
+  /// Records in a row that bring no data, as many as OpenSSL bears with; and for whoever only
+  /// downloads, one more for each record that it gets: its new keys may be read at the end only.
+  static constexpr std::uint16_t kIdleRecords = 32;
+  static constexpr std::uint16_t kIdleRecordsMax = 1024;
+
   RecordLayer(
       RecordProtection open, RecordProtection seal, std::size_t content_max, ByteStream& below
   ) noexcept;
@@ -70,15 +75,15 @@ class RecordLayer {
   ByteStream& below_;
   RecordProtection open_;
   RecordProtection seal_;
-  KeptBytes input_;                         // received, not opened
-  KeptBytes content_;                       // opened, not read
-  KeptBytes output_;                        // sealed, not sent
-  std::uint32_t sealed_ = 0;                // of whoever writes: what output_ ends
-  std::uint16_t content_max_;               // of a record, either side's
+  KeptBytes input_;            // received, not opened
+  KeptBytes content_;          // opened, not read
+  KeptBytes output_;           // sealed, not sent
+  std::uint32_t sealed_ = 0;   // of whoever writes: what output_ ends
+  std::uint16_t content_max_;  // of a record, either side's
+  std::uint16_t idle_records_left_ = kIdleRecords;
   std::array<unsigned char, 5> message_{};  // of a handshake message: what came of it
   std::uint8_t message_bytes_ = 0;
-  std::uint8_t idle_records_ = 0;  // in a row, without application data of either side
-  std::uint8_t cautious_ = 0;      // writes of one record each to come: the socket was full
+  std::uint8_t cautious_ = 0;  // writes of one record each to come: the socket was full
   State state_ = State::kOpen;
   bool answer_key_update_ = false;
   bool closed_ = false;  // our side

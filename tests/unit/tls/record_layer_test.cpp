@@ -417,7 +417,16 @@ TEST_CASE("RecordLayer: keys may be renewed as often as data goes out", "[tls]")
   CHECK(connection.write({"data"}).status == StreamStatus::kWantWrite);
   CHECK(update(32) == StreamStatus::kWantRead);
   CHECK(connection.write({"data"}).status == StreamStatus::kWantWrite);
-  CHECK(update(1) == StreamStatus::kError);
+  CHECK(update(10) == StreamStatus::kError);
+
+  // Nobody may have read them during a download, but there is a limit to that, too.
+  for (const int updates : {1024, 1025}) {
+    RecordConnection download;
+    for (int i = 0; i < 2000; ++i) CHECK(download.write({"data"}).bytes == 4);
+    for (int i = 0; i < updates; ++i) download.socket.deliver(download.peer.key_update(false));
+    const bool refused = updates > 1024;
+    CHECK(download.read_all().end == (refused ? StreamStatus::kError : StreamStatus::kWantRead));
+  }
 }
 
 TEST_CASE("RecordLayer: after 32 records without data close_notify is still the end", "[tls]") {
