@@ -30,8 +30,9 @@ def _expand_label(suite_hash, secret, label, size):
 
 
 class TlsRecords:
-    """In place of the socket that it takes: Python's ssl makes the handshake and reads; what is sent is sealed here
-    (AES-GCM)."""
+    """In place of the socket that it takes: Python's ssl makes the handshake and reads, what is sent is sealed here.
+
+    AES-GCM only, with TLS 1.2 the suite of 128 bits."""
 
     def __init__(self, sock, server_name, version):
         self._sock = sock
@@ -44,7 +45,8 @@ class TlsRecords:
             context.keylog_filename = log.name
             self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
             server_hello = self._shake_hands()
-            secrets = {line.split()[0]: [bytes.fromhex(part) for part in line.split()[1:]] for line in log if line[0] != "#"}
+            lines = [line.split() for line in log if not line.startswith("#")]
+        secrets = {label: [bytes.fromhex(part) for part in parts] for label, *parts in lines}
         if self._new_version:
             assert self._tls.cipher()[0].startswith("TLS_AES_")
             self._hash = "sha384" if "SHA384" in self._tls.cipher()[0] else "sha256"
