@@ -72,12 +72,12 @@ class TlsRecords:
         """Application data."""
         self._sock.sendall(b"".join(self.seal(DATA, data[at : at + 16384]) for at in range(0, len(data), 16384)))
 
-    def send_record(self, content_type, content):
-        self._sock.sendall(self.seal(content_type, content))
+    def send_records(self, content_type, content, times=1):
+        self._sock.sendall(b"".join(self.seal(content_type, content) for _ in range(times)))
 
     def renew_keys(self):
         """RFC 8446 4.6.3; the server keeps its own."""
-        self.send_record(HANDSHAKE, KEY_UPDATE)
+        self.send_records(HANDSHAKE, KEY_UPDATE)
         self._take_keys(_expand_label(self._hash, self._secret, b"traffic upd", len(self._secret)))
 
     def wait_for_end(self):

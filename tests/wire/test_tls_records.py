@@ -44,10 +44,8 @@ def test_a_client_that_renegotiates_is_closed(connect, during):
 
     with connect(ssl.TLSVersion.TLSv1_2, handler) as connection:
         connection.send(request(host=NAME))
-        head = connection.read_response_head()
-        assert head.status == 200
-        for _ in range(10):
-            connection.sock.send_record(HANDSHAKE, CLIENT_HELLO)
+        assert connection.read_response_head().status == 200
+        connection.sock.send_records(HANDSHAKE, CLIENT_HELLO, times=10)
         connection.sock.wait_for_end()
 
 
