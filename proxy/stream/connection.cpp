@@ -118,7 +118,7 @@ Task<Connection::Next> Connection::serve_http1() {
     next = co_await serve_request();
     worker_.stream_states().give_back(std::move(state_));
     if (worker_.snapshots().has_old()) worker_.snapshots().release_unused();
-    if (draining_ && next == Next::kRequest) next = Next::kClose;
+    if (draining_ && next == Next::kRequest) next = Next::kLinger;
   }
   co_return next;
 }
@@ -137,7 +137,9 @@ Task<Connection::Next> Connection::serve_request() {
   stream_ = nullptr;
   if (end == StreamEnd::kAbort) co_return Next::kAbort;
   if (end == StreamEnd::kLinger) co_return Next::kLinger;
-  co_return request.keep_alive() ? Next::kRequest : Next::kClose;
+  if (request.keep_alive()) co_return Next::kRequest;
+  // A client that did not ask for it may have sent its next request by the time it hears of it.
+  co_return state_->request.keep_alive ? Next::kLinger : Next::kClose;
 }
 
 Task<void> Connection::end(Next how) {

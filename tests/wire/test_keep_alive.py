@@ -1,9 +1,11 @@
 """Client connections: keep-alive, pipelining, and the time limits on them."""
 
+import threading
 import time
 
 import pytest
 
+from support.backend import answer
 from support.client import Connection, request
 from support.manifests import ingress, rule, service_of
 from support.waiting import scaled, wait_for
@@ -213,3 +215,60 @@ def test_many_idle_connections_do_not_hinder(site):
     assert site.get().status == 200
     for connection in idle:
         connection.close()
+
+
+@pytest.mark.parametrize("rest_first", [True, False], ids=["before the end", "after it"])
+def test_who_was_promised_keep_alive_may_finish_his_upload(site, rest_first):
+    """The response has come, and begun, before all of the body: the rest of that is not the next request."""
+    head_seen = threading.Event()
+
+    def handler(exchange):
+        exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n" + b"a" * 1000)
+        assert head_seen.wait(scaled(10))
+        exchange.send(b"a" * 1000)
+        exchange.read_body()
+
+    site.backend.handler = handler
+    with site.connect() as connection:
+        connection.send(request("PUT", headers=[("Content-Length", "200000")]) + b"x" * 100_000)
+        response = connection.read_response_head()
+        assert response.headers.one("Connection") != "close"
+        if rest_first:
+            connection.send(b"x" * 100_000)
+        head_seen.set()
+        assert len(b"".join(connection.body_of(response, "PUT"))) == 2000
+        if not rest_first:
+            connection.send(b"x" * 100_000)
+        site.backend.handler = answer
+        assert connection.ask(request(target="/next")).status == 200
+    assert site.backend.last.target == "/next"
+
+
+BIG = b"z" * 1_500_000
+
+
+@pytest.fixture
+def closing(limited):
+    """A cppx that closes after each response, and then still has to deliver what its client does not read yet."""
+    cppx, backend = limited(keep_alive_requests="1")
+    backend.handler = lambda exchange: exchange.reply(body=BIG)
+    return cppx
+
+
+def expect_all_of_it(connection, sent_behind):
+    connection.send(request())
+    head = connection.read_response_head()
+    sent_behind()
+    # It is all on its way, and the connection closed as far as cppx is concerned.
+    time.sleep(scaled(0.3))
+    assert b"".join(connection.body_of(head)) == BIG
+    connection.expect_closed()
+
+
+@pytest.mark.parametrize("behind", [b"", b"\r\n", request(target="/next")], ids=["nothing", "CRLF", "a request"])
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_the_last_response_is_whole_whatever_came_behind_its_request(closing, tls, behind):
+    """Closed with something unread the kernel would reset the connection and throw away what it has not delivered."""
+    connect = closing.connect_tls if tls else closing.connect
+    with connect(**({"server_name": "site.test"} if tls else {}), receive_buffer=16384) as connection:
+        expect_all_of_it(connection, lambda: behind and connection.send(behind))

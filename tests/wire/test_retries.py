@@ -1,5 +1,7 @@
 """Retries on the next endpoint: what is retried, how often, how long, within which budget."""
 
+import threading
+
 import pytest
 
 from support.backend import answer, black_hole, refused_port, sends
@@ -232,3 +234,26 @@ def test_a_body_that_has_not_begun_goes_to_the_one_that_answers(start_cppx, make
                 assert connection.read_response("PUT").status == 200
             assert good.last.body == b"body"
     assert len(gone.requests) > 0
+
+
+@pytest.mark.parametrize("affinity", [{}, {"affinity": "cookie"}, {"upstream_hash_by": "$request_uri"}], ids=["none", "cookie", "hash"])
+def test_a_retry_goes_to_the_endpoints_of_now(start_cppx, make_backend, affinity):
+    """Those that the request began with are gone when the one that it waits for ends too."""
+    go_on = threading.Event()
+
+    def holds(exchange):
+        assert go_on.wait(scaled(20))
+        exchange.close()
+
+    old = [make_backend(f"old-{number}", handler=holds) for number in range(2)]
+    new = make_backend("new")
+    cppx = start_cppx(site_with(old, **affinity))
+    with cppx.connect() as connection:
+        connection.send(request(target="/held"))
+        wait_for(lambda: seen(*old) == 1, 5, "the request at one of those that were")
+        cppx.apply("all.yaml", site_with([new], **affinity)["all.yaml"])
+        wait_for(lambda: cppx.get().text == "new", 5, "the new one")
+        go_on.set()
+        response = connection.read_response()
+        assert (response.status, response.text) == (200, "new")
+    assert seen(*old) == 1

@@ -3,6 +3,7 @@
 import collections
 import ssl
 import threading
+import time
 
 import pytest
 
@@ -26,6 +27,50 @@ def test_one_client_connection_uses_one_backend_connection(start_cppx, make_back
         for _ in range(100):
             assert connection.ask(request("POST", body=b"x" * 1000)).status == 200
     assert backend.accepted == 1
+
+
+@pytest.mark.parametrize("size", [1, 1000, 50_000])
+def test_a_body_in_a_segment_of_its_own_costs_no_connection(start_cppx, make_backend, size):
+    """As many clients send it: the head first, and the body when that has gone."""
+    backend = make_backend()
+    cppx = start_cppx({"all.yaml": objects_for(backend)})
+    with cppx.connect() as connection:
+        for _ in range(20):
+            connection.send(request("POST", headers=[("Content-Length", str(size))]))
+            time.sleep(0.005)
+            connection.send(b"x" * size)
+            assert connection.read_response("POST").status == 200
+            assert len(backend.last.body) == size
+    with cppx.h2() as client:
+        for _ in range(20):
+            stream = client.start("POST", "/", headers=[("content-length", str(size))], end=False)
+            time.sleep(0.005)
+            client.send(stream, b"x" * size, end=True)
+            assert client.finish(stream).status == 200
+            assert len(backend.last.body) == size
+    assert backend.accepted == 1
+
+
+def test_a_body_that_does_not_come_soon_is_not_waited_for(site):
+    with site.connect() as connection:
+        connection.send(request("POST", headers=[("Content-Length", "4")]))
+        site.backend.wait_for_requests(1)
+        connection.send(b"body")
+        assert connection.read_response("POST").status == 200
+    assert site.backend.last.body == b"body"
+
+
+def test_uploads_leave_no_more_connections_than_were_used_at_once(start_cppx, make_backend):
+    """Each has one of its own, as it could not be sent again; a backend of few places is not to be filled with idle ones."""
+    backend = make_backend()
+    cppx = start_cppx({"all.yaml": objects_for(backend)}, workers=1)
+    body = b"x" * 200_000
+    with cppx.connect() as connection:
+        for _ in range(10):
+            assert connection.ask(request("POST", body=body)).status == 200
+            assert connection.ask(request()).status == 200
+        wait_for(lambda: backend.open_connections == 1, 5, "one connection to be left")
+    assert backend.last.connection == backend.accepted == 10
 
 
 def test_backend_connections_are_reused_by_other_clients(start_cppx, make_backend):
