@@ -69,6 +69,21 @@ std::uint64_t key(int number) { return routing::sip_hash({}, std::to_string(numb
 
 }  // namespace
 
+TEST_CASE("TriedEndpoints: the same endpoints in a pool that has changed", "[proxy]") {
+  const auto endpoint = [](std::uint16_t port) {
+    return *routing::EndpointAddress::parse("10.0.0.1", port);
+  };
+  TriedEndpoints tried;
+  tried.add(0);
+  tried.add(2);
+  const std::vector before{endpoint(1), endpoint(2), endpoint(3)};
+  const std::vector now{endpoint(0), endpoint(2), endpoint(3), endpoint(4)};
+  tried.move(before, now);
+  for (std::uint32_t i = 0; i < now.size(); ++i) CHECK(tried.contains(i) == (i == 2));
+  tried.move(now, {});
+  CHECK(tried.empty());
+}
+
 TEST_CASE("Balancer: each worker goes round, from its own start", "[proxy]") {
   HealthRegistry registry;
   const routing::ProxySettings settings;

@@ -285,6 +285,79 @@ Task<void> write_text(Transport& transport, std::string_view text, std::optional
   ended = result.status;
 }
 
+Task<void> wait_across(Transport& transport, Direction direction, std::optional<IoStatus>& ended) {
+  const auto status = co_await transport.wait_across(direction);
+  ended = status;
+}
+
+TEST_CASE("Transport: a reader that TLS has write first waits beside the writer", "[proxy]") {
+  TransportFixture test;
+  Pair pair(test.loop, test.wheel);
+  const std::string block(65536, 'x');
+  iovec piece{.iov_base = const_cast<char*>(block.data()), .iov_len = block.size()};
+  while (pair.transport->try_write({&piece, 1}).ok()) {
+  }
+  std::optional<IoStatus> reader;
+  std::optional<IoStatus> writer;
+  spawn(wait(*pair.transport, Direction::kWrite, writer), [] {});
+  spawn(wait_across(*pair.transport, Direction::kRead, reader), [] {});
+  const auto both = [&] { return reader.has_value() && writer.has_value(); };
+
+  SECTION("both go on when there is room") {
+    pair.send("nothing that it waits for");
+    test.loop.turn(0ms);
+    CHECK_FALSE(reader);
+    std::string sink(65536, ' ');
+    while (::recv(pair.peer.get(), sink.data(), sink.size(), 0) > 0) {
+    }
+    REQUIRE(test.run_until(both));
+    CHECK(reader == IoStatus::kOk);
+    CHECK(writer == IoStatus::kOk);
+  }
+  SECTION("both hear of a peer that is gone") {
+    pair.peer.reset();
+    REQUIRE(test.run_until(both));
+    CHECK(reader == IoStatus::kOk);
+    CHECK(writer == IoStatus::kOk);
+  }
+  SECTION("each is cancelled by itself") {
+    pair.transport->cancel(Direction::kRead);
+    REQUIRE(test.run_until([&] { return reader.has_value(); }));
+    CHECK(reader == IoStatus::kCancelled);
+    CHECK_FALSE(writer);
+    pair.transport->cancel(Direction::kWrite);
+    REQUIRE(test.run_until(both));
+    CHECK(writer == IoStatus::kCancelled);
+  }
+}
+
+Task<void> discard(Transport& transport, std::size_t& bytes, std::optional<IoStatus>& ended) {
+  for (;;) {
+    const IoResult result = co_await transport.discard_some();
+    bytes += result.bytes;
+    if (result.ok()) continue;
+    ended = result.status;
+    co_return;
+  }
+}
+
+TEST_CASE("Transport: what is thrown away needs no place", "[proxy]") {
+  TransportFixture test;
+  auto [socket, peer] = narrow_connection();
+  Transport transport(test.loop, test.wheel);
+  REQUIRE(transport.assign(std::move(socket)));
+  std::size_t bytes = 0;
+  std::optional<IoStatus> ended;
+  spawn(discard(transport, bytes, ended), [] {});
+  const std::string block(100'000, 'x');
+  REQUIRE(::send(peer.get(), block.data(), block.size(), 0) == static_cast<ssize_t>(block.size()));
+  REQUIRE(test.run_until([&] { return bytes == block.size(); }));
+  CHECK_FALSE(ended);
+  peer.reset();
+  REQUIRE(test.run_until([&] { return ended.has_value(); }));
+  CHECK(ended == IoStatus::kEof);
+}
+
 TEST_CASE("Transport: once cancelled it ends also where there is nothing to wait for", "[proxy]") {
   TransportFixture test;
   Pair pair(test.loop, test.wheel);

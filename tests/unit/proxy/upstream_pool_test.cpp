@@ -66,6 +66,23 @@ TEST_CASE("UpstreamPool: the connection used last is taken first, each once", "[
   CHECK(pool.idle() == 0);
 }
 
+TEST_CASE("UpstreamPool: room is made by the one that is idle for longest", "[proxy]") {
+  PoolFixture test;
+  UpstreamPool pool(test.wheel);
+  pool.make_room(test.key);  // of a backend that nothing is known of
+  auto [a, peer_a] = test.connect();
+  auto [b, peer_b] = test.connect();
+  const auto* const b_before = b.get();
+  pool.give_back(std::move(a), test.settings);
+  pool.give_back(std::move(b), test.settings);
+  pool.make_room(test.key);
+  CHECK(pool.idle() == 1);
+  UpstreamPtr left = pool.take(test.key);
+  CHECK(left.get() == b_before);
+  pool.make_room(test.key);  // all are in use
+  CHECK(pool.idle() == 0);
+}
+
 TEST_CASE("UpstreamPool: what the backend closed or wrote to unasked is not given out", "[proxy]") {
   PoolFixture test;
   UpstreamPool pool(test.wheel);
