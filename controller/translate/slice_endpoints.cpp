@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <variant>
@@ -16,9 +17,25 @@ namespace {
 
 using routing::EndpointAddress;
 
-// Port numbers of the slice that belong to the Service port: those of its name. A Service port
-// without a name takes what has none either, else all, as a Service with one port may.
-std::vector<std::uint16_t> ports_of(const EndpointSlice& slice, const ServicePort& port) {
+bool has_name(const EndpointSlice& slice, const std::string& name) {
+  return std::ranges::any_of(slice.ports, [&](const SlicePort& port) { return port.name == name; });
+}
+
+// 0 when it has a name.
+std::uint16_t target_number(const ServicePort& port) {
+  const auto* number = std::get_if<std::uint16_t>(&port.target_port);
+  if (number == nullptr) return 0;
+  return *number != 0 ? *number : port.port;
+}
+
+// Port numbers of the slice that belong to the Service port: those of its name. A name that no
+// slice has (`is_new_name`) was just given, and the slices follow a moment later: what has the
+// number of the target port is what will have the name. A Service port without a name takes what
+// has none either, else all, as a Service with one port may.
+std::vector<std::uint16_t> ports_of(
+    const EndpointSlice& slice, const ServicePort& port, bool is_new_name
+) {
+  const std::uint16_t target = target_number(port);
   std::vector<std::uint16_t> named;
   std::vector<std::uint16_t> all;
   for (const SlicePort& candidate : slice.ports) {
@@ -27,10 +44,10 @@ std::vector<std::uint16_t> ports_of(const EndpointSlice& slice, const ServicePor
     all.push_back(candidate.port);
   }
   if (!named.empty()) return named;
+  if (is_new_name && std::ranges::find(all, target) != all.end()) return {target};
   if (port.name.empty() && !all.empty()) return all;
   // A slice without ports means that there are none defined: the target port then says it.
-  const auto* number = std::get_if<std::uint16_t>(&port.target_port);
-  if (slice.ports.empty() && number != nullptr && *number != 0) return {*number};
+  if (slice.ports.empty() && target != 0) return {target};
   return {};
 }
 
@@ -61,6 +78,9 @@ std::vector<EndpointAddress> endpoints_of(
 ) {
   std::vector<EndpointAddress> ready;
   std::vector<EndpointAddress> terminating;
+  const bool is_new_name = std::ranges::none_of(slices, [&](const EndpointSlice* slice) {
+    return has_name(*slice, port.name);
+  });
   for (const EndpointSlice* slice : slices) {
     if (slice->address_type == AddressType::kFqdn) {
       diagnostics.warn(
@@ -68,7 +88,7 @@ std::vector<EndpointAddress> endpoints_of(
       );
       continue;
     }
-    const auto ports = ports_of(*slice, port);
+    const auto ports = ports_of(*slice, port, is_new_name);
     for (const SliceEndpoint& endpoint : slice->endpoints) {
       if (endpoint.ready)
         append(*slice, endpoint, ports, ready, diagnostics);

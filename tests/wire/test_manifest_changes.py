@@ -238,6 +238,27 @@ def test_an_endpoint_is_drained_and_stopped_under_load_without_a_failure(start_c
     assert load.failures == []
 
 
+def test_a_service_port_is_named_and_renamed_under_load_without_a_failure(start_cppx, web):
+    """The Service has the new name first; its slices follow some time later, as in a cluster."""
+    cppx = start_cppx({"web.yaml": [ingress("web", rule("one.test", "web:80"))]})
+
+    def name_service(name):
+        cppx.apply("service.yaml", [service("web", target=web.port, port_name=name)])
+
+    def name_slice(name):
+        cppx.apply("slice.yaml", [endpoint_slice("web", [web.address], web.port, port_name=name)])
+
+    name_service("")
+    name_slice("")
+    with Load(cppx, "one.test") as load:
+        for name in ("http", "web", ""):
+            name_service(name)
+            load.wait_for_more(5)
+            name_slice(name)
+            load.wait_for_more(5)
+    assert load.failures == []
+
+
 def test_scaled_to_zero_and_back(start_cppx, web):
     cppx = start_cppx({"web.yaml": routes("one.test", web)})
     cppx.apply("web.yaml", [service("web"), *routes("one.test")])
