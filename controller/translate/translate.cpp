@@ -266,7 +266,9 @@ void Translator::Impl::update_default_backend(const Store& store) {
   pools.release(std::string(kNoHost));
   DefaultBackend now = default_backend_of(store, list);
   diagnostics.replace(default_backend_diagnostics, list.take());
-  const bool same = now.pool == default_backend.pool &&
+  // By refill(): it is in use, and its pool is another thing for routes.
+  const bool same = !dirty.hosts.contains(std::string(kNoHost)) &&
+                    now.pool == default_backend.pool &&
                     now.origin.service_port == default_backend.origin.service_port;
   default_backend = std::move(now);
   if (!same) all_hosts_dirty();

@@ -30,7 +30,10 @@ spec: {defaultBackend: {service: {name: web, port: {number: 80}}}}
 
 /// A route to port 80 of the Service "web", whose port and slices change.
 struct PortSite {
-  PortSite() { apply(kRoute); }
+  explicit PortSite(const TranslateOptions& options = {}, std::string_view route = kRoute)
+      : translator(options) {
+    apply(route);
+  }
 
   void apply(std::string_view yaml) {
     for (Object& object : test::objects_of(yaml)) store.apply(std::move(object));
@@ -70,7 +73,7 @@ endpoints: [{{addresses: [10.0.0.{0}]}}]
   }
 
   Store store;
-  Translator translator{{}};
+  Translator translator;
 };
 
 using Texts = std::vector<std::string>;
@@ -144,6 +147,20 @@ TEST_CASE("Translator: a port name that any slice has is never taken by number",
   CHECK(site.endpoints().empty());
   site.store.remove(Kind::kEndpointSlice, {"default", "web-2"});
   CHECK(site.endpoints() == Texts{"10.0.0.1:8080"});
+}
+
+TEST_CASE("Translator: the default backend has the protocol of its Service", "[controller]") {
+  TranslateOptions options;
+  options.default_backend_service = ObjectKey{"default", "web"};
+  PortSite site(options, "");
+  site.slice(1, "{port: 80}");
+  for (const std::string_view protocol : {"", ", appProtocol: grpc", ""}) {
+    INFO(protocol);
+    site.service(fmt::format("port: 80{}", protocol));
+    const std::string shown = test::show(site.update());
+    CHECK(shown.find("/ -> default/web:80") != std::string::npos);
+    CHECK((shown.find("over GRPC") != std::string::npos) == !protocol.empty());
+  }
 }
 
 }  // namespace cppx::controller

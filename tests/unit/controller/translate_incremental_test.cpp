@@ -83,6 +83,7 @@ class World {
     port.port = one_in(5) ? 81 : 80;
     port.name = one_in(3) ? "http" : "";
     port.target_port = std::uint16_t{8080};
+    if (one_in(6)) port.target_port = "http";
     if (one_in(4)) port.app_protocol = "kubernetes.io/h2c";
     out.ports.push_back(std::move(port));
     if (one_in(8)) out.ports.clear();
@@ -102,7 +103,7 @@ class World {
     }
     SlicePort port;
     port.name = one_in(3) ? "http" : "";
-    port.port = 8080;
+    port.port = one_in(4) ? 8081 : 8080;
     out.ports.push_back(std::move(port));
     return out;
   }
