@@ -47,9 +47,10 @@ class UpstreamConnection {
   /// Requests sent so far.
   std::uint32_t requests = 0;
 
-  /// Whether none of the last `sent_bytes` written has been acknowledged by the peer's kernel. Then
-  /// its program cannot have read them, and sending the request again is safe whatever its method:
-  /// this is how a backend looks that closed an idle connection while the request was on its way.
+  /// Whether none of the last `sent_bytes` written has been acknowledged by the peer's kernel so
+  /// far: this is how a backend looks that closed an idle connection while the request was on its
+  /// way, and its program cannot have read any of it. It says nothing of bytes in flight: a program
+  /// that has only ended its own direction (SHUT_WR) and goes on reading may get them still.
   [[nodiscard]] bool nothing_acknowledged(std::size_t sent_bytes) noexcept;
 
  private:
