@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "routing/endpoint/endpoint.h"
+#include "routing/endpoint/pool_table.h"
 #include "routing/match/routing_table.h"
 #include "routing/settings.h"
 
@@ -41,7 +41,7 @@ struct Snapshot {
   std::uint64_t generation = 0;  ///< Counts up with each one published; 0 before the first.
   std::shared_ptr<const ProxySettings> settings;  ///< Never null.
   /// By PoolIndex, in no order. No null; a place that no route uses has a pool without a name.
-  std::vector<std::shared_ptr<const EndpointPool>> pools;
+  PoolTable pools;
   std::vector<ListenerTable> listeners;
 
   /// Null when there is no listener of that name.

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <cstddef>
 #include <iterator>
-#include <memory>
 #include <optional>
 #include <unordered_map>
 #include <vector>
 
 #include "routing/endpoint/endpoint.h"
+#include "routing/endpoint/pool_table.h"
 
 namespace cppx::controller {
 namespace {
@@ -35,7 +35,7 @@ void Arrivals::note(const EndpointPool& before, const EndpointPool& after) {
   for (const EndpointAddress& address : added) times_.emplace(address, *now_);
 }
 
-void Arrivals::find_known(const std::vector<std::shared_ptr<const EndpointPool>>& pools) {
+void Arrivals::find_known(const routing::PoolTable& pools) {
   if (times_.empty()) return;
   std::unordered_map<EndpointAddress, JoinTime, routing::EndpointAddressHash> known;
   for (const auto& pool : pools) {

@@ -1,11 +1,11 @@
 #pragma once
 
-#include <memory>
 #include <optional>
 #include <unordered_map>
 #include <vector>
 
 #include "routing/endpoint/endpoint.h"
+#include "routing/endpoint/pool_table.h"
 
 namespace cppx::controller {
 
@@ -20,7 +20,7 @@ class Arrivals {
 
   void note(const routing::EndpointPool& before, const routing::EndpointPool& after);
   /// `pools` are all there were before the update.
-  void find_known(const std::vector<std::shared_ptr<const routing::EndpointPool>>& pools);
+  void find_known(const routing::PoolTable& pools);
 
   /// EndpointPool::joined of `after`; `before` may be null.
   [[nodiscard]] std::vector<routing::JoinTime> times_of(

@@ -22,6 +22,7 @@
 #include "routing/balance/endpoint_hashes.h"
 #include "routing/balance/sip_hash.h"
 #include "routing/endpoint/endpoint.h"
+#include "routing/endpoint/pool_table.h"
 #include "routing/match/route.h"
 
 namespace cppx::controller {
@@ -172,20 +173,17 @@ void PoolBook::finish(std::optional<routing::JoinTime> join_time) {
     else if (planned->index == routing::kDefaultBackend)
       fresh.push_back(planned);
     else
-      make(*planned, arrivals);
+      make(*planned, made_[planned->index].get(), arrivals);
   }
   std::ranges::sort(fresh, {}, [](const PlannedPool* planned) -> const std::string& {
     return planned->pool.name;
   });
+  auto end = static_cast<routing::PoolIndex>(made_.size());
   for (PlannedPool* planned : fresh) {
-    if (free_.empty()) {
-      planned->index = static_cast<routing::PoolIndex>(made_.size());
-      made_.push_back(nullptr);
-    } else {
-      planned->index = free_.extract(free_.begin()).value();
-    }
-    make(*planned, arrivals);
+    planned->index = free_.empty() ? end++ : free_.extract(free_.begin()).value();
+    make(*planned, nullptr, arrivals);
   }
+  made_ = made_.with(std::exchange(remade_, {}));
   input_ = nullptr;
 }
 
@@ -195,30 +193,31 @@ bool PoolBook::is_sparse() const noexcept {
 }
 
 void PoolBook::sort() {
-  std::vector<std::shared_ptr<const EndpointPool>> sorted;
+  std::vector<routing::PoolTable::Pool> sorted;
   sorted.reserve(pools_.size());
   for (auto& [name, planned] : pools_) {
-    sorted.push_back(std::move(made_[planned.index]));
+    sorted.push_back(made_[planned.index]);
     planned.index = static_cast<routing::PoolIndex>(sorted.size() - 1);
   }
-  made_ = std::move(sorted);
+  made_ = routing::PoolTable(sorted);
   free_.clear();
 }
 
-void PoolBook::make(PlannedPool& planned, const Arrivals& arrivals) {
-  auto& made = made_[planned.index];
+void PoolBook::make(
+    const PlannedPool& planned, const EndpointPool* before, const Arrivals& arrivals
+) {
   const bool needs_hashes =
       !planned.pool.endpoints.empty() &&
       std::ranges::any_of(planned.users, [](const auto& user) { return user.second; });
-  if (made != nullptr && equal(*made, planned.pool) &&
-      has_hashes(*made, needs_hashes, planned.hash_key))
+  if (before != nullptr && equal(*before, planned.pool) &&
+      has_hashes(*before, needs_hashes, planned.hash_key))
     return;
   auto pool = std::make_shared<EndpointPool>(planned.pool);
-  pool->joined = arrivals.times_of(made.get(), *pool);
+  pool->joined = arrivals.times_of(before, *pool);
   if (needs_hashes)
     pool->hashes =
         std::make_shared<const routing::EndpointHashes>(pool->endpoints, planned.hash_key);
-  made = std::move(pool);
+  remade_[planned.index] = std::move(pool);
 }
 
 void PoolBook::drop(PlannedPool& planned) {
@@ -229,7 +228,7 @@ void PoolBook::drop(PlannedPool& planned) {
   of_service->second.erase(&planned);
   if (of_service->second.empty()) by_service_.erase(of_service);
   if (planned.index != routing::kDefaultBackend) {
-    made_[planned.index] = kNothing;
+    remade_[planned.index] = kNothing;
     free_.insert(planned.index);
   }
   pools_.erase(std::string(planned.pool.name));

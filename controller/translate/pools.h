@@ -19,6 +19,7 @@
 #include "controller/translate/translate.h"
 #include "routing/balance/sip_hash.h"
 #include "routing/endpoint/endpoint.h"
+#include "routing/endpoint/pool_table.h"
 #include "routing/match/route.h"
 
 namespace cppx::controller {
@@ -82,10 +83,7 @@ class PoolBook {
   void sort();
 
   /// In the order of their indices. No null; an empty place has a pool without a name.
-  [[nodiscard]] const std::vector<std::shared_ptr<const routing::EndpointPool>>& pools(
-  ) const noexcept {
-    return made_;
-  }
+  [[nodiscard]] const routing::PoolTable& pools() const noexcept { return made_; }
   /// Names of ExternalName Services that need an address; the same object while they do not change.
   std::shared_ptr<const std::set<std::string>> external_names();
 
@@ -101,7 +99,10 @@ class PoolBook {
   );
   void note_external_name(PlannedPool& planned, std::string name);
   void find_changed_names(std::set<PlannedPool*>& out);
-  void make(PlannedPool& planned, const Arrivals& arrivals);
+  /// Notes the pool for made_ unless it is what `before` (null: nothing) is.
+  void make(
+      const PlannedPool& planned, const routing::EndpointPool* before, const Arrivals& arrivals
+  );
   void drop(PlannedPool& planned);
   [[nodiscard]] routing::SipKey hash_key_of(const ObjectKey& key, std::string_view pool) const;
 
@@ -115,12 +116,13 @@ class PoolBook {
   std::map<std::string, std::vector<PlannedPool*>> by_host_;
   std::shared_ptr<const std::set<std::string>> external_names_;  // null: to be made
 
-  std::vector<std::shared_ptr<const routing::EndpointPool>> made_;
+  routing::PoolTable made_;
   std::set<routing::PoolIndex> free_;  // places of made_
 
   // Of the update under way.
   std::set<ObjectKey> changed_;
   std::set<PlannedPool*> touched_;
+  routing::PoolTable::Changes remade_;
 };
 
 }  // namespace cppx::controller

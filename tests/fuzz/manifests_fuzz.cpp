@@ -110,7 +110,8 @@ void require_served(const Translation& translation) {
   require(http != nullptr, "there is a listener");
   const auto match = http->routes->match("untouched.apart.test", "/only");
   require(match.route != nullptr, "what nothing touches has its route");
-  const auto& pool = *snapshot.pools.at(match.route->pool);
+  require(match.route->pool < snapshot.pools.size(), "what nothing touches has its pool");
+  const auto& pool = *snapshot.pools[match.route->pool];
   require(pool.endpoints.size() == 1, "what nothing touches has its endpoint");
 }
 

@@ -22,6 +22,8 @@
 #include "controller/model/objects.h"
 #include "controller/translate/resolved_names.h"
 #include "controller/translate/translate.h"
+#include "routing/endpoint/pool_table.h"
+#include "routing/match/route.h"
 #include "tests/unit/controller/translate_support.h"
 #include "tls/self_signed.h"
 
@@ -271,6 +273,49 @@ Store shuffled(const Store& store, std::uint32_t seed) {
   return out;
 }
 
+/// Of a host and a Service of its own.
+Ingress numbered_ingress(std::size_t i) {
+  Ingress ingress;
+  ingress.meta.key = {.ns = "default", .name = fmt::format("i{:03}", i)};
+  ingress.ingress_class_name = "cppx";
+  IngressPath path;
+  path.backend.service = fmt::format("s{:03}", i);
+  path.backend.port = std::uint16_t{80};
+  ingress.rules.push_back({.host = fmt::format("h{:03}.test", i), .paths = {path}});
+  return ingress;
+}
+
+Store store_of_many(std::size_t ingresses) {
+  Store store;
+  IngressClass ours;
+  ours.meta.key.name = "cppx";
+  ours.controller = "cppx.io/ingress-controller";
+  store.apply(ours);
+  for (std::size_t i = 0; i < ingresses; ++i) store.apply(numbered_ingress(i));
+  return store;
+}
+
+/// Of the Service of numbered_ingress.
+EndpointSlice numbered_slice(std::size_t i, std::string address) {
+  EndpointSlice slice;
+  slice.meta.key = {.ns = "default", .name = fmt::format("e{:03}", i)};
+  slice.service = fmt::format("s{:03}", i);
+  SliceEndpoint endpoint;
+  endpoint.addresses = {std::move(address)};
+  slice.endpoints.push_back(std::move(endpoint));
+  SlicePort port;
+  port.port = 8080;
+  slice.ports.push_back(std::move(port));
+  return slice;
+}
+
+/// Places that are the same object in both, not only equal.
+std::size_t shared_places(const routing::PoolTable& a, const routing::PoolTable& b) {
+  std::size_t out = 0;
+  for (routing::PoolIndex i = 0; i < a.size() && i < b.size(); ++i) out += &a[i] == &b[i] ? 1U : 0U;
+  return out;
+}
+
 }  // namespace
 
 TEST_CASE("Translator: changes come to what a new one makes of the result", "[controller]") {
@@ -340,28 +385,13 @@ TEST_CASE(
     "Translator: places of pools that are gone are taken again, or given up", "[controller]"
 ) {
   constexpr std::size_t kMany = 200;
-  Store store;
-  IngressClass ours;
-  ours.meta.key.name = "cppx";
-  ours.controller = "cppx.io/ingress-controller";
-  store.apply(ours);
-  const auto ingress_of = [](std::size_t i) {
-    Ingress ingress;
-    ingress.meta.key = {.ns = "default", .name = fmt::format("i{:03}", i)};
-    ingress.ingress_class_name = "cppx";
-    IngressPath path;
-    path.backend.service = fmt::format("s{:03}", i);
-    path.backend.port = std::uint16_t{80};
-    ingress.rules.push_back({.host = fmt::format("h{:03}.test", i), .paths = {path}});
-    return ingress;
-  };
+  Store store = store_of_many(kMany);
   const auto now = std::chrono::system_clock::now();
   Translator translator({});
-  for (std::size_t i = 0; i < kMany; ++i) store.apply(ingress_of(i));
   CHECK(translator.translate(input_of(store, {}, now)).snapshot->pools.size() == kMany);
 
   store.remove(Kind::kIngress, {"default", "i007"});
-  store.apply(ingress_of(kMany));
+  store.apply(numbered_ingress(kMany));
   CHECK(translator.translate(input_of(store, {}, now)).snapshot->pools.size() == kMany);
 
   for (std::size_t i = 20; i <= kMany; ++i)
@@ -370,6 +400,51 @@ TEST_CASE(
   CHECK(few.snapshot->pools.size() == 19);
   Translator fresh({});
   CHECK(test::show(few) == test::show(fresh.translate(input_of(store, {}, now))));
+}
+
+TEST_CASE("Translator: a change of endpoints leaves the other parts of pools", "[controller]") {
+  constexpr std::size_t kMany = 640;
+  Store store = store_of_many(kMany);
+  for (std::size_t i = 0; i < kMany; ++i) {
+    Service service;
+    service.meta.key = {.ns = "default", .name = fmt::format("s{:03}", i)};
+    ServicePort port;
+    port.port = 80;
+    port.target_port = std::uint16_t{8080};
+    service.ports.push_back(std::move(port));
+    store.apply(service);
+    store.apply(numbered_slice(i, "10.0.0.1"));
+  }
+  Translator translator({});
+  const auto now = std::chrono::system_clock::now();
+  const auto translated = [&] { return translator.translate(input_of(store, {}, now)).snapshot; };
+  const auto before = translated();
+  REQUIRE(before->pools.size() == kMany);
+  CHECK(shared_places(before->pools, translated()->pools) == kMany);
+
+  store.apply(numbered_slice(300, "10.0.0.2"));
+  const auto after = translated();
+  CHECK(after->pools[300] != before->pools[300]);
+  CHECK(after->pools[300]->endpoints.front().to_string() == "10.0.0.2:8080");
+  CHECK(before->pools[300]->endpoints.front().to_string() == "10.0.0.1:8080");
+  CHECK(shared_places(before->pools, after->pools) == kMany - 64);
+  for (routing::PoolIndex i = 0; i < kMany; ++i)
+    if (i != 300) REQUIRE(after->pools[i] == before->pools[i]);
+
+  store.remove(Kind::kIngress, {"default", "i010"});
+  const auto fewer = translated();
+  CHECK(shared_places(after->pools, fewer->pools) == kMany - 64);
+  store.apply(numbered_ingress(kMany));
+  const auto others = translated();
+  CHECK(others->pools.size() == kMany);
+  CHECK(others->pools[10]->name == "default/s640:80");
+  CHECK(shared_places(fewer->pools, others->pools) == kMany - 64);
+
+  // All is looked at, and nothing is another.
+  IngressClass one_more;
+  one_more.meta.key.name = "more";
+  store.apply(one_more);
+  CHECK(shared_places(others->pools, translated()->pools) == kMany);
 }
 
 TEST_CASE("Store: what changed since a position", "[controller]") {
