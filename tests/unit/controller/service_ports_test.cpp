@@ -67,7 +67,7 @@ endpoints: [{{addresses: [10.0.0.{0}]}}]
   }
   std::vector<std::string> endpoints() {
     std::vector<std::string> out;
-    for (const auto& endpoint : update().snapshot->pools.at(0)->endpoints)
+    for (const auto& endpoint : update().snapshot->pools[0]->endpoints)
       out.push_back(endpoint.to_string());
     return out;
   }
@@ -87,7 +87,7 @@ TEST_CASE("Translator: a Service port that is renamed keeps its pool", "[control
   site.slice(1, "{port: 80}");
   site.slice(2, "{port: 80}");
   const auto before = site.update();
-  REQUIRE(before.snapshot->pools.at(0)->endpoints.size() == 2);
+  REQUIRE(before.snapshot->pools[0]->endpoints.size() == 2);
   CHECK(before.diagnostics->empty());
   for (const std::string_view name : {", name: http", ", name: web", ""}) {
     INFO(name);
