@@ -1,7 +1,9 @@
 #include "proxy/transport/transport.h"
 
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -20,9 +22,7 @@ IoResult from_errno() noexcept {
 }  // namespace
 
 Transport::Transport(EventLoop& loop, TimerWheel& wheel)
-    : loop_(loop),
-      read_deadline_(wheel, *this, Direction::kRead),
-      write_deadline_(wheel, *this, Direction::kWrite) {}
+    : loop_(loop), read_deadline_(wheel, *this), write_deadline_(wheel, *this) {}
 
 Transport::~Transport() { close(); }
 
@@ -52,6 +52,7 @@ ssize_t Transport::receive(char* into, std::size_t size) noexcept {
 
 ssize_t Transport::send(const char* data, std::size_t size, bool more) noexcept {
   const ssize_t sent = ::send(socket_.get(), data, size, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+  if (sent > 0) sent_bytes_ += static_cast<std::uint64_t>(sent);
   if (sent < 0 && !tls::would_block()) {
     // It stays ready: who waits to write has to hear of it too, also when a reader was first.
     failure_ = errno;
@@ -111,13 +112,22 @@ IoResult Transport::try_write(std::span<const iovec> pieces) noexcept {
     message.msg_iovlen = pieces.size();
     sent = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
   }
-  if (sent >= 0) return {IoStatus::kOk, static_cast<std::size_t>(sent)};
+  if (sent >= 0) {
+    sent_bytes_ += static_cast<std::uint64_t>(sent);
+    return {IoStatus::kOk, static_cast<std::size_t>(sent)};
+  }
   IoResult result = from_errno();
   if (result.status == IoStatus::kWantRead) {
     result.status = IoStatus::kWantWrite;
     write_.ready = false;
   }
   return result;
+}
+
+std::uint64_t Transport::unacknowledged_bytes() const noexcept {
+  int bytes = 0;
+  if (::ioctl(socket_.get(), SIOCOUTQ, &bytes) != 0 || bytes < 0) return 0;
+  return static_cast<std::uint64_t>(bytes);
 }
 
 Task<IoResult> Transport::read_some(std::span<char> into) {
@@ -209,7 +219,8 @@ void Transport::end_wait(Direction direction) {
   if (side(direction).waiter) loop_.wake_soon(socket_.get(), direction);
 }
 
-void Transport::on_deadline(Direction direction) {
+void Transport::on_deadline(const SideDeadline& passed) {
+  const Direction direction = &passed == &read_deadline_ ? Direction::kRead : Direction::kWrite;
   side(direction).timed_out = true;
   end_wait(direction);
 }

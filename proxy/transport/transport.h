@@ -69,6 +69,11 @@ class Transport final : private tls::ByteStream {
   /// Writes some of `pieces`, in order. With TLS, after kWantWrite the same pieces must be given
   /// again.
   IoResult try_write(std::span<const iovec> pieces) noexcept;
+  /// What the socket has taken so far, below TLS.
+  [[nodiscard]] std::uint64_t sent_bytes() const noexcept { return sent_bytes_; }
+  /// Of that, what the peer's kernel has not acknowledged yet; 0 when it cannot be told. A system
+  /// call; also of a connection that has ended, until it is closed here.
+  [[nodiscard]] std::uint64_t unacknowledged_bytes() const noexcept;
 
   /// Reads at least one byte, waiting under the read deadline.
   Task<IoResult> read_some(std::span<char> into);
@@ -156,11 +161,10 @@ class Transport final : private tls::ByteStream {
 
  private:
   struct SideDeadline final : Deadline {
-    SideDeadline(TimerWheel& wheel, Transport& transport, Direction direction) noexcept
-        : Deadline(wheel), transport_(transport), direction_(direction) {}
-    void expired() override { transport_.on_deadline(direction_); }
+    SideDeadline(TimerWheel& wheel, Transport& transport) noexcept
+        : Deadline(wheel), transport_(transport) {}
+    void expired() override { transport_.on_deadline(*this); }
     Transport& transport_;
-    Direction direction_;
   };
   struct Side {
     std::coroutine_handle<> waiter;
@@ -180,7 +184,7 @@ class Transport final : private tls::ByteStream {
   ssize_t send(const char* data, std::size_t size, bool more) noexcept override;
   IoResult try_discard() noexcept;
   IoResult from_tls(tls::StreamResult result) const noexcept;
-  void on_deadline(Direction direction);
+  void on_deadline(const SideDeadline& passed);
   void end_wait(Direction direction);
   [[nodiscard]] bool may_go_on(Direction direction) const noexcept {
     const Side& waiting = side(direction);
@@ -195,6 +199,7 @@ class Transport final : private tls::ByteStream {
   SideDeadline write_deadline_;
   Side read_;
   Side write_;
+  std::uint64_t sent_bytes_ = 0;
   bool broken_ = false;
   bool ended_ = false;  // the peer's side, or all of it: reading does not block any more
   int failure_ = 0;     // errno of the socket below TLS, which says no more than that it failed

@@ -1,9 +1,7 @@
 #include "proxy/upstream/upstream_connection.h"
 
-#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -105,9 +103,7 @@ Task<IoStatus> UpstreamConnection::connect_tcp(Descriptor made, std::chrono::mil
 }
 
 bool UpstreamConnection::nothing_acknowledged(std::size_t sent_bytes) noexcept {
-  int unacknowledged = 0;
-  if (::ioctl(transport_.native_handle(), SIOCOUTQ, &unacknowledged) != 0) return false;
-  return unacknowledged >= 0 && static_cast<std::size_t>(unacknowledged) >= sent_bytes;
+  return transport_.unacknowledged_bytes() >= sent_bytes;
 }
 
 }  // namespace cppx::proxy

@@ -105,6 +105,7 @@ class Listener final : public SessionEvents {
     if (id % 8 == 5) session.reset(id, cppx::proxy::http2::kCancel);
   }
   void on_progress(StreamId id) override { require(known(id).sending, "something is being sent"); }
+  void on_sending(StreamId) override {}
   void on_sent(StreamId id) override {
     Stream& stream = known(id);
     require(stream.sending, "sent what was given");

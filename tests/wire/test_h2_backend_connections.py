@@ -1,6 +1,8 @@
 """How connections to HTTP/2 backends are made, used up and given up, and what becomes of the requests on them."""
 
 import contextlib
+import queue
+import socket
 import threading
 
 import pytest
@@ -9,6 +11,7 @@ from hyperframe.frame import DataFrame, GoAwayFrame, HeadersFrame, RstStreamFram
 
 from support.cppx import measured_memory
 from support.h2 import exactly
+from support.h2_backend import EVERY
 from support.h2_raw import ends
 from support.load import MIB, Peak
 from support.manifests import ingress, rule, service_of
@@ -173,6 +176,44 @@ def test_a_post_that_was_not_sent_yet_is_asked_elsewhere_when_the_connection_end
         again.send(again.head(next_request(again), OK, end=True))
         exactly(client.finish(waiting))
         assert uploader.finish(upload).status == 502, "some of it has been sent"
+
+
+@pytest.mark.parametrize("farewell", [[], [GoAwayFrame(0, last_stream_id=EVERY)]], ids=["nothing", "goaway"])
+def test_a_post_that_the_backend_cannot_have_read_is_asked_elsewhere(before, make_raw_backend, farewell):
+    """It lies in the socket of cppx, behind an upload that fills the backend's, when the backend ends its side."""
+    backend = make_raw_backend(settings={SettingCodes.INITIAL_WINDOW_SIZE: MIB}, receive_buffer=4096)
+    cppx = before(backend)
+    with cppx.h2() as uploader, cppx.raw_h2() as client:
+        upload = uploader.start("POST", "/upload", end=False)
+        peer = backend.peer()
+        next_request(peer, "/upload")
+        peer.grow(MIB)
+        uploader.send(upload, b"x" * (MIB // 8))
+        send_together(client, b"body", end=True)
+        for _ in range(2):
+            client.expect_alive()
+        peer.send(*farewell)
+        peer.wire.sock.shutdown(socket.SHUT_WR)
+        again = backend.peer()
+        again.send(again.head(next_request(again), OK, end=True))
+        assert client.status_of(1) == 200
+        assert uploader.finish(upload).status == 502, "some of it has come"
+        # What cppx had written its kernel still delivers: the request was on its way there too.
+        peer.wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MIB)
+        next_request(peer)
+
+
+def test_a_post_that_came_is_not_asked_again_when_the_connection_ends(before, make_raw_backend):
+    backend = make_raw_backend()
+    cppx = before(backend)
+    with cppx.h2() as client:
+        stream = client.start("POST")
+        peer = backend.peer()
+        next_request(peer)
+        peer.wire.sock.shutdown(socket.SHUT_WR)
+        assert client.finish(stream).status == 502
+    with pytest.raises(queue.Empty):
+        backend.peer(0.5)
 
 
 def refuses_the_first():

@@ -70,10 +70,11 @@ struct PeerHead {
 };
 
 /// What a session finds in received bytes. Called from within receive(); on_sent and on_closed from
-/// within pull() too. The listener may call the session's other functions at any time, but neither
-/// receive(), pull() nor the destructor from within a call. Each of a stream's calls comes before
-/// its on_closed; that comes once for each stream that on_request or on_bad_request told of, and
-/// for each that submit_request opened, unless the session is destroyed before.
+/// within pull() too, and on_sending only from there. The listener may call the session's other
+/// functions at any time, but neither receive(), pull() nor the destructor from within a call. Each
+/// of a stream's calls comes before its on_closed; that comes once for each stream that on_request
+/// or on_bad_request told of, and for each that submit_request opened, unless the session is
+/// destroyed before.
 class SessionEvents {
  public:
   /// Server: a request whose head is valid; take_head() gives it. `end`: it has no body, and
@@ -93,6 +94,8 @@ class SessionEvents {
   virtual void on_trailers(StreamId id, std::span<const Field> fields) = 0;
   /// The peer's message is complete.
   virtual void on_end(StreamId id) = 0;
+  /// Client: pull() has come to the head of the request, no byte of which it has given before.
+  virtual void on_sending(StreamId id) = 0;
   /// What was given to send_data() has been taken by pull(): the memory is the caller's again.
   virtual void on_sent(StreamId id) = 0;
   /// pull() has taken a part of it that is worth mentioning: the peer goes on reading.

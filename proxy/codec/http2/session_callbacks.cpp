@@ -38,6 +38,7 @@ void SessionCallbacks::install(nghttp2_session_callbacks* callbacks) {
   nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
   nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data);
+  nghttp2_session_callbacks_set_before_frame_send_callback(callbacks, before_frame_sent);
   nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
 }
 

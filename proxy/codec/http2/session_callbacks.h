@@ -51,6 +51,9 @@ struct SessionCallbacks {
       nghttp2_session* session, nghttp2_frame* frame, const std::uint8_t* head, std::size_t size,
       nghttp2_data_source* source, void* user
   ) noexcept;
+  static int before_frame_sent(
+      nghttp2_session* session, const nghttp2_frame* frame, void* user
+  ) noexcept;
   static int on_frame_sent(
       nghttp2_session* session, const nghttp2_frame* frame, void* user
   ) noexcept;

@@ -93,6 +93,20 @@ void SessionCallbacks::after_our_end(Session& self, StreamRecord& stream) {
     nghttp2_submit_rst_stream(self.nghttp2_.get(), NGHTTP2_FLAG_NONE, stream.id, kNoError);
 }
 
+// on_frame_sent() comes late for that: a frame that ends with the buffer of one pull() is told of
+// in the next.
+int SessionCallbacks::before_frame_sent(
+    nghttp2_session* /*session*/, const nghttp2_frame* frame, void* user
+) noexcept {
+  Session& self = session_of(user);
+  if (self.role_ == Role::kServer || frame->hd.type != NGHTTP2_HEADERS) return 0;
+  StreamRecord* stream = self.find(frame->hd.stream_id);
+  if (stream == nullptr || !stream->unsent) return 0;
+  stream->unsent = false;
+  self.events_.on_sending(stream->id);
+  return 0;
+}
+
 int SessionCallbacks::on_frame_sent(
     nghttp2_session* /*session*/, const nghttp2_frame* frame, void* user
 ) noexcept {
@@ -101,9 +115,7 @@ int SessionCallbacks::on_frame_sent(
   const bool ended = has_flag(frame->hd, NGHTTP2_FLAG_END_STREAM);
   switch (frame->hd.type) {
     case NGHTTP2_HEADERS:
-      if (stream == nullptr) return 0;
-      stream->unsent = false;
-      if (ended) after_our_end(self, *stream);
+      if (stream != nullptr && ended) after_our_end(self, *stream);
       return 0;
     case NGHTTP2_DATA: {
       self.guard_.sent(static_cast<std::uint32_t>(frame->hd.length));

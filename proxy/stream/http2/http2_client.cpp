@@ -68,8 +68,11 @@ Task<void> Http2Client::run() {
   state_ = heard ? State::kEnded : State::kFailed;
   if (!heard) ++worker_.counters().upstream_connect_failures;
   resume_waiting(false);
-  // Whatever is still open gets no answer any more.
-  for (const auto& [id, stream] : streams_) stream->on_closed(http2::kInternalError, false);
+  // Whatever is still open gets no answer any more; what the backend had read nothing of may be
+  // sent again.
+  const std::uint64_t read = link_.read_at_most();
+  for (const auto& [id, stream] : streams_)
+    stream->on_closed(http2::kInternalError, stream->sent_before() >= read);
   link_.resume_woken();
   connection_.transport().close();
 }
@@ -210,6 +213,10 @@ void Http2Client::on_trailers(http2::StreamId id, std::span<const http2::Field> 
 
 void Http2Client::on_end(http2::StreamId id) {
   if (Http2Stream* stream = find(id)) stream->on_end();
+}
+
+void Http2Client::on_sending(http2::StreamId id) {
+  if (Http2Stream* stream = find(id)) stream->on_sending(connection_.transport().sent_bytes());
 }
 
 void Http2Client::on_sent(http2::StreamId id) {

@@ -96,6 +96,7 @@ class Http2Client final : private http2::SessionEvents, private Http2LinkOwner {
   void on_data(http2::StreamId id, std::span<const char> data) override;
   void on_trailers(http2::StreamId id, std::span<const http2::Field> fields) override;
   void on_end(http2::StreamId id) override;
+  void on_sending(http2::StreamId id) override;
   void on_sent(http2::StreamId id) override;
   void on_progress(http2::StreamId id) override;
   void on_closed(http2::StreamId id, std::uint32_t error_code, bool refused) override;

@@ -1,6 +1,7 @@
 #include "proxy/stream/http2/http2_link.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "proxy/worker/worker.h"
@@ -95,7 +96,10 @@ Task<void> Http2Link::run(Early early) {
     const auto got = transport_.try_read({memory.data(), memory.size()});
     dry = got.status == IoStatus::kWantRead;
     if (dry) continue;
-    if (!got.ok()) break;
+    if (!got.ok()) {
+      note_end(got.status == IoStatus::kEof);
+      break;
+    }
     alive = feed({memory.data(), got.bytes});
   }
   ending_ = true;
@@ -104,6 +108,19 @@ Task<void> Http2Link::run(Early early) {
   flush();
   co_await settle();
   failed_ = true;  // there is nothing to write to any more
+}
+
+// The socket tells why it failed only once: what is seen after that looks like an orderly end.
+void Http2Link::note_end(bool by_fin) noexcept {
+  if (!ended_by_fin_) ended_by_fin_ = by_fin;
+}
+
+std::uint64_t Http2Link::read_at_most() const noexcept {
+  const std::uint64_t sent = transport_.sent_bytes();
+  // A peer that read and then reset the connection may not have acknowledged it yet. One that had
+  // sent its FIN before anything came had read nothing by then, and could answer nothing after it.
+  if (!ended_by_fin_.value_or(false)) return sent;
+  return sent - std::min(sent, transport_.unacknowledged_bytes());
 }
 
 void Http2Link::flush() {
@@ -134,6 +151,8 @@ Task<void> Http2Link::write() {
     const auto written = co_await transport_.write_all({&piece, 1}, send_timeout_);
     resume_woken();
     if (written.ok()) continue;
+    // A socket that was reset after the peer's FIN says so with this error.
+    note_end(written.error == EPIPE);
     failed_ = true;
     // The reader ends, and with it all streams.
     transport_.cancel();

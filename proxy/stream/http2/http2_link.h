@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -68,6 +70,9 @@ class Http2Link {
   Task<void> settle();
   /// Nothing is read any more: what is asked of the peer now gets no answer.
   [[nodiscard]] bool ending() const noexcept { return ending_ || failed_; }
+  /// Of what the transport has sent, the part that the peer can have read before it ended its side;
+  /// once run() has returned. What is in flight then, one that still reads may get.
+  [[nodiscard]] std::uint64_t read_at_most() const noexcept;
   /// From the next write on.
   void allow_send_timeout(std::chrono::milliseconds longer) noexcept { send_timeout_ = longer; }
   [[nodiscard]] http2::Session& session() noexcept { return session_; }
@@ -77,6 +82,7 @@ class Http2Link {
   Task<void> write();
   Task<void> resume_later();
   bool feed(std::span<const char> bytes);
+  void note_end(bool by_fin) noexcept;
 
   Worker& worker_;
   Transport& transport_;
@@ -91,6 +97,8 @@ class Http2Link {
   bool resuming_soon_ = false;
   bool ending_ = false;  // run() is past its last read
   bool failed_ = false;  // nothing can be written any more
+  // Once it has ended: whether the peer's FIN was the first that was seen of that.
+  std::optional<bool> ended_by_fin_;
 };
 
 }  // namespace cppx::proxy

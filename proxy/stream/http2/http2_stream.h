@@ -46,6 +46,9 @@ class Http2Stream {
   void on_trailers(std::span<const http2::Field> fields);
   void on_end();
   void on_head(http2::PeerHead head);
+  /// Its head is about to be written to a connection that has sent so many bytes.
+  void on_sending(std::uint64_t sent_bytes) noexcept { sent_before_ = sent_bytes; }
+  [[nodiscard]] std::uint64_t sent_before() const noexcept { return sent_before_; }
   void on_sent();
   void on_progress() noexcept;
   void on_closed(std::uint32_t error_code, bool refused);
@@ -144,6 +147,7 @@ class Http2Stream {
   Side write_;
   std::chrono::milliseconds write_idle_{};
   std::string_view sending_trailers_;
+  std::uint64_t sent_before_ = 0;
   bool untouched_ = true;
   bool head_taken_ = false;  // the first of heads_ has been waited for
   bool ended_ = false;

@@ -37,6 +37,7 @@ class Http2Peer : public http2::SessionEvents {
   void on_data(http2::StreamId id, std::span<const char> data) override;
   void on_trailers(http2::StreamId id, std::span<const http2::Field> fields) override;
   void on_end(http2::StreamId id) override;
+  void on_sending(http2::StreamId id) override { begun.push_back(id); }
   void on_sent(http2::StreamId id) override;
   void on_progress(http2::StreamId) override { ++progress; }
   void on_closed(http2::StreamId id, std::uint32_t error_code, bool refused) override;
@@ -51,6 +52,7 @@ class Http2Peer : public http2::SessionEvents {
   std::vector<std::string> log;
   std::map<http2::StreamId, std::string> bodies;
   std::map<http2::StreamId, http2::PeerHead> heads;  ///< The last one of each stream.
+  std::vector<http2::StreamId> begun;                ///< Calls of on_sending.
   bool consume_at_once = true;
   int progress = 0;  ///< Calls of on_progress.
   http2::Session::TimePoint now{std::chrono::hours(1)};

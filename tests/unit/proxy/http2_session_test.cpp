@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <array>
 #include <string>
+#include <vector>
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
@@ -245,6 +247,30 @@ TEST_CASE(
   for (const test::Frame& frame : test::frames_of(bytes))
     if (frame.type == test::kData && (frame.flags & test::kEndStream) == 0)
       CHECK(frame.payload.size() >= 1024);
+}
+
+TEST_CASE("Http2Session: a head counts as sent from its first byte on", "[proxy]") {
+  const std::string value = pattern(3000);
+  const std::array<Field, 5> fields{
+      {{":method", "GET"}, {":scheme", "http"}, {":authority", "a"}, {":path", "/"}, {"x", value}}
+  };
+  Pair whole;
+  REQUIRE(whole.client.session.submit_request(fields, true));
+  const std::size_t size = whole.client.sent().size();
+  // All of it, with and without room for more, and a part.
+  for (const std::size_t room : {size, size + 1, size - 1, Session::kMinPullBytes}) {
+    Pair pair;
+    const auto id = pair.client.session.submit_request(fields, true);
+    REQUIRE(id);
+    CHECK(pair.client.session.is_unsent(*id));
+    CHECK(pair.client.begun.empty());
+    std::string out(room, '\0');
+    REQUIRE(pair.client.session.pull(out) == std::min(room, size));
+    CHECK_FALSE(pair.client.session.is_unsent(*id));
+    CHECK(pair.client.begun == std::vector<StreamId>{*id});
+    pair.client.sent();
+    CHECK(pair.client.begun.size() == 1);
+  }
 }
 
 TEST_CASE("Http2Session: a large head goes out in several pulls", "[proxy]") {

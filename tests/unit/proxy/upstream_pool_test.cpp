@@ -190,12 +190,15 @@ TEST_CASE("UpstreamConnection: knows whether the peer has received anything", "[
   std::array<char, 5> got{};
   boost::asio::read(peer, boost::asio::buffer(got));
   CHECK_FALSE(connection->nothing_acknowledged(5));
+  CHECK(connection->transport().unacknowledged_bytes() == 0);
   peer.close();
   // The FIN is here before the next write; what is written now is refused by the peer's kernel.
   while (connection->transport().peek().status == IoStatus::kWantRead) {
   }
   REQUIRE(connection->transport().try_write({&piece, 1}).bytes == 5);
   CHECK(connection->nothing_acknowledged(5));
+  CHECK(connection->transport().sent_bytes() == 10);
+  CHECK(connection->transport().unacknowledged_bytes() == 5);
 }
 
 }  // namespace cppx::proxy
