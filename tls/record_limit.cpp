@@ -6,12 +6,6 @@
 #include <cstdint>
 
 namespace cppx::tls {
-namespace {
-
-/// As many without data as OpenSSL bears with, and the one with data that ends an SSL_read.
-constexpr std::uint32_t kRecordsPerRead = 33;
-
-}  // namespace
 
 // OpenSSL tells of a header before it looks at the record. It tells of nothing else when a client
 // renegotiates while our data is on its way: its alert has to wait.
@@ -30,13 +24,15 @@ void RecordLimit::watch(SSL* ssl) noexcept {
   SSL_set_msg_callback_arg(ssl, this);
 }
 
-void RecordLimit::start_read() noexcept {
-  if (!exceeded()) left_ = kRecordsPerRead;
-}
+void RecordLimit::start_read() noexcept { left_ = kRecordsPerRead; }
 
+// The header comes first: what belongs to the last record that is allowed is still to be read.
 void RecordLimit::on_record(bool renegotiates) noexcept {
-  if (left_ == kHandshake || exceeded()) return;
-  left_ = renegotiates ? 0 : left_ - 1;
+  if (left_ == kHandshake || exceeded_) return;
+  if (renegotiates || left_ == 0)
+    exceeded_ = true;
+  else
+    --left_;
 }
 
 }  // namespace cppx::tls

@@ -146,10 +146,12 @@ Task<void> Connection::end(Next how) {
   Transport& transport = downstream_.transport;
   if (how == Next::kAbort || cut_) {
     transport.abort();
-  } else if (how == Next::kLinger || !downstream_.unread().empty() || transport.peek().ok()) {
+  } else if (how == Next::kLinger || !downstream_.unread().empty() ||
+             (downstream_.requests != 0 && transport.peek().ok())) {
     // Closed with anything unread the kernel resets the connection, and what it has not delivered
-    // yet of the response is lost (RFC 9112 9.6).
+    // yet of a response is lost (RFC 9112 9.6).
     transport.shutdown_send();
+    transport.forget_tls();
     co_await linger();
     transport.close();
   } else {

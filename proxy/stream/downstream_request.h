@@ -25,7 +25,8 @@ class ClientWatcher {
 enum class BodyAtHand : std::uint8_t {
   kComplete,  ///< All of it: the request can be sent again.
   kIncomplete,
-  kBad,  ///< Malformed.
+  kBad,   ///< Malformed.
+  kGone,  ///< The client has left: the rest will not come.
 };
 
 /// What the stream changes about a response beside its head.
@@ -77,7 +78,7 @@ class DownstreamRequest {
   /// Tried on the bytes at hand; reading then starts at the beginning.
   virtual BodyAtHand body_at_hand() = 0;
   /// Waits, for so long and not longer, for the rest of a body that says how long it is and that
-  /// there is room for; then body_at_hand().
+  /// there is room for; then body_at_hand(), or kGone.
   virtual Task<BodyAtHand> wait_for_body(Duration patience) = 0;
   /// Reads what is left of the body, as far as it comes soon, and throws it away. False: not all of
   /// it came.

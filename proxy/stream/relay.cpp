@@ -32,11 +32,7 @@ Task<StreamEnd> Stream::relay_response() {
   down_.watch(nullptr);
   up_->finish(complete && body_taken());
   if (!complete) co_return StreamEnd::kAbort;
-  if (body_taken()) co_return StreamEnd::kComplete;
-  // It has been told that the connection goes on.
-  bool read_out = down_.keep_alive();
-  if (read_out) read_out = co_await down_.read_out();
-  co_return read_out ? StreamEnd::kComplete : StreamEnd::kLinger;
+  co_return body_taken() ? StreamEnd::kComplete : StreamEnd::kLinger;
 }
 
 void Stream::note_received(const BodyPart& part) noexcept {

@@ -45,7 +45,12 @@ Task<StreamEnd> Stream::run() {
   ++worker_.counters().requests;
   const auto end = co_await decide_and_forward();
   if (state_.access.enabled()) log_request();
-  co_return end;
+  if (end != StreamEnd::kLinger || !down_.keep_alive()) co_return end;
+  // The client has been told that the connection goes on; nobody else is to wait for it.
+  selector_.release();
+  counted_ = CountedRequest();
+  const bool read_out = co_await down_.read_out();
+  co_return read_out ? StreamEnd::kComplete : StreamEnd::kLinger;
 }
 
 Task<StreamEnd> Stream::decide_and_forward() {
@@ -132,7 +137,7 @@ Task<StreamEnd> Stream::forward() {
   if (body == BodyAtHand::kIncomplete && !routing::speaks_http2(route_->protocol) &&
       !state_.request.expect_continue) {
     body = co_await down_.wait_for_body(kBodyPatience);
-    if (client_gone_) {
+    if (client_gone_ || body == BodyAtHand::kGone) {
       ++worker_.counters().responses[0];
       co_return StreamEnd::kAbort;
     }
@@ -171,7 +176,9 @@ Task<StreamEnd> Stream::forward() {
     Attempt last = co_await attempt(*address, may_reuse);
     note_failure(last);
     if (last != Attempt::kHead && up_->reused() &&
-        selector_.may_retry_on_new_connection(ended_try(last))) {
+        selector_.may_retry_on_new_connection(
+            ended_try(last), *address, worker_.snapshots().current()
+        )) {
       // A backend may close an idle connection at any moment: that try does not count, and the next
       // one is made on a connection of its own.
       may_reuse = false;

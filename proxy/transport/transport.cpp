@@ -93,7 +93,11 @@ std::string_view Transport::tls_server_name() const noexcept { return tls_->serv
 IoResult Transport::try_handshake() noexcept { return from_tls(tls_->handshake()); }
 
 IoResult Transport::try_read(std::span<char> into) noexcept {
-  if (tls_) return from_tls(tls_->read(into));
+  if (tls_) {
+    const IoResult result = from_tls(tls_->read(into));
+    tls_ended_ = result.status == IoStatus::kEof || result.status == IoStatus::kError;
+    return result;
+  }
   const ssize_t got = receive(into.data(), into.size());
   if (got > 0) return {IoStatus::kOk, static_cast<std::size_t>(got)};
   if (got == 0) return {IoStatus::kEof, 0};

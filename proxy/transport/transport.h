@@ -93,7 +93,9 @@ class Transport final : private tls::ByteStream {
   /// What lay in the socket was taken otherwise: it is readable again when more comes.
   void drained() noexcept { read_.ready = ended_; }
   /// Nothing has come, as far as the loop knows: an end neither.
-  [[nodiscard]] bool silent() const noexcept { return !read_.ready && !has_buffered_input(); }
+  [[nodiscard]] bool silent() const noexcept {
+    return !read_.ready && !has_buffered_input() && !tls_ended_;
+  }
 
   /// From now on the read (write) side has until `after` has passed; replaces what was armed
   /// before.
@@ -141,6 +143,8 @@ class Transport final : private tls::ByteStream {
   /// The same; the first byte of what is there.
   IoResult peek(unsigned char& first) noexcept;
 
+  /// What TLS took is free: from now on bytes are only thrown away.
+  void forget_tls() noexcept { tls_.reset(); }
   /// Ends our side in an orderly way (close_notify with TLS, then FIN).
   void shutdown_send() noexcept;
   /// Ends both sides in an orderly way; there is nothing left to read.
@@ -201,8 +205,9 @@ class Transport final : private tls::ByteStream {
   Side write_;
   std::uint64_t sent_bytes_ = 0;
   bool broken_ = false;
-  bool ended_ = false;  // the peer's side, or all of it: reading does not block any more
-  int failure_ = 0;     // errno of the socket below TLS, which says no more than that it failed
+  bool tls_ended_ = false;  // a read has said so: whoever reads again hears it again
+  bool ended_ = false;      // the peer's side, or all of it: reading does not block any more
+  int failure_ = 0;         // errno of the socket below TLS, which says no more than that it failed
 };
 
 class Transport::WaitAwaiter {

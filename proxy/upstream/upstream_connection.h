@@ -46,6 +46,9 @@ class UpstreamConnection {
 
   /// Requests sent so far.
   std::uint32_t requests = 0;
+  /// It was made though an idle one was there, in whose place it goes to the pool: a backend shall
+  /// not keep more than were in use at once.
+  bool beside_idle = false;
 
   /// Whether none of the last `sent_bytes` written has been acknowledged by the peer's kernel so
   /// far: this is how a backend looks that closed an idle connection while the request was on its

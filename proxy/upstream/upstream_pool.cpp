@@ -48,6 +48,8 @@ void UpstreamPool::give_back(UpstreamPtr connection, const routing::ProxySetting
     return;
   // A client may be given up, and with it the request, when all of the response has come.
   if (connection->transport().cancelled()) return;
+  if (std::exchange(connection->beside_idle, false) && has_idle(connection->key()))
+    remove(by_key_.find(connection->key())->second.idle.front());
   if (by_age_.size() >= settings.upstream_keepalive_connections) remove(by_age_.begin());
   if (spare_.empty()) spare_.emplace_back();
   const auto idle = spare_.begin();
@@ -61,9 +63,9 @@ void UpstreamPool::give_back(UpstreamPtr connection, const routing::ProxySetting
   if (!sweep_.armed()) sweep_.arm(kIdleSweepInterval);
 }
 
-void UpstreamPool::make_room(const UpstreamKey& key) {
+bool UpstreamPool::has_idle(const UpstreamKey& key) const {
   const auto found = by_key_.find(key);
-  if (found != by_key_.end() && !found->second.idle.empty()) remove(found->second.idle.front());
+  return found != by_key_.end() && !found->second.idle.empty();
 }
 
 void UpstreamPool::remove(AgeList::iterator idle) {

@@ -25,9 +25,7 @@ class UpstreamPool {
 
   /// The connection for `key` that was used last and is still alive, or null.
   UpstreamPtr take(const UpstreamKey& key);
-  /// Makes room for a new connection that is made though there may be idle ones: closes the one
-  /// that has been idle for longest. So a backend never has more than were in use at once.
-  void make_room(const UpstreamKey& key);
+  [[nodiscard]] bool has_idle(const UpstreamKey& key) const;
   /// Takes a connection whose last response was complete, or closes it when it has served its
   /// number.
   void give_back(UpstreamPtr connection, const routing::ProxySettings& settings);

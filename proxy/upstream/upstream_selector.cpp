@@ -1,5 +1,6 @@
 #include "proxy/upstream/upstream_selector.h"
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -62,17 +63,31 @@ BalanceRequest UpstreamSelector::balance_request() const {
   };
 }
 
+// Another pool may have the place by now. Those that are left of an empty one may still answer.
+const std::shared_ptr<const routing::EndpointPool>* UpstreamSelector::newest(
+    const routing::Snapshot& current
+) const noexcept {
+  if (route_->pool >= current.pools.size()) return nullptr;
+  const auto& pool = current.pools[route_->pool];
+  return pool->identity == (*pool_)->identity && !pool->endpoints.empty() ? &pool : nullptr;
+}
+
+bool UpstreamSelector::may_retry_on_new_connection(
+    const EndedTry& ended, const routing::EndpointAddress& address, const routing::Snapshot& current
+) const noexcept {
+  if (!proxy::may_retry_on_new_connection(*retry_, ended)) return false;
+  const auto* const pool = newest(current);
+  return pool == nullptr || std::ranges::binary_search((*pool)->endpoints, address);
+}
+
 // The rest of the request's snapshot stays as it is: the route, its policies, the settings.
 void UpstreamSelector::follow(const routing::Snapshot& current) {
   if (current.generation == generation_) return;
   generation_ = current.generation;
-  if (route_->pool >= current.pools.size()) return;
-  const auto& newest = current.pools[route_->pool];
-  // Another pool may have the place by now. Those that are left of an empty one may still answer.
-  if (newest == *pool_ || newest->identity != (*pool_)->identity || newest->endpoints.empty())
-    return;
-  tried_.move((*pool_)->endpoints, newest->endpoints);
-  newer_ = newest;
+  const auto* const pool = newest(current);
+  if (pool == nullptr || *pool == *pool_) return;
+  tried_.move((*pool_)->endpoints, (*pool)->endpoints);
+  newer_ = *pool;
   pool_ = &newer_;
   if (session_.active()) session_.begin(session_.affinity(), **pool_, head_->fields);
 }

@@ -57,18 +57,27 @@ class UpstreamSelector {
   /// The try has a connection that nobody had before.
   void has_new_connection() { balancer_.on_connection(*use_); }
 
+  /// The request is over.
+  void release() noexcept { use_ = EndpointUse(); }
+
   /// Called once for every next(). Whether to make one more try: the policy's conditions, number
   /// and time allow it, and so does the budget, which pays for it.
   bool after_try(const EndedTry& ended);
   /// Before that, whether to make the same try once more on a connection of its own. Not counted.
-  [[nodiscard]] bool may_retry_on_new_connection(const EndedTry& ended) const noexcept {
-    return proxy::may_retry_on_new_connection(*retry_, ended);
-  }
+  /// Only while the pool still has the endpoint.
+  [[nodiscard]] bool may_retry_on_new_connection(
+      const EndedTry& ended, const routing::EndpointAddress& address,
+      const routing::Snapshot& current
+  ) const noexcept;
 
  private:
   using Time = std::chrono::steady_clock::time_point;
 
   [[nodiscard]] BalanceRequest balance_request() const;
+  /// The pool as it is in `current`; null when it has none for the request.
+  [[nodiscard]] const std::shared_ptr<const routing::EndpointPool>* newest(
+      const routing::Snapshot& current
+  ) const noexcept;
   void follow(const routing::Snapshot& current);
   void report(const EndedTry& ended);
 

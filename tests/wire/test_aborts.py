@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from support.certificates import make_certificate, server_context
-from support.client import request
+from support.client import client_context, request
 from support.manifests import ingress, rule, service_of
 from support.waiting import wait_for
 from support.wire import Truncated, chunk
@@ -230,3 +230,36 @@ def test_a_tls_backend_that_leaves_within_a_record_never_looks_complete(start_cp
         assert response.status == 200
         with pytest.raises(Truncated) if part else contextlib.nullcontext():
             assert b"".join(connection.body_of(response)) == b"half of it"
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+def test_a_tls_client_that_ends_in_a_small_body_is_not_waited_for(site, version):
+    """That its side has ended is told once, by TLS, and has to be known wherever it is asked for afterwards."""
+    context = client_context(minimum=version, maximum=version)
+    with site.connect_tls(context=context) as connection:
+        connection.send(request("POST", host="secure.test", headers=[("Content-Length", "1000")]) + b"x" * 100)
+        with pytest.raises(OSError) as ended:
+            connection.sock.unwrap()  # close_notify, and waits for that of the other side
+        assert not isinstance(ended.value, TimeoutError)
+    site.expect_untouched()
+
+
+@pytest.mark.parametrize("protocol", ["http1", "http2"])
+def test_who_leaves_before_a_small_body_is_whole_costs_no_backend_connection(start_cppx, make_backend, protocol):
+    backend = make_backend()
+    objects = [*service_of("web", backend), ingress("web", rule("site.test", "web:80"))]
+    cppx = start_cppx({"all.yaml": objects}, workers=1)
+    assert cppx.get().status == 200
+    if protocol == "http2":
+        with cppx.h2() as client:
+            for _ in range(20):
+                client.cancel(client.start("POST", headers=[("content-length", "1000")], end=False))
+            assert client.ask().status == 200
+    else:
+        for _ in range(20):
+            with cppx.connect() as connection:
+                connection.send(request("POST", headers=[("Content-Length", "1000")]) + b"x" * 100)
+    assert cppx.get().status == 200
+    assert backend.accepted == 1
+    assert {seen.method for seen in backend.requests} == {"GET"}
+    assert backend.fragments == []

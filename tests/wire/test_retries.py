@@ -237,7 +237,8 @@ def test_a_body_that_has_not_begun_goes_to_the_one_that_answers(start_cppx, make
 
 
 @pytest.mark.parametrize("affinity", [{}, {"affinity": "cookie"}, {"upstream_hash_by": "$request_uri"}], ids=["none", "cookie", "hash"])
-def test_a_retry_goes_to_the_endpoints_of_now(start_cppx, make_backend, affinity):
+@pytest.mark.parametrize("before", [0, 4])
+def test_a_retry_goes_to_the_endpoints_of_now(start_cppx, make_backend, affinity, before):
     """Those that the request began with are gone when the one that it waits for ends too."""
     go_on = threading.Event()
 
@@ -245,15 +246,19 @@ def test_a_retry_goes_to_the_endpoints_of_now(start_cppx, make_backend, affinity
         assert go_on.wait(scaled(20))
         exchange.close()
 
-    old = [make_backend(f"old-{number}", handler=holds) for number in range(2)]
+    old = [make_backend(f"old-{number}") for number in range(2)]
     new = make_backend("new")
-    cppx = start_cppx(site_with(old, **affinity))
+    cppx = start_cppx(site_with(old, **affinity), workers=1)
     with cppx.connect() as connection:
+        for _ in range(before):  # their connections are used again
+            assert connection.ask(request()).status == 200
+        for backend in old:
+            backend.handler = holds
         connection.send(request(target="/held"))
-        wait_for(lambda: seen(*old) == 1, 5, "the request at one of those that were")
+        wait_for(lambda: seen(*old) == before + 1, 5, "the request at one of those that were")
         cppx.apply("all.yaml", site_with([new], **affinity)["all.yaml"])
         wait_for(lambda: cppx.get().text == "new", 5, "the new one")
         go_on.set()
         response = connection.read_response()
         assert (response.status, response.text) == (200, "new")
-    assert seen(*old) == 1
+    assert seen(*old) == before + 1

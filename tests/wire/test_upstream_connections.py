@@ -14,6 +14,7 @@ from support.cppx import has_undefined_sanitizer
 from support.h2_backend import H2Backend
 from support.manifests import endpoint_slice, ingress, rule, service, service_of
 from support.waiting import wait_for
+from support.wire import chunk
 
 
 def objects_for(*backends, annotations=None):
@@ -71,6 +72,24 @@ def test_uploads_leave_no_more_connections_than_were_used_at_once(start_cppx, ma
             assert connection.ask(request()).status == 200
         wait_for(lambda: backend.open_connections == 1, 5, "one connection to be left")
     assert backend.last.connection == backend.accepted == 10
+
+
+def test_uploads_that_are_given_up_leave_the_idle_connections_alone(start_cppx, make_backend, held):
+    backend = make_backend(handler=held)
+    cppx = start_cppx({"all.yaml": objects_for(backend)}, workers=1)
+    with cppx.h2() as client:
+        streams = [client.start(path="/held") for _ in range(10)]
+        backend.wait_for_requests(10)
+        held.go_on.set()
+        assert {client.finish(stream).status for stream in streams} == {200}
+    assert (backend.accepted, backend.open_connections) == (10, 10)
+    for number in range(10):
+        with cppx.connect() as connection:
+            connection.send(request("POST", headers=[("Transfer-Encoding", "chunked")]) + chunk(b"x" * 100))
+            backend.wait_for_requests(11 + number)
+    wait_for(lambda: backend.open_connections == 10, 5, "those of the uploads to end")
+    assert [cppx.get().status for _ in range(10)] == [200] * 10
+    assert backend.last.connection <= 10
 
 
 def test_backend_connections_are_reused_by_other_clients(start_cppx, make_backend):

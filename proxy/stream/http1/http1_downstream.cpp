@@ -75,9 +75,9 @@ Task<BodyAtHand> Http1Downstream::wait_for_body(Duration patience) {
   transport().arm_read(patience);
   while (found == BodyAtHand::kIncomplete) {
     const auto got = co_await transport().read_some(downstream_.free_space());
-    if (!got.ok()) break;
-    downstream_.end += got.bytes;
-    found = body_at_hand();
+    if (got.status == IoStatus::kTimeout) break;
+    if (got.ok()) downstream_.end += got.bytes;
+    found = got.ok() ? body_at_hand() : BodyAtHand::kGone;
   }
   transport().disarm_read();
   co_return found;

@@ -22,9 +22,7 @@ Http1Upstream::Http1Upstream(
 Task<IoStatus> Http1Upstream::connect(const UpstreamKey& key, bool may_reuse) {
   reused_ = false;
   const std::string_view begin{state_.proxy_header.data(), state_.proxy_header_bytes};
-  if (!may_reuse) {
-    worker_.upstreams().make_room(key);
-  } else if (begin.empty()) {
+  if (may_reuse && begin.empty()) {
     connection_ = worker_.upstreams().take(key);
     if (connection_) {
       reused_ = true;
@@ -34,6 +32,7 @@ Task<IoStatus> Http1Upstream::connect(const UpstreamKey& key, bool may_reuse) {
   }
   Descriptor socket = worker_.open_upstream_socket(key);
   connection_ = std::make_unique<UpstreamConnection>(worker_.loop(), worker_.wheel(), key);
+  connection_->beside_idle = worker_.upstreams().has_idle(key);
   ++worker_.counters().upstream_connects;
   const auto connected = co_await connection_->connect(
       std::move(socket), timeouts_.connect, worker_.upstream_tls(), tls::ClientAlpn::kHttp11, begin

@@ -44,7 +44,7 @@ Task<BodyAtHand> Http2Downstream::wait_for_body(Duration patience) {
     co_await stream_.wait_for_end();
     stream_.disarm_read();
   }
-  co_return body_at_hand();
+  co_return stream_.closed() && !stream_.ended() ? BodyAtHand::kGone : body_at_hand();
 }
 
 BodyPart Http2Downstream::next_body() {

@@ -66,21 +66,30 @@ TEST_CASE("UpstreamPool: the connection used last is taken first, each once", "[
   CHECK(pool.idle() == 0);
 }
 
-TEST_CASE("UpstreamPool: room is made by the one that is idle for longest", "[proxy]") {
+TEST_CASE("UpstreamPool: one that was made beside an idle one takes its place", "[proxy]") {
   PoolFixture test;
   UpstreamPool pool(test.wheel);
-  pool.make_room(test.key);  // of a backend that nothing is known of
+  CHECK_FALSE(pool.has_idle(test.key));
   auto [a, peer_a] = test.connect();
   auto [b, peer_b] = test.connect();
+  auto [c, peer_c] = test.connect();
   const auto* const b_before = b.get();
+  const auto* const c_before = c.get();
   pool.give_back(std::move(a), test.settings);
+  CHECK(pool.has_idle(test.key));
   pool.give_back(std::move(b), test.settings);
-  pool.make_room(test.key);
+  c->beside_idle = true;
+  pool.give_back(std::move(c), test.settings);
+  CHECK(pool.idle() == 2);
+  UpstreamPtr last = pool.take(test.key);
+  CHECK(last.get() == c_before);
+  CHECK_FALSE(last->beside_idle);
+  CHECK(pool.take(test.key).get() == b_before);
+  CHECK_FALSE(pool.has_idle(test.key));
+  // Nothing is left that it could replace.
+  last->beside_idle = true;
+  pool.give_back(std::move(last), test.settings);
   CHECK(pool.idle() == 1);
-  UpstreamPtr left = pool.take(test.key);
-  CHECK(left.get() == b_before);
-  pool.make_room(test.key);  // all are in use
-  CHECK(pool.idle() == 0);
 }
 
 TEST_CASE("UpstreamPool: what the backend closed or wrote to unasked is not given out", "[proxy]") {

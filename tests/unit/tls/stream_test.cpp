@@ -17,6 +17,7 @@
 #include "tests/unit/tls/test_handshake.h"
 #include "tests/unit/tls/test_records.h"
 #include "tls/openssl.h"
+#include "tls/record_limit.h"
 
 namespace cppx::tls {
 namespace {
@@ -585,6 +586,20 @@ TEST_CASE("Stream: what is not TLS ends the handshake and the connection", "[tls
     CHECK(after.client_read().second == SSL_ERROR_SSL);
     CHECK(ERR_peek_error() != 0);
   }
+}
+
+TEST_CASE("RecordLimit: the last record that is allowed may be read to its end", "[tls]") {
+  RecordLimit limit;
+  for (int i = 0; i < 1000; ++i) limit.on_record(true);  // of the handshake
+  for (int read = 0; read < 2; ++read) {
+    limit.start_read();
+    for (std::uint32_t i = 0; i < RecordLimit::kRecordsPerRead; ++i) limit.on_record(false);
+    CHECK_FALSE(limit.exceeded());
+  }
+  limit.on_record(false);
+  CHECK(limit.exceeded());
+  limit.start_read();
+  CHECK(limit.exceeded());
 }
 
 TEST_CASE("Stream: a client of TLS 1.2 that renegotiates is refused at once", "[tls]") {
