@@ -3,7 +3,6 @@
 #include <openssl/ssl.h>
 
 #include <cstddef>
-#include <cstdint>
 
 namespace cppx::tls {
 
