@@ -17,9 +17,8 @@ constexpr std::uint64_t kPercentOfCgroup = 80;
 // Between two looks; while memory is short each of them gives some back.
 constexpr std::chrono::milliseconds kFar{250};
 constexpr std::chrono::milliseconds kNear{20};
-// Kept memory that has gone back is in use again: to give it back again and again costs more than
-// it brings.
-constexpr std::uint64_t kPercentOfGrowth = 2;
+// Between two times that kept memory goes back: a part of it is in use again each time.
+constexpr std::chrono::milliseconds kAgain{500};
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
 
 std::uint64_t share_of_cgroup() {
@@ -65,10 +64,9 @@ void MemoryGuard::look() {
   const MemoryLevel level = proxy::memory_level(used, limit_bytes_, level_);
   // Who has seen that it was short has to hear that it is not.
   const bool seen_short = seen_short_.exchange(false);
-  const bool has_grown =
-      level == MemoryLevel::kHigh && used >= given_back_at_ + limit_bytes_ / 100 * kPercentOfGrowth;
-  if (level >= MemoryLevel::kShort || level != level_ || seen_short || has_grown)
-    on_level(level, used);
+  const bool again =
+      level == MemoryLevel::kHigh && std::chrono::steady_clock::now() >= given_back_at_ + kAgain;
+  if (level >= MemoryLevel::kShort || level != level_ || seen_short || again) on_level(level, used);
 }
 
 std::chrono::steady_clock::duration MemoryGuard::short_for() const noexcept {
@@ -100,7 +98,7 @@ void MemoryGuard::on_level(MemoryLevel level, std::uint64_t used) {
   if (was_short && !is_short) log::info("memory is not short any more");
   if (is_short != was_short) keep_free_memory(!is_short);
   level_ = level;
-  given_back_at_ = used;
+  given_back_at_ = std::chrono::steady_clock::now();
   tell_(level);
   // Whoever asked to look early, the next look is near.
   if (is_short && !was_short) wait();

@@ -43,8 +43,8 @@ class MemoryGuard {
   std::atomic<bool> looking_soon_{false};
   std::atomic<bool> seen_short_{false};  // by level_now(), since the last look
   proxy::MemoryLevel level_ = proxy::MemoryLevel::kNormal;
-  std::uint64_t given_back_at_ = 0;                    // bytes used when kept memory went back last
-  std::chrono::steady_clock::time_point short_since_;  // while it is
+  std::chrono::steady_clock::time_point given_back_at_;  // when kept memory went back last
+  std::chrono::steady_clock::time_point short_since_;    // while it is
 };
 
 }  // namespace cppx::app

@@ -106,16 +106,22 @@ def test_idle_connections_to_one_backend_make_room_for_another(
         wait_for(lambda: first.open_connections < count, 3, "idle ones to go")
 
 
+def drain_first(backend):
+    """Its first connection takes no more streams."""
+    connection = backend.connections[0]
+    with connection.changed:
+        connection.h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: 0})
+        connection.flush()
+    return connection
+
+
 def test_a_connection_that_takes_no_more_streams_does_not_stand_for_the_backend(before, make_h2_backend):
     """Which may have several processes behind one port, and drain one of them."""
     backend = make_h2_backend()
     cppx = before(backend)
     with cppx.h2() as client:
         assert client.ask().status == 200
-        connection = backend.connections[0]
-        with connection.changed:
-            connection.h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: 0})
-            connection.flush()
+        drain_first(backend)
         wait_for(lambda: client.ask().status == 200 and backend.accepted == 2, 3, "another connection to be used")
 
 
@@ -124,10 +130,7 @@ def test_many_requests_at_once_share_the_connection_that_follows_a_drained_one(b
     cppx = before(backend)
     with cppx.h2() as client:
         assert client.ask().status == 200
-        connection = backend.connections[0]
-        with connection.changed:
-            connection.h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: 0})
-            connection.flush()
+        connection = drain_first(backend)
         wait_for(lambda: connection.h2.local_settings.max_concurrent_streams == 0, 3, "the settings to be known")
         streams = [client.start() for _ in range(20)]
         assert [client.finish(stream).status for stream in streams] == [200] * 20

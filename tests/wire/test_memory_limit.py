@@ -153,8 +153,7 @@ def test_when_what_is_in_progress_grows_the_last_ones_are_cut(limited):
 def test_what_is_kept_for_later_makes_room_before_anybody_is_refused(limited):
     """A crowd has been there and has gone: what it took is kept for the next one, and is room for others all the same."""
     if has_undefined_sanitizer():
-        pytest.skip("AddressSanitizer does not give back all that it has free: there is less room the second time")
-    crowd = 1000
+        pytest.skip("with AddressSanitizer around each block of it the crowd is too much by itself")
 
     def all_have_gone():
         wait_for(lambda: limited.metric(CONNECTIONS) < 10, 20, "the crowd to have gone")
@@ -166,12 +165,14 @@ def test_what_is_kept_for_later_makes_room_before_anybody_is_refused(limited):
     all_have_gone()
     shortages = limited.log.count("memory is short")
     with contextlib.ExitStack() as stack:
-        for _ in range(crowd):
+        for _ in range(1000):
             stack.enter_context(limited.connect()).send(request(host="away.test"))
-        wait_for(lambda: limited.metric(CONNECTIONS) >= crowd, 20, "the crowd to be there")
+        wait_for(lambda: limited.metric(CONNECTIONS) >= 1000, 20, "the crowd to be there")
     all_have_gone()
+    # It may have been enough for that by itself.
+    wait_for(lambda: limited.memory_bytes() < 0.8 * limited.limit, 10, "what is kept to go back")
     with contextlib.ExitStack() as stack:
-        uploads = int(0.75 * most)
+        uploads = int(0.65 * most)
         for _ in range(uploads):
             begin_upload(limited, stack)
         is_short = lambda: limited.log.count("memory is short") > shortages

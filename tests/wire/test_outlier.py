@@ -77,9 +77,9 @@ def test_an_ejected_endpoint_is_probed_by_one_request_and_comes_back(start_cppx,
     assert len({cppx.get().text for _ in range(20)}) == 2
 
 
-def test_a_probe_is_one_request_not_all(start_cppx, make_backend):
-    """While nobody knows how the probe fares, everybody else goes elsewhere."""
-    flaky, gate = Flaky(), threading.Event()
+def with_one_that_is_out(start_cppx, make_backend, gate):
+    """A cppx, an endpoint that is ejected and would answer once the gate is open, and a good one."""
+    flaky = Flaky()
     bad, good = make_backend("bad", handler=flaky), make_backend("good")
     cppx = start_cppx(site_with(bad, good), config=SHORT, workers=1)
     wait_for(lambda: cppx.get().status == 200 and flaky.failed >= 3, 20, "the ejection")
@@ -89,6 +89,13 @@ def test_a_probe_is_one_request_not_all(start_cppx, make_backend):
         answer(exchange)
 
     bad.handler = held
+    return cppx, bad, good
+
+
+def test_a_probe_is_one_request_not_all(start_cppx, make_backend):
+    """While nobody knows how the probe fares, everybody else goes elsewhere."""
+    gate = threading.Event()
+    cppx, bad, good = with_one_that_is_out(start_cppx, make_backend, gate)
     before = len(bad.requests)
     with cppx.connect() as probe:
 
@@ -112,16 +119,8 @@ def test_a_probe_is_one_request_not_all(start_cppx, make_backend):
 
 def test_a_probe_that_is_answered_late_does_not_keep_its_endpoint_out(start_cppx, make_backend):
     """Long polls: the connection that was made for it, and stays, is enough."""
-    flaky, gate = Flaky(), threading.Event()
-    bad, good = make_backend("bad", handler=flaky), make_backend("good")
-    cppx = start_cppx(site_with(bad, good), config=SHORT, workers=1)
-    wait_for(lambda: cppx.get().status == 200 and flaky.failed >= 3, 20, "the ejection")
-
-    def held(exchange):
-        assert gate.wait(30)
-        answer(exchange)
-
-    bad.handler = held
+    gate = threading.Event()
+    cppx, bad, good = with_one_that_is_out(start_cppx, make_backend, gate)
     before = len(bad.requests)
     with contextlib.ExitStack() as stack:
         clients = []

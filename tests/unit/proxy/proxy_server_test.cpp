@@ -114,6 +114,10 @@ TEST_CASE(
   asio::write(begun, asio::buffer(request.substr(0, 20)));
   tcp::socket idle = connect();
   REQUIRE(test::ask(idle, request).starts_with("HTTP/1.1 200 "));
+  // Near to it only what is kept goes back.
+  proxy.on_memory_level(MemoryLevel::kHigh);
+  CHECK(test::ask(idle, request).starts_with("HTTP/1.1 200 "));
+  CHECK(proxy.counters().idle_connections_shed == 0);
   proxy.on_memory_level(MemoryLevel::kShort);
   CHECK(wait_for([&] { return proxy.counters().idle_connections_shed == 1; }));
   asio::write(begun, asio::buffer(request.substr(20)));
@@ -125,7 +129,7 @@ TEST_CASE(
   tcp::socket waiting = connect();
   asio::write(waiting, asio::buffer(request));
   CHECK(wait_for([&] { return proxy.counters().accepts_paused > 0; }));
-  proxy.on_memory_level(MemoryLevel::kNormal);
+  proxy.on_memory_level(MemoryLevel::kHigh);
   answer.clear();
   asio::read_until(waiting, asio::dynamic_buffer(answer), "\r\n\r\n");
   CHECK(answer.starts_with("HTTP/1.1 200 "));

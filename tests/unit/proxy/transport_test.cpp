@@ -40,6 +40,19 @@ struct Pair {
         static_cast<ssize_t>(text.size())
     );
   }
+  /// Until the socket takes no more.
+  void fill() {
+    const std::string block(65536, 'x');
+    iovec piece{.iov_base = const_cast<char*>(block.data()), .iov_len = block.size()};
+    while (transport->try_write({&piece, 1}).ok()) {
+    }
+  }
+  /// The peer reads all of it.
+  void empty() const {
+    std::string sink(65536, ' ');
+    while (::recv(peer.get(), sink.data(), sink.size(), 0) > 0) {
+    }
+  }
   std::optional<Transport> transport;
   Descriptor peer;
 };
@@ -228,17 +241,12 @@ TEST_CASE("Transport: several small pieces, of which the socket takes a part", "
 TEST_CASE("Transport: a full socket is waited for until the peer reads", "[proxy]") {
   TransportFixture test;
   Pair pair(test.loop, test.wheel);
-  const std::string block(65536, 'x');
-  iovec piece{.iov_base = const_cast<char*>(block.data()), .iov_len = block.size()};
-  while (pair.transport->try_write({&piece, 1}).ok()) {
-  }
+  pair.fill();
   std::optional<IoStatus> ended;
   spawn(wait(*pair.transport, Direction::kWrite, ended), [] {});
   test.loop.turn(0ms);
   CHECK_FALSE(ended);
-  std::string sink(65536, ' ');
-  while (::recv(pair.peer.get(), sink.data(), sink.size(), 0) > 0) {
-  }
+  pair.empty();
   REQUIRE(test.run_until([&] { return ended.has_value(); }));
   CHECK(*ended == IoStatus::kOk);
 }
@@ -293,10 +301,7 @@ Task<void> wait_across(Transport& transport, Direction direction, std::optional<
 TEST_CASE("Transport: a reader that TLS has write first waits beside the writer", "[proxy]") {
   TransportFixture test;
   Pair pair(test.loop, test.wheel);
-  const std::string block(65536, 'x');
-  iovec piece{.iov_base = const_cast<char*>(block.data()), .iov_len = block.size()};
-  while (pair.transport->try_write({&piece, 1}).ok()) {
-  }
+  pair.fill();
   std::optional<IoStatus> reader;
   std::optional<IoStatus> writer;
   spawn(wait(*pair.transport, Direction::kWrite, writer), [] {});
@@ -307,9 +312,7 @@ TEST_CASE("Transport: a reader that TLS has write first waits beside the writer"
     pair.send("nothing that it waits for");
     test.loop.turn(0ms);
     CHECK_FALSE(reader);
-    std::string sink(65536, ' ');
-    while (::recv(pair.peer.get(), sink.data(), sink.size(), 0) > 0) {
-    }
+    pair.empty();
     REQUIRE(test.run_until(both));
     CHECK(reader == IoStatus::kOk);
     CHECK(writer == IoStatus::kOk);
