@@ -274,6 +274,8 @@ class Cppx:
     def _read_to_the_end(self):
         for reader in self._readers:
             reader.join(scaled(5))
+            # Closing waits for whoever reads: for ever, when a process that was left behind has the other end.
+            assert not reader.is_alive(), f"something holds the output of cppx that has ended:\n{self.log}"
         self.process.stderr.close()
         if self._keep_access_log:
             self.process.stdout.close()

@@ -3,6 +3,7 @@
 
 import socket
 import ssl
+import struct
 
 from websockets.frames import Opcode
 from websockets.protocol import CLIENT, OPEN, Protocol
@@ -19,9 +20,12 @@ def open_websocket(cppx, tls, host="site.test", **options):
     # request is written from another thread: a race of its own. TLS 1.2 sends nothing unasked.
     context = client_context(maximum=ssl.TLSVersion.TLSv1_2)
     port = cppx.https_port if tls else cppx.http_port
+    sock = socket.create_connection(("127.0.0.1", port))
+    # The library waits for ever to send, as a test's end does for its closing message.
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(scaled(20)), 0))
     return connect(
         f"{'wss' if tls else 'ws'}://{host}:{port}/chat?x=1",
-        sock=socket.create_connection(("127.0.0.1", port)),
+        sock=sock,
         server_hostname=host if tls else None,
         ssl=context if tls else None,
         max_size=None,
