@@ -2,9 +2,11 @@
 
 import contextlib
 import socket
+import ssl
 import threading
 from dataclasses import dataclass, field
 
+from support.certificates import make_certificate, server_context
 from support.waiting import scaled, wait_for
 from support.wire import Headers, Truncated, Wire, parse_head
 
@@ -219,6 +221,18 @@ class Backend:
             return False
         exchange.read_body()
         return True
+
+
+def tls_handshake(version=None, certificate=None):
+    """For `on_connect` of a Backend that speaks TLS, of `version` only ("TLSv1_2" or "TLSv1_3") when given."""
+    context = server_context(certificate or make_certificate("any.test"))
+    if version:
+        context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
+
+    def handshake(wire):
+        wire.sock = context.wrap_socket(wire.sock, server_side=True)
+
+    return handshake
 
 
 @contextlib.contextmanager

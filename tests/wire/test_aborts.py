@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from support.certificates import make_certificate, server_context
+from support.backend import tls_handshake
 from support.client import client_context, request
 from support.manifests import ingress, rule, service_of
 from support.waiting import wait_for
@@ -209,19 +209,13 @@ def test_many_aborted_clients_leave_nothing_behind(site):
 @pytest.mark.parametrize("part", [0, 3, 5, 20])
 def test_a_tls_backend_that_leaves_within_a_record_never_looks_complete(start_cppx, make_backend, version, part):
     """Between records its end is the body's, as nginx has it: not all backends say close_notify."""
-    context = server_context(make_certificate("any.test"))
-    context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
-
-    def handshake(wire):
-        wire.sock = context.wrap_socket(wire.sock, server_side=True)
-
     def handler(exchange):
         exchange.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b"half of it")
         record = b"\x17\x03\x03\x00\x40" + bytes(64)
         os.write(exchange.wire.sock.fileno(), record[:part])
         exchange.close()
 
-    backend = make_backend(handler=handler, on_connect=handshake)
+    backend = make_backend(handler=handler, on_connect=tls_handshake(version))
     rules = ingress("web", rule("site.test", "web:80"), annotations={"nginx.ingress.kubernetes.io/backend-protocol": "HTTPS"})
     cppx = start_cppx({"all.yaml": [*service_of("web", backend), rules]})
     with cppx.connect() as connection:

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from support.backend import Backend
-from support.certificates import make_certificate, server_context
+from support.backend import Backend, tls_handshake
+from support.certificates import make_certificate
 from support.client import request
 from support.cppx import Cppx
 from support.h2 import exactly
@@ -96,12 +96,7 @@ def test_a_backend_over_tls_is_not_verified_and_gets_no_server_name(backends):
 @pytest.mark.parametrize("value", ["HTTPS", "https"])
 def test_https_backends(start_cppx, make_backend, value):
     """backend-protocol HTTPS: HTTP/1.1 over TLS."""
-    context = server_context(CERTIFICATE)
-
-    def handshake(wire):
-        wire.sock = context.wrap_socket(wire.sock, server_side=True)
-
-    backend = make_backend("secret", on_connect=handshake)
+    backend = make_backend("secret", on_connect=tls_handshake(certificate=CERTIFICATE))
     objects = [*service_of("web", backend), ingress("web", rule("site.test", "web:80"), annotations={PROTOCOL: value})]
     cppx = start_cppx({"all.yaml": objects})
     with cppx.h2() as client:

@@ -1,14 +1,12 @@
 """Connections to backends: reuse, connections that died while idle, retries, fair shares."""
 
 import collections
-import ssl
 import threading
 import time
 
 import pytest
 
-from support.backend import black_hole, refused_port
-from support.certificates import make_certificate, server_context
+from support.backend import black_hole, refused_port, tls_handshake
 from support.client import request
 from support.cppx import has_undefined_sanitizer
 from support.h2_backend import H2Backend
@@ -205,12 +203,6 @@ def test_a_post_met_by_a_close_is_not_sent_twice(start_cppx, make_backend):
 @pytest.mark.parametrize("kept", [False, True])
 def test_a_post_met_by_a_reset_over_tls_is_not_sent_twice(start_cppx, make_backend, version, kept):
     """The backend has read it, be the connection new or kept after an earlier request: a reset does not undo that."""
-    context = server_context(make_certificate("any.test"))
-    context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
-
-    def handshake(wire):
-        wire.sock = context.wrap_socket(wire.sock, server_side=True)
-
     def handler(exchange):
         exchange.read_body()
         if exchange.request.method == "GET":
@@ -218,7 +210,7 @@ def test_a_post_met_by_a_reset_over_tls_is_not_sent_twice(start_cppx, make_backe
         else:
             exchange.reset()
 
-    backends = [make_backend(name, handler=handler, on_connect=handshake) for name in ("one", "two")]
+    backends = [make_backend(name, handler=handler, on_connect=tls_handshake(version)) for name in ("one", "two")]
     objects = objects_for(*backends, annotations={"nginx.ingress.kubernetes.io/backend-protocol": "HTTPS"})
     cppx = start_cppx({"all.yaml": objects}, config={"upstream-ejection-failures": "0"}, workers=1)
     for count in range(1, 61):
