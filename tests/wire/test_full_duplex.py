@@ -23,7 +23,7 @@ NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 def both_ways(wire, outgoing):
-    """Sends `outgoing` while it reads LENGTH bytes, on one thread: Python's TLS is no matter for two. The hash of what came."""
+    """Sends `outgoing` while it reads LENGTH bytes, on one thread, as TLS connections of Python want it. The hash of what came."""
     came, count, left = hashlib.sha256(wire.buffer), len(wire.buffer), memoryview(outgoing)
     wire.sock.setblocking(False)
     end = time.monotonic() + scaled(30)
