@@ -9,6 +9,7 @@
 #include "app/commands.h"
 #include "app/demo_backends.h"
 #include "app/demo_manifests.h"
+#include "app/signals.h"
 
 namespace cppx::app {
 namespace {
@@ -52,6 +53,7 @@ void print_what_to_try(std::uint16_t http, std::uint16_t https, const std::strin
 }  // namespace
 
 int demo(const Flags& flags) {
+  Signals::block();
   const DemoFolder folder;
   Flags own = flags;
   if (own.controller.manifests.empty()) {

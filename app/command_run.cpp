@@ -17,6 +17,7 @@
 #include "app/commands.h"
 #include "app/memory_guard.h"
 #include "app/metrics.h"
+#include "app/signals.h"
 #include "app/takeover/predecessor.h"
 #include "app/takeover/succession.h"
 #include "base/cpu.h"
@@ -93,14 +94,6 @@ proxy::ProxyOptions proxy_options(
   return options;
 }
 
-/// With the last signal set the default would come back, which is to end the process: this one
-/// outlives all others, and what comes is nobody's any more.
-void keep_signals_away() {
-  static auto& nobody = *new asio::io_context();
-  static auto& signals = *new asio::signal_set(nobody, SIGUSR1, SIGUSR2);
-  static_cast<void>(signals);
-}
-
 /// The program while it serves: starts what there is in order, and ends it in order when a signal
 /// comes.
 class Server {
@@ -109,9 +102,7 @@ class Server {
       : flags_(flags),
         hooks_(hooks),
         predecessor_(std::move(predecessor)),
-        signals_(io_, SIGTERM, SIGINT),
-        take_over_signal_(io_, SIGUSR2),
-        reopen_signal_(io_, SIGUSR1),
+        signals_(io_, [this](int signal) { on_signal(signal); }),
         timer_(io_),
         memory_(
             io_, flags.memory_limit_bytes,
@@ -129,6 +120,7 @@ class Server {
         succession_(io_, [this] { return offered(); }, [this] { on_successor_serves(); }) {}
 
   Result<void> start() {
+    if (const auto started = signals_.start(); !started) return started.error();
     if (const auto started = proxy_.start(); !started) return started.error();
     const std::string& health_host =
         flags_.healthz_host.empty() ? flags_.bind_address : flags_.healthz_host;
@@ -152,16 +144,10 @@ class Server {
     return offer_sockets();
   }
 
-  void run() {
-    signals_.async_wait([this](boost::system::error_code error, int signal) {
-      if (!error) on_signal(signal);
-    });
-    wait_for_take_over_signal();
-    wait_for_reopen();
-    io_.run();
-  }
+  void run() { io_.run(); }
 
   void stop() {
+    signals_.stop();
     succession_.stop();
     memory_.stop();
     if (webhook_) webhook_->stop();
@@ -172,7 +158,6 @@ class Server {
     // Snapshots that came back last.
     io_.restart();
     io_.poll();
-    keep_signals_away();
   }
 
  private:
@@ -241,15 +226,24 @@ class Server {
     predecessor_.reset();
   }
 
-  void wait_for_take_over_signal() {
-    take_over_signal_.async_wait([this](boost::system::error_code error, int) {
-      if (error) return;
-      if (ending_ || predecessor_)
-        log::warning("SIGUSR2: not while this process begins or ends");
-      else
-        succession_.start_successor();
-      wait_for_take_over_signal();
-    });
+  void on_signal(int signal) {
+    switch (signal) {
+      case SIGUSR1:
+        // What nginx is told by it after logrotate has renamed the file.
+        proxy_.reopen_access_log();
+        break;
+      case SIGUSR2:
+        if (ending_ || predecessor_)
+          log::warning("SIGUSR2: not while this process begins or ends");
+        else
+          succession_.start_successor();
+        break;
+      case SIGCHLD:
+        succession_.reap();
+        break;
+      default:
+        end(signal);
+    }
   }
 
   void on_successor_serves() {
@@ -263,7 +257,13 @@ class Server {
     wait_until_drained(flags_.worker_shutdown_timeout);
   }
 
-  void on_signal(int signal) {
+  void end(int signal) {
+    if (told_to_end_) {
+      log::warning("second signal: cutting what is still open");
+      io_.stop();
+      return;
+    }
+    told_to_end_ = true;
     log::info(
         "{}: not ready any more; new connections end in {} s",
         signal == SIGTERM ? "SIGTERM" : "SIGINT", flags_.shutdown_grace_period.count()
@@ -271,11 +271,6 @@ class Server {
     ending_ = true;
     proxy_.wind_down();
     leave_to_predecessor();
-    signals_.async_wait([this](boost::system::error_code error, int) {
-      if (error) return;
-      log::warning("second signal: cutting what is still open");
-      io_.stop();
-    });
     timer_.expires_after(flags_.shutdown_grace_period);
     timer_.async_wait([this](boost::system::error_code error) {
       if (error) return;
@@ -285,15 +280,6 @@ class Server {
       proxy_.drain();
       drained_ = true;
       wait_until_drained(flags_.worker_shutdown_timeout);
-    });
-  }
-
-  // What nginx is told by it after logrotate has renamed the file.
-  void wait_for_reopen() {
-    reopen_signal_.async_wait([this](boost::system::error_code error, int) {
-      if (error) return;
-      proxy_.reopen_access_log();
-      wait_for_reopen();
     });
   }
 
@@ -375,9 +361,7 @@ class Server {
   const ServeHooks& hooks_;
   std::optional<Predecessor> predecessor_;  // until this process serves
   asio::io_context io_{1};
-  asio::signal_set signals_;
-  asio::signal_set take_over_signal_;
-  asio::signal_set reopen_signal_;
+  Signals signals_;
   asio::steady_timer timer_;
   MemoryGuard memory_;  // before the proxy, whose threads tell it
   proxy::ProxyServer proxy_;
@@ -387,6 +371,7 @@ class Server {
   AdminServer admin_;
   Succession succession_;
   bool ending_ = false;
+  bool told_to_end_ = false;  // by a signal
   bool handed_over_ = false;
   bool drained_ = false;  // what was listened on is closed
   std::chrono::steady_clock::time_point deadline_;
@@ -396,6 +381,7 @@ class Server {
 }  // namespace
 
 int serve(const Flags& flags, const ServeHooks& hooks) {
+  Signals::block();
   log::start(flags.log_level, flags.log_json);
   int exit_code = 0;
   auto predecessor = Predecessor::find(flags.takeover);

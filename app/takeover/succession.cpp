@@ -16,7 +16,6 @@
 #include <utility>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/signal_set.hpp>
 #include <nlohmann/json.hpp>
 
 #include "app/takeover/message.h"
@@ -103,20 +102,17 @@ struct Succession::Impl : std::enable_shared_from_this<Impl> {
         sockets(std::move(offered)),
         on_served(std::move(served)),
         listener(context),
-        children(context),
         program(program_path()) {}
 
   void accept();
   void serve(std::shared_ptr<Candidate> candidate);
   bool answer(const std::shared_ptr<Candidate>& candidate);
   bool give_sockets(const std::shared_ptr<Candidate>& candidate);
-  void reap();
 
   asio::io_context& io;
   std::function<OfferedSockets()> sockets;
   std::function<void()> on_served;
   Socket listener;
-  asio::signal_set children;
   std::string program;
   std::weak_ptr<Candidate> successor;  // has the sockets, as long as it lives
   bool ended = false;
@@ -133,7 +129,6 @@ void Succession::stop() noexcept {
   impl_->ended = true;
   boost::system::error_code ignored;
   impl_->listener.close(ignored);
-  impl_->children.cancel(ignored);
 }
 
 Result<void> Succession::listen(const std::string& path) {
@@ -211,13 +206,9 @@ bool Succession::Impl::give_sockets(const std::shared_ptr<Candidate>& candidate)
   return true;
 }
 
-void Succession::Impl::reap() {
-  children.async_wait([self = shared_from_this()](boost::system::error_code error, int) {
-    if (error) return;
-    while (::waitpid(-1, nullptr, WNOHANG) > 0) {
-    }
-    self->reap();
-  });
+void Succession::reap() noexcept {
+  while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+  }
 }
 
 void Succession::start_successor() {
@@ -239,20 +230,25 @@ void Succession::start_successor() {
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_adddup2(&actions, theirs.get(), kGiven);
   ::posix_spawn_file_actions_addclosefrom_np(&actions, kGiven + 1);
+  // It may be a program that does not expect the signals to be blocked.
+  posix_spawnattr_t attributes;
+  ::posix_spawnattr_init(&attributes);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::posix_spawnattr_setsigmask(&attributes, &none);
+  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
   pid_t started = 0;
   const int error = ::posix_spawn(
-      &started, impl_->program.c_str(), &actions, nullptr, pointers(arguments).data(),
+      &started, impl_->program.c_str(), &actions, &attributes, pointers(arguments).data(),
       pointers(environment).data()
   );
+  ::posix_spawnattr_destroy(&attributes);
   ::posix_spawn_file_actions_destroy(&actions);
   if (error != 0) {
     log::error("SIGUSR2: cannot start {}: {}", impl_->program, std::strerror(error));
     return;
   }
   log::info("SIGUSR2: process {} is to take over", started);
-  boost::system::error_code ignored;
-  impl_->children.add(SIGCHLD, ignored);
-  impl_->reap();
   impl_->serve(std::move(candidate));
 }
 

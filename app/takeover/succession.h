@@ -35,6 +35,8 @@ class Succession {
   Result<void> listen(const std::string& path);
   /// Starts the program that lies where this one was started from, with the same arguments.
   void start_successor();
+  /// A child of this process may have ended (SIGCHLD).
+  void reap() noexcept;
   /// No more successors.
   void stop() noexcept;
 
