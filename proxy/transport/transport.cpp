@@ -258,7 +258,11 @@ IoResult Transport::peek() noexcept {
 
 IoResult Transport::peek(unsigned char& first) noexcept {
   const ssize_t got = ::recv(socket_.get(), &first, 1, MSG_PEEK | MSG_DONTWAIT);
-  if (got > 0) return {IoStatus::kOk, 1};
+  if (got > 0) {
+    // Also where the loop has not told of it yet: whoever reads next need not wait for that.
+    read_.ready = true;
+    return {IoStatus::kOk, 1};
+  }
   if (got == 0) return {IoStatus::kEof, 0};
   const IoResult result = from_errno();
   if (result.status == IoStatus::kWantRead) read_.ready = ended_;

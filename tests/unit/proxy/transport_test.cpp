@@ -97,6 +97,18 @@ TEST_CASE("Transport: waits for what comes, and once it is taken for what comes 
   CHECK(pair.transport->silent());
 }
 
+TEST_CASE("Transport: what has been peeked at is read before the loop tells of it", "[proxy]") {
+  TransportFixture test;
+  Pair pair(test.loop, test.wheel);
+  pair.send("here");
+  // With memory in hand nobody is to wait for what is there.
+  REQUIRE(pair.transport->peek().ok());
+  std::optional<IoStatus> ended;
+  std::string text;
+  spawn(read(*pair.transport, text, ended), [] {});
+  CHECK(text == "here");
+}
+
 TEST_CASE("Transport: a full buffer may not have been all", "[proxy]") {
   TransportFixture test;
   Pair pair(test.loop, test.wheel);
