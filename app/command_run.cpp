@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -151,7 +152,7 @@ class Server {
     succession_.stop();
     memory_.stop();
     if (webhook_) webhook_->stop();
-    controller_.stop();
+    controller_.stop(departure());
     leave_to_predecessor();
     proxy_.stop();
     admin_.stop();
@@ -241,6 +242,9 @@ class Server {
       case SIGCHLD:
         succession_.reap();
         break;
+      case SIGHUP:
+        log::info("SIGHUP: nothing to do, manifests and objects are followed by themselves");
+        break;
       default:
         end(signal);
     }
@@ -249,7 +253,7 @@ class Server {
   void on_successor_serves() {
     handed_over_ = true;
     admin_.stop();
-    if (ending_) return;
+    if (drained_) return;
     log::info("a successor serves: ending when the connections of this process have ended");
     ending_ = true;
     controller_.leave(controller::Departure::kHandedOver);
@@ -264,23 +268,35 @@ class Server {
       return;
     }
     told_to_end_ = true;
-    log::info(
-        "{}: not ready any more; new connections end in {} s",
-        signal == SIGTERM ? "SIGTERM" : "SIGINT", flags_.shutdown_grace_period.count()
-    );
     ending_ = true;
+    const char* name = signal == SIGTERM ? "SIGTERM" : signal == SIGINT ? "SIGINT" : "SIGQUIT";
+    if (handed_over_) {
+      // New connections are the successor's already: nobody has to hear of it first.
+      log::info("{}: closing what is idle; a successor serves", name);
+      proxy_.drain();
+      return;
+    }
+    log::info(
+        "{}: not ready any more; new connections end in {} s", name,
+        flags_.shutdown_grace_period.count()
+    );
     proxy_.wind_down();
     leave_to_predecessor();
     timer_.expires_after(flags_.shutdown_grace_period);
     timer_.async_wait([this](boost::system::error_code error) {
       if (error) return;
-      controller_.leave(
-          handed_over_ ? controller::Departure::kHandedOver : controller::Departure::kEnds
-      );
+      controller_.leave(departure());
       proxy_.drain();
       drained_ = true;
       wait_until_drained(flags_.worker_shutdown_timeout);
     });
+  }
+
+  /// A successor that has the sockets is as good as one that serves: the names of this address are
+  /// not to go for the moment between.
+  [[nodiscard]] controller::Departure departure() const {
+    return handed_over_ || succession_.has_candidate() ? controller::Departure::kHandedOver
+                                                       : controller::Departure::kEnds;
   }
 
   void wait_until_drained(std::chrono::seconds at_most) {
@@ -378,6 +394,12 @@ class Server {
   std::chrono::steady_clock::time_point health_deadline_;
 };
 
+/// `exit_code`; does not return where nobody reads standard error.
+int end_log(int exit_code) {
+  if (!log::stop()) std::_Exit(exit_code);
+  return exit_code;
+}
+
 }  // namespace
 
 int serve(const Flags& flags, const ServeHooks& hooks) {
@@ -387,8 +409,7 @@ int serve(const Flags& flags, const ServeHooks& hooks) {
   auto predecessor = Predecessor::find(flags.takeover);
   if (!predecessor) {
     std::fprintf(stderr, "cppx: %s\n", predecessor.error().detail.c_str());
-    log::stop();
-    return kErrorOfUse;
+    return end_log(kErrorOfUse);
   }
   {
     Server server(flags, hooks, std::move(*predecessor));
@@ -401,8 +422,7 @@ int serve(const Flags& flags, const ServeHooks& hooks) {
     server.stop();
   }
   if (exit_code == 0) log::info("ended");
-  log::stop();
-  return exit_code;
+  return end_log(exit_code);
 }
 
 int run(const Flags& flags) { return serve(flags, {}); }

@@ -6,63 +6,75 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
 #include <cstring>
+#include <initializer_list>
 #include <utility>
 
 namespace cppx::app {
 namespace {
 
-sigset_t all_of_ours() noexcept {
+constexpr std::initializer_list<int> kEnds{SIGTERM, SIGINT, SIGQUIT};
+constexpr std::initializer_list<int> kOthers{SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD};
+
+sigset_t set_of(std::initializer_list<int> numbers) noexcept {
   sigset_t signals;
   ::sigemptyset(&signals);
-  for (const int number : {SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGCHLD})
-    ::sigaddset(&signals, number);
+  for (const int number : numbers) ::sigaddset(&signals, number);
   return signals;
 }
 
 }  // namespace
 
 void Signals::block() noexcept {
-  const sigset_t signals = all_of_ours();
-  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  for (const auto& numbers : {kEnds, kOthers}) {
+    const sigset_t signals = set_of(numbers);
+    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  }
 }
 
 Signals::Signals(boost::asio::io_context& io, Handler handler)
-    : descriptor_(io), handler_(std::move(handler)) {}
+    : ends_(io), others_(io), handler_(std::move(handler)) {}
 
 Result<void> Signals::start() {
-  const sigset_t signals = all_of_ours();
-  const int descriptor = ::signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
-  if (descriptor < 0)
+  if (!open(ends_, set_of(kEnds)) || !open(others_, set_of(kOthers)))
     return config_error(
         Errc::kIo, fmt::format("cannot open a descriptor for signals: {}", std::strerror(errno))
     );
-  descriptor_.assign(descriptor);
-  wait();
+  wait(ends_);
+  wait(others_);
   return {};
 }
 
 void Signals::stop() noexcept {
   boost::system::error_code ignored;
-  descriptor_.close(ignored);
+  ends_.close(ignored);
+  others_.close(ignored);
 }
 
-void Signals::wait() {
-  descriptor_.async_wait(
-      boost::asio::posix::stream_descriptor::wait_read,
-      [this](boost::system::error_code error) {
+bool Signals::open(Descriptor& descriptor, const sigset_t& signals) {
+  const int opened = ::signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+  if (opened >= 0) descriptor.assign(opened);
+  return opened >= 0;
+}
+
+void Signals::wait(Descriptor& descriptor) {
+  descriptor.async_wait(
+      Descriptor::wait_read,
+      [this, &descriptor](boost::system::error_code error) {
         if (error) return;
-        read();
-        if (descriptor_.is_open()) wait();
+        read(ends_);
+        if (&descriptor != &ends_) read(descriptor);
+        if (descriptor.is_open()) wait(descriptor);
       }
   );
 }
 
-void Signals::read() {
+void Signals::read(Descriptor& descriptor) {
   // One at a time: what else the loop has to do goes on between them, also when they never end.
   signalfd_siginfo signal{};
-  if (::read(descriptor_.native_handle(), &signal, sizeof(signal)) != sizeof(signal)) return;
+  if (!descriptor.is_open() ||
+      ::read(descriptor.native_handle(), &signal, sizeof(signal)) != sizeof(signal))
+    return;
   handler_(static_cast<int>(signal.ssi_signo));
 }
 

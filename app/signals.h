@@ -1,5 +1,6 @@
 #pragma once
 
+#include <csignal>
 #include <functional>
 
 #include <boost/asio/io_context.hpp>
@@ -9,9 +10,10 @@
 
 namespace cppx::app {
 
-/// What the process is told by signals (SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGCHLD), as events of
-/// the main loop. They are blocked in all threads and read from a descriptor (signalfd(2)), so that
-/// no worker is interrupted by one, however many come, and none ends the process by itself.
+/// What the process is told by signals (those that end it, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD), as
+/// events of the main loop. They are blocked in all threads and read from a descriptor
+/// (signalfd(2)), so that no worker is interrupted by one, however many come, and none ends the
+/// process by itself.
 class Signals {
  public:
   using Handler = std::function<void(int)>;
@@ -29,10 +31,14 @@ class Signals {
   void stop() noexcept;
 
  private:
-  void wait();
-  void read();
+  using Descriptor = boost::asio::posix::stream_descriptor;
+  static bool open(Descriptor& descriptor, const sigset_t& signals);
+  void wait(Descriptor& descriptor);
+  void read(Descriptor& descriptor);
 
-  boost::asio::posix::stream_descriptor descriptor_;
+  // One descriptor would tell of pending signals by their numbers, not in the order they came.
+  Descriptor ends_;  // SIGTERM, SIGINT, SIGQUIT: heard before all others
+  Descriptor others_;
   Handler handler_;
 };
 

@@ -6,9 +6,12 @@
 
 #include <atomic>
 #include <cstddef>
+#include <future>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -64,15 +67,27 @@ void start(Level least, bool json) {
   least_level.store(static_cast<int>(least), std::memory_order_release);
 }
 
-void stop() {
+bool stop(std::chrono::milliseconds patience) {
   least_level.store(static_cast<int>(Level::kError) + 1, std::memory_order_release);
-  if (!sink) return;
-  sink->logger->flush();
-  // First the thread, which ends when the queue is empty: nothing writes through the logger any
-  // more when it goes.
-  sink->thread.reset();
-  sink->logger.reset();
-  sink.reset();
+  if (!sink) return true;
+  // The logger's thread is joined where it goes: by a thread that may be left waiting for it.
+  std::promise<void> ended;
+  const std::future<void> end = ended.get_future();
+  std::thread ending([last = std::move(sink), ended = std::move(ended)]() mutable {
+    last->logger->flush();
+    // First the thread, which ends when the queue is empty: nothing writes through the logger any
+    // more when it goes.
+    last->thread.reset();
+    last->logger.reset();
+    last.reset();
+    ended.set_value();
+  });
+  const bool in_time = end.wait_for(patience) == std::future_status::ready;
+  if (in_time)
+    ending.join();
+  else
+    ending.detach();
+  return in_time;
 }
 
 bool enabled(Level level) noexcept {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,8 +14,9 @@ enum class Level : unsigned char { kDebug, kInfo, kWarning, kError };
 /// Starts the log on standard error; lines are written by a thread of the log's own, so no caller
 /// waits for the terminal. Called once by main; without it, messages go nowhere (unit tests).
 void start(Level least, bool json);
-/// Writes what is queued and ends the log's thread.
-void stop();
+/// Writes what is queued and ends the log's thread. False: standard error has taken nothing for so
+/// long; the thread still waits for it, and the process can only end without it (_Exit).
+[[nodiscard]] bool stop(std::chrono::milliseconds patience = std::chrono::seconds(2));
 
 bool enabled(Level level) noexcept;
 /// One line, no trailing new line. Control characters in it are written as \xNN: text that comes

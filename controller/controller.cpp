@@ -56,7 +56,7 @@ struct Controller::Impl final : ObjectSink {
   [[nodiscard]] bool serves_cache() const {
     return cached_start != nullptr && cached_start->serving();
   }
-  void stop();
+  void stop(Departure departure);
   void stop_all();
 
   void replaced(Kind kind, const std::string& ns, std::vector<Object> objects) override;
@@ -173,13 +173,13 @@ Result<void> Controller::Impl::open_cache() {
   return {};
 }
 
-void Controller::Impl::stop() {
+void Controller::Impl::stop(Departure departure) {
   if (!thread.joinable()) return;
-  asio::post(io, [this] {
+  asio::post(io, [this, departure] {
     if (duties == nullptr)
       stop_all();
     else
-      duties->leave(Departure::kEnds, [this] { stop_all(); });
+      duties->leave(departure, [this] { stop_all(); });
   });
   thread.join();
 }
@@ -283,7 +283,7 @@ Result<void> Controller::start() { return impl_->start(); }
 
 void Controller::leave(Departure departure) { impl_->leave(departure); }
 
-void Controller::stop() { impl_->stop(); }
+void Controller::stop(Departure departure) { impl_->stop(departure); }
 
 void Controller::review(Ingress ingress, ReviewDone done) {
   asio::post(

@@ -71,8 +71,9 @@ class Controller {
   /// Ends what only the leader of the replicas does, without waiting for it: serving and
   /// translating go on. stop() waits for it, a few seconds at most.
   void leave(Departure departure);
-  /// Ends the control thread; no publish happens after it returned. May be called twice.
-  void stop();
+  /// Ends the control thread; no publish happens after it returned. May be called twice. Leaves as
+  /// `departure` says, unless leave() was called before.
+  void stop(Departure departure = Departure::kEnds);
 
   /// Reviews on the control thread, and calls `done` there: with nothing before everything has been
   /// heard of once, and when it is not awaited any more. Never calls it when stop() came first.

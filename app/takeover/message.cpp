@@ -136,14 +136,16 @@ std::uint16_t number_in(const nlohmann::json& body, const char* name) {
   return number <= UINT16_MAX ? static_cast<std::uint16_t>(number) : std::uint16_t{0};
 }
 
-Descriptor connect_unix(const std::string& path) noexcept {
+Result<Descriptor> connect_unix(const std::string& path) {
   sockaddr_un address;
-  if (!fill_address(path, address)) return {};
-  Descriptor socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-  if (!socket.is_open() ||
-      ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0)
-    return {};
-  return socket;
+  if (!fill_address(path, address)) return Descriptor();
+  Descriptor socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (socket.is_open() &&
+      ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0)
+    return socket;
+  if (socket.is_open() && errno == EAGAIN)
+    return config_error(Errc::kTimeout, "it does not take those who ask");
+  return Descriptor();
 }
 
 Result<Descriptor> listen_unix(const std::string& path) {

@@ -31,8 +31,9 @@ Result<TakeoverMessage> receive_message(int socket, TakeoverDeadline deadline);
 std::string text_in(const nlohmann::json& body, const char* name);
 std::uint16_t number_in(const nlohmann::json& body, const char* name);
 
-/// Connected to the program that listens at `path`; none when nobody does.
-Descriptor connect_unix(const std::string& path) noexcept;
+/// Connected to the program that listens at `path`, without waiting; none when nobody does. Errors:
+/// kTimeout when it has not taken those who came before.
+Result<Descriptor> connect_unix(const std::string& path);
 
 /// Listens at `path` in place of whoever did, for this user only (mode 0600). Errors: kIo,
 /// kInvalidArgument.

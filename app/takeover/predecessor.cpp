@@ -49,7 +49,11 @@ bool listens(int socket) noexcept {
 
 Result<std::optional<Predecessor>> Predecessor::find(const std::string& path) {
   Descriptor socket = inherited_socket();
-  if (!socket.is_open() && !path.empty()) socket = connect_unix(path);
+  if (!socket.is_open() && !path.empty()) {
+    auto connected = connect_unix(path);
+    if (!connected) return takeover_error(connected.error());
+    socket = std::move(*connected);
+  }
   if (!socket.is_open()) return std::optional<Predecessor>();
   if (!is_same_user(socket.get()))
     return config_error(

@@ -131,6 +131,8 @@ void Succession::stop() noexcept {
   impl_->listener.close(ignored);
 }
 
+bool Succession::has_candidate() const noexcept { return !impl_->successor.expired(); }
+
 Result<void> Succession::listen(const std::string& path) {
   auto listening = listen_unix(path);
   if (!listening)
@@ -181,6 +183,9 @@ bool Succession::Impl::answer(const std::shared_ptr<Candidate>& candidate) {
   if (text_in(body, "want") == "sockets") return give_sockets(candidate);
   if (!has_sockets || !body.contains("serving")) return false;
   ended = true;
+  // Whoever asks here from now on is to find nobody, rather than to wait.
+  boost::system::error_code ignored;
+  listener.close(ignored);
   on_served();
   return false;
 }

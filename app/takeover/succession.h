@@ -37,6 +37,8 @@ class Succession {
   void start_successor();
   /// A child of this process may have ended (SIGCHLD).
   void reap() noexcept;
+  /// Whether one has the sockets, and may serve any time.
+  [[nodiscard]] bool has_candidate() const noexcept;
   /// No more successors.
   void stop() noexcept;
 

@@ -13,6 +13,7 @@ from cluster.objects import deployment, ingress, ingress_class, path, service
 from cluster.relay import Relay
 from cluster.replicas import NAMESPACE, Replicas
 from cluster.traffic import Traffic
+from support.takeover import RawSuccessor
 from support.waiting import scaled, wait_for
 
 TTL = int(scaled(6))
@@ -235,10 +236,33 @@ def test_a_leader_that_ends_gives_the_lease_up(history, trio, traffic, web, host
     expect_one_writer_at_a_time(history, trio, [leader.pod, successor.pod])
 
 
+def taking_turns(web, place):
+    """Flags of processes that lead by a Lease of their own, and hand over at `place`."""
+    flags = [f"--controller-class=example.test/{web.class_name}", f"--election-id={web.class_name}"]
+    return [*flags, f"--election-ttl={TTL}s", f"--publish-status-address={address_of(1)}", f"--takeover={place}"]
+
+
+@pytest.mark.parametrize("followed", [True, False], ids=["followed", "alone"])
+def test_the_status_stays_when_it_ends_while_a_successor_has_the_sockets(web, host, start_cppx, tmp_path, followed):
+    """As nginx is replaced: SIGUSR2, and SIGTERM to the old one soon after. That the new one serves only later is no reason
+    to take the names away."""
+    first = start_cppx(flags=taking_turns(web, tmp_path / "socket"))
+    first.wait_for_status(host, 200)
+    wait_for(lambda: shown_addresses(web, "web") == [address_of(1)], 20, "the status", every=0.05)
+    with contextlib.ExitStack() as stack:
+        if followed:
+            successor = RawSuccessor(tmp_path / "socket")
+            stack.callback(successor.socket.close)
+            for _, sock in successor.sockets():
+                stack.callback(sock.close)
+        assert first.process.stop() == 0
+        first.forget()
+        assert shown_addresses(web, "web") == ([address_of(1)] if followed else [])
+
+
 def test_a_successor_that_takes_the_sockets_over_leads_in_its_turn(web, host, cluster, start_cppx, tmp_path):
     """The same pod, another process: no status is taken away, and one process after the other writes."""
-    flags = [f"--controller-class=example.test/{web.class_name}", f"--election-id={web.class_name}"]
-    flags += [f"--election-ttl={TTL}s", f"--publish-status-address={address_of(1)}", f"--takeover={tmp_path / 'socket'}"]
+    flags = taking_turns(web, tmp_path / "socket")
     first = start_cppx(flags=flags, environment={"POD_NAME": "one"})
     first.wait_for_status(host, 200)
     wait_for(first.leads, 20, "the first one to lead")

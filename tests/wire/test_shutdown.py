@@ -1,10 +1,8 @@
 """SIGTERM: requests in flight end well, listeners close, exit code 0."""
 
-import re
 import signal
 import socket
 import threading
-from pathlib import Path
 
 import pytest
 
@@ -125,29 +123,6 @@ def test_sigint_ends_it_as_well(start_cppx, make_backend):
     cppx = start_cppx({"all.yaml": objects(make_backend())})
     cppx.process.send_signal(signal.SIGINT)
     assert cppx.process.wait(scaled(10)) == 0
-
-
-def test_no_thread_is_interrupted_by_signals(start_cppx, make_backend):
-    """With a handler in one of them, who sends faster than it returns holds that thread for ever."""
-    cppx = start_cppx({"all.yaml": objects(make_backend())})
-    expected = [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2]
-    threads = sorted(Path(f"/proc/{cppx.process.pid}/task").iterdir())
-    assert len(threads) > 1
-    for thread in threads:
-        status = (thread / "status").read_text()
-        blocked = int(re.search(r"^SigBlk:\s*([0-9a-f]+)$", status, re.M)[1], 16)
-        missing = [number.name for number in expected if not blocked >> (number - 1) & 1]
-        assert not missing, f"{thread}: {missing}"
-
-
-@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2], ids=["SIGUSR1", "SIGUSR2"])
-def test_signals_that_come_too_late_do_not_spoil_the_end(start_cppx, make_backend, number):
-    """Who rotates logs does not ask whether it is about to end."""
-    cppx = start_cppx({"all.yaml": objects(make_backend())})
-    cppx.process.send_signal(signal.SIGTERM)
-    while cppx.process.poll() is None:
-        cppx.process.send_signal(number)
-    assert cppx.process.returncode == 0
 
 
 def test_a_port_is_free_after_the_end(start_cppx, make_backend):

@@ -1,8 +1,6 @@
 """A new cppx takes the listening sockets of the one that runs, and no request fails."""
 
-import array
 import contextlib
-import json
 import os
 import pathlib
 import signal
@@ -18,6 +16,7 @@ from support.certificates import make_certificate
 from support.client import Connection, refused, request
 from support.cppx import Cppx
 from support.manifests import ingress, rule, service_of, tls_secret
+from support.takeover import RawSuccessor
 from support.waiting import scaled, wait_for
 
 
@@ -270,35 +269,6 @@ def test_a_process_that_drains_is_nobodys_predecessor(start_cppx, make_backend, 
             assert following.get().status == 200
 
 
-class RawSuccessor:
-    """What a successor says and gets, without a cppx."""
-
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.socket.settimeout(scaled(10))
-        self.socket.connect(str(path))
-
-    def say(self, **message):
-        self.socket.send(json.dumps(message).encode())
-
-    def receive(self):
-        """A message, and the descriptor that came with it."""
-        text, ancillary, _, _ = self.socket.recvmsg(4096, socket.CMSG_SPACE(4))
-        descriptors = array.array("i")
-        for _, _, data in ancillary:
-            descriptors.frombytes(data)
-        return json.loads(text), (socket.socket(fileno=descriptors[0]) if descriptors else None)
-
-    def sockets(self):
-        self.say(want="sockets")
-        received = []
-        while True:
-            message, sock = self.receive()
-            if "end" in message:
-                return received
-            received.append((message["name"], sock))
-
-
 @pytest.fixture
 def offering(start_cppx, make_backend, tmp_path):
     cppx = start_cppx(site(make_backend()), flags=[f"--takeover={tmp_path}/takeover.sock"])
@@ -399,6 +369,66 @@ def test_who_asks_wrongly_gets_nothing(offering, message):
         pass
     assert offering.get().status == 200
     assert offering.process.poll() is None
+
+
+def test_who_does_not_take_those_who_ask_is_not_waited_for(offering):
+    """One clear line: a supervisor tries again, and a signal would not be heard meanwhile."""
+    with contextlib.ExitStack() as stack:
+        stack.callback(offering.process.send_signal, signal.SIGCONT)
+        offering.process.send_signal(signal.SIGSTOP)
+        with pytest.raises(BlockingIOError):
+            while True:
+                asking = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+                asking.setblocking(False)
+                asking.connect(str(offering.takeover_path))
+        late = Cppx(offering.folder, {}, flags=[f"--takeover={offering.takeover_path}"])
+        late.launch()
+        assert late.wait_for_end() == 2
+        assert late.log_lines == ["cppx: cannot take over from the cppx that runs: it does not take those who ask\n"]
+    assert offering.get().status == 200
+
+
+def test_nobody_waits_at_the_path_of_one_that_has_handed_over(start_cppx, make_backend, held, tmp_path):
+    """Its successor listens there as a rule; where it cannot, the next one finds nobody rather than one who never answers."""
+    path = tmp_path / "takeover.sock"
+    backend = make_backend(handler=held)
+    cppx = start_cppx(site(backend), flags=[f"--takeover={path}"])
+    with cppx.connect() as busy:
+        busy.send(request(target="/held"))
+        backend.wait_for_requests(1)
+        successor = RawSuccessor(path)
+        taken = successor.sockets()
+        successor.say(serving=True)
+        cppx.wait_for_log("a successor serves")
+        with pytest.raises(ConnectionRefusedError):
+            RawSuccessor(path)
+        held.go_on.set()
+        assert busy.read_response().status == 200
+    assert cppx.process.wait(scaled(20)) == 0
+    for _, sock in taken:
+        sock.close()
+
+
+@pytest.mark.parametrize("told", ["before", "after"])
+def test_with_a_successor_nobody_waits_for_the_grace_period(start_cppx, make_backend, tmp_path, told):
+    """It is for those who still send clients here; to them this address goes on."""
+    flag = f"--takeover={tmp_path}/takeover.sock"
+    cppx = start_cppx(site(make_backend()), flags=[flag, "--shutdown-grace-period=600"])
+    with cppx.connect() as idle:
+        assert idle.ask(request()).status == 200
+        if told == "before":
+            cppx.terminate()
+            cppx.wait_for_log("SIGTERM: not ready any more")
+        with Cppx(cppx.folder, {}, flags=[flag]) as successor:
+            cppx.wait_for_log("a successor serves")
+            if told == "after":
+                assert cppx.process.poll() is None
+                cppx.terminate()
+                idle.expect_closed()
+            else:
+                assert idle.ask(request()).headers.one("Connection") == "close"
+            assert cppx.process.wait(scaled(20)) == 0
+            assert successor.get().status == 200
 
 
 def test_a_successor_with_other_ports_opens_its_own(offering):

@@ -39,7 +39,7 @@ int run(const std::filesystem::path& kubeconfig, std::chrono::seconds terminatin
   signals.async_wait([&kubelet](const boost::system::error_code&, int) { kubelet.stop(); });
   kubelet.start();
   io.run();
-  cppx::log::stop();
+  (void)cppx::log::stop();
   return 0;
 }
 

@@ -30,7 +30,7 @@ std::string logged(log::Level least, bool json, const std::function<void()>& bod
   REQUIRE(dup2(fileno(file), STDERR_FILENO) >= 0);
   log::start(least, json);
   body();
-  log::stop();
+  REQUIRE(log::stop());
   REQUIRE(dup2(saved, STDERR_FILENO) >= 0);
   close(saved);
 
@@ -71,7 +71,7 @@ TEST_CASE("log: before start and after stop messages go nowhere", "[base]") {
   CHECK(text.empty());
   log::error("nobody listens");
   CHECK_FALSE(log::enabled(log::Level::kError));
-  log::stop();
+  REQUIRE(log::stop());
 }
 
 TEST_CASE("log: control characters cannot forge lines nor drive a terminal", "[base]") {
