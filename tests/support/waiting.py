@@ -11,6 +11,11 @@ def scaled(seconds):
     return seconds * SLOW
 
 
+def milliseconds(seconds):
+    """A time as settings of cppx and Kubernetes write it."""
+    return f"{round(seconds * 1000)}ms"
+
+
 def wait_for(condition, seconds=5.0, what="the condition", every=0.005):
     """Calls `condition` until it returns something true and returns that; fails after `seconds` (stretched)."""
     end = time.monotonic() + scaled(seconds)

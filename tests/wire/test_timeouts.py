@@ -7,7 +7,7 @@ import pytest
 
 from support.client import request
 from support.manifests import ingress, rule, service_of
-from support.waiting import scaled
+from support.waiting import milliseconds, scaled
 from support.wire import Truncated, chunk
 
 
@@ -64,7 +64,7 @@ def test_a_body_that_stops_is_cut(limited):
         exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
         exchange.expect_peer_gone()
 
-    cppx, backend = limited(handler, proxy_read_timeout=f"{int(scaled(700))}ms")
+    cppx, backend = limited(handler, proxy_read_timeout=milliseconds(scaled(0.7)))
     with cppx.connect() as connection:
         connection.send(request())
         with pytest.raises(Truncated):
@@ -73,14 +73,16 @@ def test_a_body_that_stops_is_cut(limited):
 
 
 def test_the_read_timeout_is_between_reads_not_for_the_whole(limited):
+    limit = scaled(1)
+
     def handler(exchange):
         exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         for _ in range(15):
-            time.sleep(0.1)
+            time.sleep(limit / 10)
             exchange.send(chunk(b"tick"))
         exchange.send(b"0\r\n\r\n")
 
-    cppx, _ = limited(handler, proxy_read_timeout="1")
+    cppx, _ = limited(handler, proxy_read_timeout=milliseconds(limit))
     assert cppx.get().body == b"tick" * 15
 
 
@@ -89,11 +91,12 @@ def test_the_read_timeout_does_not_run_while_the_client_sends(limited):
         exchange.read_body()
         exchange.reply()
 
-    cppx, _ = limited(handler, proxy_read_timeout="700ms")
+    limit = scaled(1)
+    cppx, _ = limited(handler, proxy_read_timeout=milliseconds(limit))
     with cppx.connect() as connection:
         connection.send(request("POST", headers=[("Content-Length", "15")]))
         for _ in range(15):
-            time.sleep(0.1)
+            time.sleep(limit / 10)
             connection.send(b"x")
         assert connection.read_response("POST").status == 200
 

@@ -1,6 +1,7 @@
 """Connections to backends: reuse, connections that died while idle, retries, fair shares."""
 
 import collections
+import contextlib
 import threading
 import time
 
@@ -33,21 +34,32 @@ def test_a_body_in_a_segment_of_its_own_costs_no_connection(start_cppx, make_bac
     """As many clients send it: the head first, and the body when that has gone."""
     backend = make_backend()
     cppx = start_cppx({"all.yaml": objects_for(backend)}, workers=1)
+    late = 0  # bodies that cppx need not have waited for, because this test was held up
+
+    @contextlib.contextmanager
+    def between_head_and_body():
+        nonlocal late
+        begun = time.monotonic()
+        yield
+        late += time.monotonic() - begun > 0.2
+
     with cppx.connect() as connection:
         for _ in range(20):
-            connection.send(request("POST", headers=[("Content-Length", str(size))]))
-            time.sleep(0.005)
-            connection.send(b"x" * size)
+            with between_head_and_body():
+                connection.send(request("POST", headers=[("Content-Length", str(size))]))
+                time.sleep(0.005)
+                connection.send(b"x" * size)
             assert connection.read_response("POST").status == 200
             assert len(backend.last.body) == size
     with cppx.h2() as client:
         for _ in range(20):
-            stream = client.start("POST", "/", headers=[("content-length", str(size))], end=False)
-            time.sleep(0.005)
-            client.send(stream, b"x" * size, end=True)
+            with between_head_and_body():
+                stream = client.start("POST", "/", headers=[("content-length", str(size))], end=False)
+                time.sleep(0.005)
+                client.send(stream, b"x" * size, end=True)
             assert client.finish(stream).status == 200
             assert len(backend.last.body) == size
-    assert backend.accepted == 1
+    assert backend.accepted <= 1 + late
 
 
 def test_a_body_that_does_not_come_soon_is_not_waited_for(site):

@@ -201,13 +201,13 @@ TEST_CASE("ListWatch: Retry-After of a 429 is kept to", "[controller]") {
   test.put("one");
   FakeReply busy{429, {{"Retry-After", "1"}}, FakeKubeApi::status(429, "slow down").dump()};
   test.api.overrides["/services"] = busy;
+  const auto begun = std::chrono::steady_clock::now();
   test.start();
   REQUIRE(test.until([&] { return !test.reflector.state().error.empty(); }));
-  const auto refused_at = std::chrono::steady_clock::now();
   CHECK(test.reflector.state().error == "list of Services: 429 Too Many Requests: slow down");
   test.api.overrides.clear();
   REQUIRE(test.until([&] { return test.has("one"); }));
-  CHECK(std::chrono::steady_clock::now() - refused_at >= std::chrono::milliseconds(900));
+  CHECK(std::chrono::steady_clock::now() - begun >= std::chrono::seconds(1));
   CHECK(test.api.lists(kServices) == 2);
 }
 
