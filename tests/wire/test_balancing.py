@@ -9,7 +9,7 @@ import pytest
 from support.backend import answer, refused_port
 from support.client import request
 from support.manifests import endpoint_slice, ingress, rule, service, service_of
-from support.waiting import wait_for
+from support.waiting import scaled, wait_for
 
 PREFIX = "nginx.ingress.kubernetes.io/"
 
@@ -66,7 +66,7 @@ def test_ewma_goes_where_answers_come_sooner(start_cppx, make_backend):
     delay = threading.Event()
 
     def slow(exchange):
-        delay.wait(0.3)
+        delay.wait(scaled(0.5))
         answer(exchange)
 
     backends = [make_backend("slow", handler=slow), make_backend("fast")]
@@ -82,16 +82,18 @@ def test_ewma_does_not_hold_a_slow_upload_against_the_endpoint(start_cppx, make_
     cppx = start_cppx(site_with(backends, load_balance="ewma"), workers=1)
     # What has not been measured is taken for average.
     wait_for(lambda: cppx.get() and all(backend.requests for backend in backends), 5, "both to be asked")
+    # More than a moment: one answer that this machine holds up counts as well.
+    pause = scaled(0.2)
     with cppx.connect() as client:
         client.send(request("POST", body=b"12345")[:-5])
         for number in range(5):
-            time.sleep(0.1)
+            time.sleep(pause)
             client.send(b"%d" % number)
         name = client.read_response().text
     other = next(backend for backend in backends if backend.name != name)
 
     def slower(exchange):
-        time.sleep(0.1)
+        time.sleep(pause)
         answer(exchange)
 
     other.handler = slower

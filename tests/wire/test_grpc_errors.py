@@ -224,8 +224,11 @@ def test_endpoints_that_change_all_the_time_fail_no_call(start_cppx):
 
         cppx = start_cppx({"all.yaml": objects()})
         with Load(cppx) as load:
-            for _ in range(21):
+            for turn in itertools.count(1):
                 cppx.write("all.yaml", objects())
                 load.more(2)
+                # Quick changes are taken together: one of these sets may never have been served.
+                if turn >= 21 and load.names == {"a", "b", "c"}:
+                    break
+                assert turn < 500, load.names
         assert not load.failures
-        assert load.names == {"a", "b", "c"}

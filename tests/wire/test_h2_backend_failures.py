@@ -11,7 +11,7 @@ from support.h2 import Reset, exactly
 from support.h2_backend import EVERY
 from support.load import BLOCK, MIB, block, stalls_below
 from support.manifests import ingress, rule, service_of
-from support.waiting import scaled, wait_for
+from support.waiting import milliseconds, scaled, wait_for
 from support.wire import Truncated
 
 BIG = 16 * MIB
@@ -352,11 +352,11 @@ def test_a_body_that_goes_slowly_but_goes_is_not_given_up(h2c):
         taken = 0
         for piece in exchange.body_pieces():
             taken += len(piece)
-            time.sleep(scaled(0.1))
+            time.sleep(scaled(0.03))
         exchange.reply(body=b"%d" % taken)
 
-    cppx, backend = h2c(handler, proxy_send_timeout=f"{int(scaled(600))}ms")
-    backend.settings = {SettingCodes.INITIAL_WINDOW_SIZE: 4096}
+    cppx, backend = h2c(handler, proxy_send_timeout=milliseconds(scaled(1.5)))
+    backend.settings = {SettingCodes.INITIAL_WINDOW_SIZE: 1024}
     size = 100_000
     with cppx.h2(timeout=60) as client:
         exactly(client.ask("POST", body=b"x" * size), 200, b"%d" % size)

@@ -11,7 +11,7 @@ from support.client import Connection, client_context, refused
 from support.h2 import Reset, exactly
 from support.h2_raw import PREFACE
 from support.manifests import ingress, rule, service_of
-from support.waiting import scaled, wait_for
+from support.waiting import milliseconds, scaled, wait_for
 from support.wire import Truncated
 
 BOTH = pytest.mark.parametrize("tls", [False, True], ids=["prior knowledge", "alpn"])
@@ -90,13 +90,14 @@ def test_a_held_stream_is_finished_after_the_limit(limited):
 
 @BOTH
 def test_an_idle_connection_is_closed_after_keep_alive(limited, tls):
-    cppx, _ = limited(keep_alive="200ms")
+    limit = scaled(0.2)
+    cppx, _ = limited(keep_alive=milliseconds(limit))
     with cppx.h2(tls) as client:
-        exactly(client.ask(), 200, b"main")
         start = time.monotonic()
+        exactly(client.ask(), 200, b"main")
         client.expect_goaway()
         client.expect_closed()
-    assert 0.1 < time.monotonic() - start < scaled(3)
+    assert limit <= time.monotonic() - start < scaled(3)
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
@@ -124,10 +125,10 @@ def test_a_part_of_a_record_does_not_keep_an_idle_connection(limited, version, o
 
 def test_a_stream_in_progress_is_not_idle(limited):
     held = Held()
-    cppx, _ = limited(held, keep_alive="100ms")
+    cppx, _ = limited(held, keep_alive=milliseconds(scaled(0.1)))
     with cppx.h2() as client:
         stream = client.start(path="/held")
-        timer = threading.Timer(0.6, held.go_on.set)
+        timer = threading.Timer(scaled(0.6), held.go_on.set)
         timer.start()
         exactly(client.finish(stream), 200, b"halfhalf")
         timer.join()
@@ -156,10 +157,11 @@ def test_keep_alive_0_ends_after_the_first_request(limited):
 
 @pytest.mark.parametrize("part", ["nothing", "half a preface", "only a preface", "half a head", "half a frame"])
 def test_a_head_that_does_not_end_in_time_ends_the_connection(limited, part):
-    cppx, backend = limited(client_header_timeout="200ms", keep_alive="300ms")
+    limit = scaled(0.2)
+    cppx, backend = limited(client_header_timeout=milliseconds(limit), keep_alive=milliseconds(scaled(0.3)))
     whole = part not in ("nothing", "half a preface")
+    start = time.monotonic()
     with cppx.raw_h2(tls=True, begin=whole, polite=False) as client:
-        start = time.monotonic()
         if part == "half a preface":
             client.wire.send(b"PRI * HTTP/2")
         if part == "half a head":
@@ -167,7 +169,7 @@ def test_a_head_that_does_not_end_in_time_ends_the_connection(limited, part):
         if part == "half a frame":
             client.wire.send(client.head(1).serialize()[:-3])
         client.read_to_end(5)
-    assert 0.1 < time.monotonic() - start < scaled(4)
+    assert limit <= time.monotonic() - start < scaled(4)
     assert backend.requests == []
 
 
