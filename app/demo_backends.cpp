@@ -112,6 +112,8 @@ void DemoBackends::serve(const routing::Snapshot& snapshot) {
       });
     }
   }
+  // The proxy gets the snapshot next, and whoever tries the demo does so at once.
+  asio::post(impl_->io, asio::use_future).wait();
 }
 
 }  // namespace cppx::app

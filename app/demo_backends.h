@@ -17,8 +17,8 @@ class DemoBackends {
   DemoBackends(const DemoBackends&) = delete;
   DemoBackends& operator=(const DemoBackends&) = delete;
 
-  /// Starts a server for each endpoint that has none yet. Endpoints outside of 127.0.0.0/8 are left
-  /// alone.
+  /// Starts a server for each endpoint that has none yet, and returns when all listen. Endpoints
+  /// outside of 127.0.0.0/8 are left alone.
   void serve(const routing::Snapshot& snapshot);
 
  private:
