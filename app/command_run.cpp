@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -269,15 +270,15 @@ class Server {
     }
     told_to_end_ = true;
     ending_ = true;
-    const char* name = signal == SIGTERM ? "SIGTERM" : signal == SIGINT ? "SIGINT" : "SIGQUIT";
+    const char* name = ::sigabbrev_np(signal);
     if (handed_over_) {
       // New connections are the successor's already: nobody has to hear of it first.
-      log::info("{}: closing what is idle; a successor serves", name);
+      log::info("SIG{}: closing what is idle; a successor serves", name);
       proxy_.drain();
       return;
     }
     log::info(
-        "{}: not ready any more; new connections end in {} s", name,
+        "SIG{}: not ready any more; new connections end in {} s", name,
         flags_.shutdown_grace_period.count()
     );
     proxy_.wind_down();

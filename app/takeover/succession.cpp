@@ -108,6 +108,7 @@ struct Succession::Impl : std::enable_shared_from_this<Impl> {
   void serve(std::shared_ptr<Candidate> candidate);
   bool answer(const std::shared_ptr<Candidate>& candidate);
   bool give_sockets(const std::shared_ptr<Candidate>& candidate);
+  void stop() noexcept;
 
   asio::io_context& io;
   std::function<OfferedSockets()> sockets;
@@ -125,10 +126,13 @@ Succession::Succession(
 
 Succession::~Succession() { stop(); }
 
-void Succession::stop() noexcept {
-  impl_->ended = true;
+void Succession::stop() noexcept { impl_->stop(); }
+
+// Whoever asks from now on is to find nobody, rather than to wait.
+void Succession::Impl::stop() noexcept {
+  ended = true;
   boost::system::error_code ignored;
-  impl_->listener.close(ignored);
+  listener.close(ignored);
 }
 
 bool Succession::has_candidate() const noexcept { return !impl_->successor.expired(); }
@@ -182,10 +186,7 @@ bool Succession::Impl::answer(const std::shared_ptr<Candidate>& candidate) {
   if (!body.is_object()) return false;
   if (text_in(body, "want") == "sockets") return give_sockets(candidate);
   if (!has_sockets || !body.contains("serving")) return false;
-  ended = true;
-  // Whoever asks here from now on is to find nobody, rather than to wait.
-  boost::system::error_code ignored;
-  listener.close(ignored);
+  stop();
   on_served();
   return false;
 }

@@ -1,6 +1,7 @@
 """--snapshot-cache: a restart while the API server is away serves what was last known."""
 
 import stat
+import time
 
 import pytest
 
@@ -141,10 +142,11 @@ def test_a_server_that_answers_at_once_is_not_waited_for(web, host, folder, star
     wait_for_text(folder, f"gone.{host}")
     first.stop()
     web.delete("ingress", "gone")
-    # A machine that is held up for two seconds is served by the cache, and rightly so.
+    # Where the API server's answers take two seconds, because this machine is held up, the cache is rightly served.
     for _ in range(3):
+        begun = time.monotonic()
         second = start()
-        if "snapshot cache" not in second.log:
+        if "snapshot cache" not in second.log or time.monotonic() - begun < 2:
             break
         second.stop()
     assert "snapshot cache" not in second.log

@@ -21,7 +21,7 @@ def objects(backend):
 def test_no_thread_is_interrupted_by_signals(start_cppx, make_backend):
     """With a handler in one of them, who sends faster than it returns holds that thread for ever."""
     cppx = start_cppx({"all.yaml": objects(make_backend())})
-    expected = [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2]
+    expected = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2]
     threads = sorted(Path(f"/proc/{cppx.process.pid}/task").iterdir())
     assert len(threads) > 1
     for thread in threads:
@@ -39,7 +39,6 @@ def test_signals_that_come_too_late_do_not_spoil_the_end(start_cppx, make_backen
     while cppx.process.poll() is None:
         cppx.process.send_signal(number)
     assert cppx.process.returncode == 0
-
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT], ids=lambda number: number.name)
@@ -85,11 +84,11 @@ def test_it_ends_although_nobody_reads_what_it_says(tmp_path):
     command = [binary(), f"--manifests={tmp_path}/manifests", "--bind-address=127.0.0.1", "--workers=1"]
     command += ["--http-port=0", "--https-port=0", "--healthz-port=0"]
     reader, writer = os.pipe()
+    # An open file of its own for this test: that it does not block concerns nobody else.
+    filler = os.open(f"/proc/self/fd/{writer}", os.O_WRONLY | os.O_NONBLOCK)
     with open(reader, "rb") as said, subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=writer) as process:
         try:
             assert any(b"serving http" in line for line in iter(said.readline, b""))
-            # An open file of its own: that it does not block concerns nobody else.
-            filler = os.open(f"/proc/self/fd/{writer}", os.O_WRONLY | os.O_NONBLOCK)
             with pytest.raises(BlockingIOError):
                 while True:
                     os.write(filler, b"x")
