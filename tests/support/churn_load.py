@@ -140,8 +140,8 @@ class Loads:
     """All kinds of load at once; a context manager."""
 
     def __init__(self, target):
-        quick = {"requests": 2000, "clients": 16}
-        few = {"requests": 2000, "clients": 4, "streams": 16}
+        quick = {"requests": 2000, "clients": 6}
+        few = {"requests": 2000, "clients": 3, "streams": 6}
         self.all = [
             Load("HTTP/1.1", requests_of_h2load(target, tls=False, http1=True, **quick), 2000),
             Load("HTTP/2, TLS", requests_of_h2load(target, tls=True, **few), 2000),
