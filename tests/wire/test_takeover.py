@@ -31,10 +31,12 @@ def site(backend):
     }
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def hold_port():
+    """A socket whose port nobody is given by chance while it is open, and who names it may listen at."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    return held
 
 
 class Loads:
@@ -433,9 +435,10 @@ def test_with_a_successor_nobody_waits_for_the_grace_period(start_cppx, make_bac
 
 def test_a_successor_with_other_ports_opens_its_own(offering):
     """Sockets that do not fit are closed, and the predecessor ends all the same."""
-    ports = [free_port() for _ in range(3)]
     flags = [f"--takeover={offering.takeover_path}"]
-    with Cppx(offering.folder, {}, flags=flags, ports=ports) as successor:
+    with contextlib.ExitStack() as stack:
+        ports = [stack.enter_context(hold_port()).getsockname()[1] for _ in range(3)]
+        successor = stack.enter_context(Cppx(offering.folder, {}, flags=flags, ports=ports))
         assert offering.process.wait(scaled(20)) == 0
         assert (successor.http_port, successor.https_port, successor.health_port) == tuple(ports)
         assert refused(offering.http_port)
