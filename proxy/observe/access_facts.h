@@ -41,8 +41,8 @@ struct AccessFacts {
 
   std::string_view client_address{};      ///< Whom the request comes from.
   std::uint16_t client_port = 0;          ///< 0: not known.
-  std::string_view connection_address{};  ///< TCP peer, or the source in its PROXY header.
-  bool proxy_header = false;              ///< There was one.
+  std::string_view connection_address{};  ///< Of the TCP peer.
+  std::string_view announced_address{};   ///< The source in its PROXY header; empty: none.
   std::uint64_t connection = 0;           ///< Its number in the process.
   std::uint32_t connection_requests = 0;
   std::uint16_t server_port = 0;

@@ -227,7 +227,7 @@ bool put_of_exchange(
 bool put_of_client(LineBuffer& line, LogVariable variable, const AccessFacts& facts) {
   switch (variable) {
     case LogVariable::kProxyProtocolAddr:
-      put_optional(line, facts.proxy_header ? facts.connection_address : std::string_view());
+      put_optional(line, facts.announced_address);
       return true;
     case LogVariable::kRealipRemoteAddr:
       line.value(facts.connection_address);

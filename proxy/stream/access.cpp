@@ -51,8 +51,8 @@ AccessFacts facts_of(const Downstream& connection, const routing::LogFormat& for
   AccessFacts facts{
       .client_address = connection.address.view(),
       .client_port = connection.address.port(),
-      .connection_address = connection.address.view(),
-      .proxy_header = connection.destination_port != 0,
+      .connection_address = connection.peer().view(),
+      .announced_address = connection.announced ? connection.address.view() : std::string_view(),
       .connection = connection.number,
       .connection_requests = connection.requests,
       .server_port = connection.listener.config().port,

@@ -61,6 +61,8 @@ void Connection::wind_down() noexcept {
 void Connection::drain() noexcept {
   draining_ = true;
   if (http2_ != nullptr) http2_->drain();
+  // A load balancer says it all at once.
+  if (announcing_) downstream_.transport.hasten_read(IdleList::kNewcomerPatience);
   if (!idle_) return;
   if (downstream_.requests == 0)
     downstream_.transport.arm_read(IdleList::kNewcomerPatience);
@@ -69,7 +71,7 @@ void Connection::drain() noexcept {
 }
 
 void Connection::hasten() noexcept {
-  if (listening_) downstream_.transport.hasten_read(IdleList::kNewcomerPatience);
+  if (listening_ || announcing_) downstream_.transport.hasten_read(IdleList::kNewcomerPatience);
 }
 
 void Connection::cut() noexcept {
@@ -80,7 +82,7 @@ void Connection::cut() noexcept {
 }
 
 Task<void> Connection::serve() {
-  bool ready = co_await receive_proxy_header(worker_, downstream_);
+  bool ready = co_await proxy_header();
   if (ready) ready = co_await handshake();
   // After a failed handshake the client still gets the alert that says why: no reset.
   Next next = Next::kClose;
@@ -160,6 +162,24 @@ Task<void> Connection::end(Next how) {
   downstream_.input.reset();
 }
 
+Task<bool> Connection::proxy_header() {
+  if (worker_.snapshots().empty()) co_return false;
+  const routing::ClientTrust& trust = worker_.snapshots().current().settings->client_trust;
+  if (!trust.use_proxy_protocol) co_return true;
+  bool received = false;
+  // A header from anybody else would let a client choose its address, and without one it could not
+  // be told from a load balancer's own.
+  if (trust.trusted.contains(downstream_.address.ip())) {
+    unsigned char first = 0;
+    const auto begun = co_await wait_for_first_byte(trust.proxy_protocol_header_timeout, first);
+    if (begun == IoStatus::kCancelled) co_return false;
+    const ScopedFlag announcing(announcing_);
+    if (begun == IoStatus::kOk) received = co_await receive_proxy_header(worker_, downstream_);
+  }
+  if (!received && !cut_) ++worker_.counters().proxy_headers_refused;
+  co_return received;
+}
+
 Task<bool> Connection::handshake() {
   Transport& transport = downstream_.transport;
   if (!downstream_.listener.config().tls) co_return true;
@@ -170,8 +190,8 @@ Task<bool> Connection::handshake() {
   if (table == nullptr || !table->certificates) co_return false;
   const auto patience = snapshot->settings->client_header_timeout;
   unsigned char first = 0;
-  const bool begun = co_await wait_for_handshake(patience, first);
-  if (!begun) co_return false;
+  const auto begun = co_await wait_for_first_byte(patience, first);
+  if (begun != IoStatus::kOk) co_return false;
   if (first != kTlsHandshakeRecord) {
     constexpr std::string_view kPlain = "The plain HTTP request was sent to HTTPS port";
     co_await write_reply_and_close({.status = 400, .note = kPlain}, nullptr);
@@ -213,27 +233,28 @@ Task<bool> Connection::handshake() {
   co_return true;
 }
 
-Task<bool> Connection::wait_for_handshake(
+Task<IoStatus> Connection::wait_for_first_byte(
     std::chrono::milliseconds patience, unsigned char& first
 ) {
   Transport& transport = downstream_.transport;
-  if (draining_) patience = IdleList::kNewcomerPatience;
+  if (draining_)
+    patience = std::min<std::chrono::milliseconds>(patience, IdleList::kNewcomerPatience);
   transport.arm_read(patience);
   worker_.idle_connections().enter(downstream_.idle, true);
   // The kernel may say "readable" when there is nothing (yet).
-  for (auto seen = IoStatus::kWantRead; seen != IoStatus::kOk;) {
+  auto seen = IoStatus::kWantRead;
+  while (seen == IoStatus::kWantRead) {
     idle_ = true;
     const auto readable = co_await transport.wait(Direction::kRead);
     idle_ = false;
     // The place is needed: who has begun in the meantime is still heard.
     const bool asked_to_go = readable == IoStatus::kCancelled && !cut_;
     if (asked_to_go) transport.resume(Direction::kRead);
-    if (readable != IoStatus::kOk && !asked_to_go) co_return false;
-    seen = transport.peek(first).status;
-    if (seen != IoStatus::kOk && (asked_to_go || seen != IoStatus::kWantRead)) co_return false;
+    seen = readable == IoStatus::kOk || asked_to_go ? transport.peek(first).status : readable;
+    if (seen == IoStatus::kWantRead && asked_to_go) seen = IoStatus::kCancelled;
   }
   downstream_.idle.leave();
-  co_return true;
+  co_return seen;
 }
 
 Task<bool> Connection::wait_for_request() {

@@ -54,13 +54,16 @@ class Connection {
     kAbort,   ///< With a reset: the response is not complete, and the client must notice.
   };
 
+  /// Where use-proxy-protocol is on, the one that comes first. False: it is to be closed.
+  Task<bool> proxy_header();
   Task<bool> handshake();
   Task<Next> serve_http1();
   Task<Next> serve_http2();
   Task<Next> serve_request();
   Task<void> end(Next how);
-  /// `first` is the first byte that came. False when there is none.
-  Task<bool> wait_for_handshake(std::chrono::milliseconds patience, unsigned char& first);
+  /// `first` is the first byte that has come, and is still to be read. The deadline stays armed.
+  /// kCancelled: its place was needed, or it is cut.
+  Task<IoStatus> wait_for_first_byte(std::chrono::milliseconds patience, unsigned char& first);
   Task<bool> wait_for_request();
   IoStatus read_what_is_there();
   Task<HeadResult> read_head();
@@ -79,6 +82,7 @@ class Connection {
   Http2Server* http2_ = nullptr;  // once the connection speaks it; lives in serve_http2()
   bool idle_ = false;             // waiting for the first byte of a request
   bool listening_ = false;        // to the rest of it, or of a handshake
+  bool announcing_ = false;       // it has begun a PROXY header
   bool cut_ = false;
   bool draining_ = false;
 };

@@ -14,6 +14,13 @@
 
 namespace cppx::proxy {
 
+/// What a PROXY header told of a connection, besides its client's address.
+struct Announced {
+  ClientAddress peer;                  ///< Who sent it.
+  std::uint16_t destination_port = 0;  ///< That the client came to; 0: none said.
+  std::string destination_port_text;
+};
+
 /// The client's side of a connection, shared by the connection and the stream in progress.
 struct Downstream {
   Downstream(EventLoop& loop, TimerWheel& wheel, const Listener& on, const ClientAddress& client)
@@ -22,11 +29,9 @@ struct Downstream {
   Transport transport;
   IdleLink idle;
   const Listener& listener;
-  ClientAddress address;  ///< Of the peer, or the source in its PROXY header.
-  /// The port that the client came to, by the PROXY header; 0 and empty: none said.
-  std::uint16_t destination_port = 0;
+  ClientAddress address;                       ///< Of the peer, or the source in its PROXY header.
+  std::unique_ptr<const Announced> announced;  ///< Null: no PROXY header told of a client.
   std::uint32_t requests = 0;
-  std::string destination_port_text;
   /// Received and not used yet: input.data()[begin, end). While a stream runs, its head lies
   /// before.
   Buffer input;
@@ -35,13 +40,18 @@ struct Downstream {
   std::uint64_t number = 0;  ///< Of the connection, unique in the process.
 
   [[nodiscard]] routing::ConnectionOrigin origin() const noexcept {
+    const bool told = announced && announced->destination_port != 0;
     return {
         .address = &address,
-        .port = destination_port == 0 ? listener.forwarded_port()
-                                      : std::string_view(destination_port_text),
-        .destination_port = destination_port,
+        .port =
+            told ? std::string_view(announced->destination_port_text) : listener.forwarded_port(),
+        .destination_port = told ? announced->destination_port : std::uint16_t{0},
         .tls = transport.is_tls()
     };
+  }
+  /// The other end of the TCP connection.
+  [[nodiscard]] const ClientAddress& peer() const noexcept {
+    return announced ? announced->peer : address;
   }
   [[nodiscard]] std::string_view unread() const noexcept {
     return {input.data() + begin, end - begin};

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "base/text.h"
@@ -44,9 +45,12 @@ Progress take_header_bytes(int socket, Buffer& input, std::size_t& size) noexcep
 
 void adopt(const proxy_protocol::Header& header, Downstream& downstream) {
   if (!header.has_addresses) return;
+  downstream.announced = std::make_unique<Announced>(Announced{
+      .peer = downstream.address,
+      .destination_port = header.destination.port,
+      .destination_port_text = std::to_string(header.destination.port)
+  });
   downstream.address = ClientAddress(header.source.ip, header.source.port);
-  downstream.destination_port = header.destination.port;
-  downstream.destination_port_text = std::to_string(header.destination.port);
 }
 
 /// The address of our side of a connection; that of nobody when there is none any more.
@@ -72,24 +76,14 @@ void write_proxy_header(
 }
 
 Task<bool> receive_proxy_header(Worker& worker, Downstream& downstream) {
-  if (worker.snapshots().empty()) co_return false;
-  const routing::ClientTrust& trust = worker.snapshots().current().settings->client_trust;
-  if (!trust.use_proxy_protocol) co_return true;
-  // A header from anybody else would let a client choose its address, and without one it could not
-  // be told from a load balancer's own.
-  if (!trust.trusted.contains(downstream.address.ip())) {
-    ++worker.counters().proxy_headers_refused;
-    co_return false;
-  }
   Transport& transport = downstream.transport;
-  transport.arm_read(trust.proxy_protocol_header_timeout);
   std::size_t size = 0;
   for (;;) {
     const auto ready = co_await transport.wait(Direction::kRead);
-    if (ready != IoStatus::kOk) break;
+    if (ready != IoStatus::kOk) co_return false;
     if (downstream.input.empty()) downstream.input = worker.buffers().take_small();
     const Progress progress = take_header_bytes(transport.native_handle(), downstream.input, size);
-    if (progress.status == ReadStatus::kMalformed) break;
+    if (progress.status == ReadStatus::kMalformed) co_return false;
     if (progress.status == ReadStatus::kNeedMore) {
       transport.drained();
       continue;
@@ -99,8 +93,6 @@ Task<bool> receive_proxy_header(Worker& worker, Downstream& downstream) {
     adopt(progress.header, downstream);
     co_return true;
   }
-  ++worker.counters().proxy_headers_refused;
-  co_return false;
 }
 
 }  // namespace cppx::proxy

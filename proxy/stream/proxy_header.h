@@ -11,10 +11,10 @@ namespace cppx::proxy {
 
 class Worker;
 
-/// Where use-proxy-protocol is on: reads the PROXY header in front of everything else and puts its
-/// source in the place of the peer's address. Takes exactly the header off the socket, so that what
+/// Reads the PROXY header in front of everything else, under the read deadline, and puts its source
+/// in the place of the peer's address. Takes exactly the header off the socket, so that what
 /// follows (TLS) finds it as if there had been none. False: the connection is to be closed, because
-/// the peer is not trusted, or its header did not come whole, right and in time.
+/// its header did not come whole, right and in time.
 Task<bool> receive_proxy_header(Worker& worker, Downstream& downstream);
 
 /// The header for connections to backends that are to hear of the client in this way: from its

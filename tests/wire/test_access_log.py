@@ -15,7 +15,7 @@ from support.certificates import make_certificate
 from support.client import Connection, request
 from support.grpc_service import GrpcServer, open_stub
 from support.manifests import config_map, ingress, rule, service, service_of, tls_secret
-from support.proxy_protocol import version1
+from support.proxy_protocol import local, version1, version2
 from support.waiting import scaled, wait_for
 from support.websocket import H2WebSocket
 from support.websocket_echo import echo_site
@@ -477,13 +477,23 @@ def test_all_that_a_line_can_tell(logged):
     assert "geoip_city" in cppx.wait_for_log("UnknownVariable")
 
 
-def test_the_client_of_a_proxy_header(logged):
-    config = {"use-proxy-protocol": "true", "log-format-upstream": "$remote_addr $remote_port $proxy_protocol_addr"}
+@pytest.mark.parametrize(
+    ("header", "line"),
+    [
+        (version1("192.0.2.1", source_port=1234), "192.0.2.1 1234 192.0.2.1 127.0.0.1"),
+        (version1("192.0.2.1", source_port=1234, destination_port=0), "192.0.2.1 1234 192.0.2.1 127.0.0.1"),
+        (version2("192.0.2.1", source_port=1234), "192.0.2.1 1234 192.0.2.1 127.0.0.1"),
+        (local(), r"127.0.0.1 \d+ - 127.0.0.1"),
+    ],
+)
+def test_the_client_of_a_proxy_header(logged, header, line):
+    config = {"use-proxy-protocol": "true", "log-format-upstream": "$remote_addr $remote_port $proxy_protocol_addr $realip_remote_addr"}
     cppx, _ = logged(config)
     with cppx.connect() as connection:
-        connection.send(version1("192.0.2.1", source_port=1234) + request())
+        connection.send(header + request())
         assert connection.read_response().status == 200
-    assert cppx.wait_for_access() == ["192.0.2.1 1234 192.0.2.1"]
+    [written] = cppx.wait_for_access()
+    assert re.fullmatch(line, written), written
 
 
 def test_urls_and_ingresses_that_are_left_out(logged):

@@ -1,5 +1,6 @@
 """PROXY protocol in front of clients' connections: use-proxy-protocol."""
 
+import contextlib
 import time
 
 import pytest
@@ -237,6 +238,37 @@ def test_a_header_must_come_in_time(start_cppx, make_backend):
         slow.expect_closed()
     assert 0.25 < time.monotonic() - start < scaled(3)
     assert cppx.health("/readyz") == 200
+
+
+@pytest.fixture
+def patient(start_cppx, make_backend):
+    """A cppx that would wait long for a header, with few connections."""
+    config = {
+        "use-proxy-protocol": "true",
+        "proxy-protocol-header-timeout": f"{scaled(60):.0f}s",
+        "max-worker-connections": "4",
+    }
+    return start_cppx({"site.yaml": objects_of(make_backend("main"))}, workers=1, config=config)
+
+
+def test_who_has_sent_nothing_makes_room(patient):
+    with contextlib.ExitStack() as stack:
+        silent = [stack.enter_context(patient.connect()) for _ in range(4)]
+        wait_for(lambda: patient.metric("nginx_ingress_controller_nginx_process_connections{") == 4, 5, "all four")
+        with patient.connect() as connection:
+            connection.send(version1() + request())
+            assert connection.read_response().status == 200
+        silent[0].expect_closed()
+
+
+@pytest.mark.parametrize("sent", [b"", b"PROXY TCP4 192.0.2.1"], ids=["nothing", "a part of it"])
+def test_who_owes_a_header_does_not_hold_the_end_up(patient, sent):
+    with patient.connect() as connection:
+        connection.send(sent)
+        wait_for(lambda: patient.metric("nginx_ingress_controller_nginx_process_connections{") == 1, 5, "it to be taken")
+        patient.terminate()
+        assert patient.process.wait(scaled(5)) == 0
+        connection.expect_closed()
 
 
 def test_switched_on_and_off_while_running(start_cppx, make_backend):
