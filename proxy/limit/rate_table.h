@@ -14,7 +14,7 @@ namespace cppx::proxy {
 /// of addresses lets one of them off. From any thread.
 class RateTable {
  public:
-  static constexpr std::size_t kSets = 8192;
+  static constexpr std::size_t kSets = 65536;
 
   /// One request of the client `key` (a keyed hash) at `now_us`, of any clock that only goes
   /// forward. True: within the rate, and counted.

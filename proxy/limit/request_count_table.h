@@ -40,7 +40,7 @@ class CountedRequest {
 /// thread.
 class RequestCountTable {
  public:
-  static constexpr std::size_t kSets = 16384;
+  static constexpr std::size_t kSets = 131072;
 
   /// Counts one more, or nothing if the client `key` (a keyed hash) has `limit` already, or there
   /// is no place for another client: then the machine is full of them.

@@ -34,8 +34,10 @@ std::optional<Hop> parse_hop(std::string_view text) noexcept {
   const bool bracket = text.starts_with('[');
   const auto end = text.find(bracket ? ']' : ':');
   if (end == std::string_view::npos) return std::nullopt;
-  const auto ip = IpAddress::parse(text.substr(bracket ? 1 : 0, bracket ? end - 1 : end));
-  if (!ip || ip->is_v4() == bracket) return std::nullopt;
+  const std::string_view literal = text.substr(bracket ? 1 : 0, bracket ? end - 1 : end);
+  const auto ip = IpAddress::parse(literal);
+  // Not by what it is taken for: "[::ffff:192.0.2.1]" is one as well.
+  if (!ip || (literal.find(':') != std::string_view::npos) != bracket) return std::nullopt;
   std::string_view rest = text.substr(bracket ? end + 1 : end);
   if (rest.empty()) return Hop{.ip = *ip};
   if (!rest.starts_with(':')) return std::nullopt;

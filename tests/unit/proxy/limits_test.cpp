@@ -129,6 +129,26 @@ TEST_CASE("RateTable: clients of weeks ago leave their places to new ones", "[pr
   }
 }
 
+/// As a keyed hash spreads them: splitmix64 of `client`.
+std::uint64_t key_of(std::uint64_t client) {
+  std::uint64_t z = client * 0x9e3779b97f4a7c15;
+  z = (z ^ (z >> 30U)) * 0xbf58476d1ce4e5b9;
+  z = (z ^ (z >> 27U)) * 0x94d049bb133111eb;
+  return z ^ (z >> 31U);
+}
+
+TEST_CASE("RateTable: 65536 clients have a bucket each, but for very few", "[proxy]") {
+  RateTable table;
+  const auto rate = BucketRate::of(60 * kSecond, 1, 1);
+  constexpr std::uint64_t kClients = 65536;
+  std::uint64_t passed = 0;
+  for (int round = 0; round < 3; ++round)
+    for (std::uint64_t client = 1; client <= kClients; ++client)
+      passed += table.take(key_of(client), kStartMs, rate) ? 1U : 0U;
+  CHECK(passed >= 2 * kClients);
+  CHECK(passed <= 2 * kClients + 10);
+}
+
 TEST_CASE("RateTable: several threads together get the burst once", "[proxy]") {
   RateTable table;
   const auto rate = BucketRate::of(kSecond, 100, 10);
@@ -175,6 +195,15 @@ TEST_CASE("RequestCountTable: clients beyond its places are refused", "[proxy]")
   CHECK(table.add(9ULL << 40 | 4, 1));
   held.pop_back();
   CHECK(table.add(9ULL << 40 | 3, 1));
+}
+
+TEST_CASE("RequestCountTable: 131072 clients have a place, but for very few", "[proxy]") {
+  RequestCountTable table;
+  std::vector<CountedRequest> held;
+  constexpr std::uint64_t kClients = 131072;
+  for (std::uint64_t client = 1; client <= kClients; ++client)
+    if (CountedRequest counted = table.add(key_of(client), 1)) held.push_back(std::move(counted));
+  CHECK(held.size() >= kClients - 10);
 }
 
 TEST_CASE("RequestCountTable: nothing is lost between threads", "[proxy]") {
