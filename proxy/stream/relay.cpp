@@ -90,11 +90,14 @@ Task<void> Stream::tunnel_up() {
     co_await share.step();
     const BodyPart part = co_await down_.read_body({});
     if (part.failed()) break;
-    tunnel_idle_.arm(selector_.timeouts().read);
+    ++tunnel_writes_;
     const auto sent = co_await up_->send_body(part);
-    if (sent != IoStatus::kOk) break;
-    if (!part.end()) continue;
-    // It may still listen, for as long as the backend likes.
+    --tunnel_writes_;
+    tunnel_idle_.arm(selector_.timeouts().read);
+    // A backend that hears nothing more may have said something before: whoever reads it finds out.
+    if (sent != IoStatus::kOk && sent != IoStatus::kError) break;
+    if (sent == IoStatus::kOk && !part.end()) continue;
+    // The client may still listen, for as long as the backend likes.
     down_.watch_ended(this);
     co_return;
   }
@@ -108,8 +111,10 @@ Task<void> Stream::tunnel_down() {
     const BodyPart part = co_await up_->read_body();
     state_.access.try_received(part.bytes);
     if (part.failed()) break;
-    tunnel_idle_.arm(selector_.timeouts().read);
+    ++tunnel_writes_;
     const bool written = co_await down_.write_body(part);
+    --tunnel_writes_;
+    tunnel_idle_.arm(selector_.timeouts().read);
     if (!written) break;
     if (part.end()) co_return;
   }

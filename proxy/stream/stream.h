@@ -136,10 +136,13 @@ class Stream final : private ClientWatcher {
 
   void on_client_gone() noexcept override { cut(); }
 
-  /// A tunnel without bytes in either direction ends.
+  /// A tunnel without bytes in either direction ends. Those that are being written have deadlines
+  /// of their own.
   struct TunnelIdle final : Deadline {
     TunnelIdle(TimerWheel& wheel, Stream& owner) noexcept : Deadline(wheel), stream(owner) {}
-    void expired() override { stream.end_tunnel(); }
+    void expired() override {
+      if (stream.tunnel_writes_ == 0) stream.end_tunnel();
+    }
     Stream& stream;
   };
   void end_tunnel() noexcept;
@@ -167,6 +170,7 @@ class Stream final : private ClientWatcher {
   bool continued_ = false;      // 100 was sent
   Event upload_ended_;
   bool client_gone_ = false;
+  std::uint8_t tunnel_writes_ = 0;  // in progress
   TunnelIdle tunnel_idle_;
 };
 

@@ -1,8 +1,10 @@
 """One end of an HTTP/1 connection: a socket with a read buffer that never hides what was on the wire."""
 
 import contextlib
+import fcntl
 import socket
 import struct
+import termios
 
 from support.waiting import scaled
 
@@ -135,6 +137,10 @@ class Wire:
     def send(self, data):
         self.sock.sendall(data)
 
+    def unacknowledged(self):
+        """Bytes sent that the peer's kernel has not taken yet."""
+        return struct.unpack("i", fcntl.ioctl(self.sock.fileno(), termios.TIOCOUTQ, bytes(4)))[0]
+
     def finish_sending(self):
         """Ends the sending direction; a connection that the peer has ended already is left as it is."""
         with contextlib.suppress(OSError):
@@ -152,6 +158,14 @@ class Wire:
         data = bytes(self.buffer[:count])
         del self.buffer[:count]
         return data
+
+
+def how_it_ends(wire):
+    """Waits for the peer's end: "end" or "reset"; "data" when anything came before it."""
+    try:
+        return "end" if wire.read_to_end() == b"" else "data"
+    except Truncated as end:
+        return "reset" if end.reset and not end.data else "data"
 
 
 def chunk(data):

@@ -15,6 +15,7 @@ from support.manifests import ingress, rule, service_of
 from support.waiting import milliseconds, scaled, wait_for
 from support.websocket import open_websocket
 from support.websocket_echo import echo, echo_site
+from support.wire import how_it_ends
 
 UPGRADE = [("Connection", "Upgrade"), ("Upgrade", "websocket")]
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\nX-Mine: 1\r\n\r\n"
@@ -208,6 +209,35 @@ def test_the_end_of_the_backend_ends_the_client(site, tls):
         connection.expect_closed()
 
 
+def test_all_that_the_backend_said_before_it_closed_arrives_while_the_client_goes_on_sending(site):
+    """What the client sends meets a closed socket, and its reset comes back while much of it is not read yet."""
+    size, closed = 8_000_000, threading.Event()
+
+    def handler(exchange):
+        exchange.send(SWITCH + b"x" * size)
+        wait_for(lambda: exchange.wire.unacknowledged() == 0, 20, "all of it to be at cppx")
+        exchange.close()
+        closed.set()
+
+    site.backend.handler = handler
+    with site.connect(receive_buffer=65536) as connection:
+        connection.send(request(headers=UPGRADE))
+        assert connection.read_response_head().status == 101
+        received = len(connection.read_some())
+
+        def read_a_little():
+            nonlocal received
+            received += len(connection.read_some()) if received < size else 0
+            return closed.is_set()
+
+        wait_for(read_a_little, 20, "the backend to close")
+        while data := connection.read_some():
+            received += len(data)
+            if received < size // 2:
+                connection.send(b"ping")
+    assert received == size
+
+
 @pytest.mark.parametrize("how", ["close", "reset"])
 def test_the_end_of_the_client_ends_the_backend(site, how):
     gone = threading.Event()
@@ -280,6 +310,25 @@ def test_an_idle_tunnel_is_ended_after_the_read_timeout(impatient):
         assert connection.read_response_head().status == 101
         connection.expect_closed()
     assert 0.2 < time.monotonic() - start < scaled(3)
+
+
+def test_the_backend_of_an_idle_tunnel_sees_an_orderly_end(start_cppx, make_backend):
+    ends = []
+
+    def handler(exchange):
+        exchange.ended = True
+        exchange.send(SWITCH)
+        ends.append(how_it_ends(exchange.wire))
+
+    objects = [*service_of("main", make_backend("main", handler=handler)), ingress("site", rule("site.test", "main:80"))]
+    limit = milliseconds(scaled(1))
+    cppx = start_cppx({"all.yaml": objects}, config={"proxy-read-timeout": limit, "proxy-send-timeout": limit})
+    with cppx.connect() as connection:
+        connection.send(request(headers=UPGRADE))
+        assert connection.read_response_head().status == 101
+        connection.expect_closed()
+    wait_for(lambda: ends, 5, "the end of the backend's side")
+    assert ends == ["end"]
 
 
 def test_traffic_keeps_a_tunnel(start_cppx, make_backend):

@@ -3,6 +3,7 @@
 import base64
 import random
 import threading
+import time
 
 import pytest
 from websockets.utils import accept_key
@@ -10,9 +11,10 @@ from websockets.utils import accept_key
 from support.h2 import Reset, exactly
 from support.load import stalls_below
 from support.manifests import ingress, rule, service_of
-from support.waiting import scaled, wait_for
+from support.waiting import milliseconds, scaled, wait_for
 from support.websocket import H2WebSocket, handshake_fields
 from support.websocket_echo import echo_site
+from support.wire import how_it_ends
 
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\nX-Mine: 1\r\n"
 
@@ -180,6 +182,19 @@ def test_a_refusal_of_the_backend_is_passed(site, h2):
         exactly(h2.finish(stream), 403, b"no")
 
 
+def test_a_refused_websocket_gives_its_stream_back(start_cppx, make_backend):
+    """Its client does not end a half that it has never used; the library refuses to open more than the limit."""
+    backend = make_backend("main", handler=lambda exchange: exchange.reply(status=403, body=b"no"))
+    objects = [*service_of("main", backend), ingress("site", rule("site.test", "main:80"))]
+    cppx = start_cppx({"all.yaml": objects}, config={"http2-max-concurrent-streams": "8"})
+    with cppx.h2() as client:
+        client.settings()
+        for _ in range(200):
+            exactly(client.finish(open_stream(client)), 403, b"no")
+        wait_for(lambda: client.ping() or client.h2.open_outbound_streams == 0, 5, "all streams to be over")
+        assert client.goaways == []
+
+
 @pytest.mark.parametrize("status", [200, 204])
 def test_a_backend_that_does_not_switch_is_no_success(site, h2, status):
     """2xx would tell the client that its WebSocket is open."""
@@ -206,6 +221,37 @@ def test_the_end_of_the_backend_ends_the_stream(site, h2):
     site.backend.handler = handler
     stream = open_stream(h2)
     exactly(h2.finish(stream), 200, b"last words")
+
+
+def test_all_that_the_backend_said_before_it_closed_arrives_while_the_client_goes_on_sending(site):
+    """What the client sends meets a closed socket, and its reset comes back while much of it is not read yet."""
+    size, closed = 400_000, threading.Event()
+
+    def handler(exchange):
+        switched(exchange)
+        exchange.send(b"x" * size)
+        wait_for(lambda: exchange.wire.unacknowledged() == 0, 20, "all of it to be at cppx")
+        exchange.close()
+        closed.set()
+
+    site.backend.handler = handler
+    with site.h2(automatic=False) as client:
+        client.settings()
+        stream = open_stream(client)
+
+        def read_a_little():
+            if not closed.is_set() and len(stream.body) < size and not stream.over:
+                client.consume(stream)
+                client.wait_until(lambda: stream.held or stream.over, "more")
+            return closed.is_set()
+
+        wait_for(read_a_little, 20, "the backend to close")
+        while not stream.over:
+            if len(stream.body) < size - size // 8:
+                client.send(stream, b"ping")
+            client.consume(stream)
+            client.wait_until(lambda: stream.held or stream.over, "more")
+        assert (len(stream.body), stream.ended) == (size, True)
 
 
 def test_a_reset_of_the_backend_resets_the_stream(site, h2):
@@ -298,6 +344,59 @@ def test_an_idle_websocket_is_ended_after_the_read_timeout(start_cppx, make_back
         client.wait_until(lambda: stream.over, "the end", 5)
         exactly(client.ask(), 200, b"plain")
     wait_for(lambda: all(seen.complete for seen in backend.requests), what="the end")
+
+
+def test_the_backend_of_an_idle_websocket_sees_an_orderly_end(start_cppx, make_backend):
+    ends = []
+
+    def handler(exchange):
+        exchange.ended = True
+        switched(exchange)
+        ends.append(how_it_ends(exchange.wire))
+
+    objects = [*service_of("main", make_backend("main", handler=handler)), ingress("site", rule("site.test", "main:80"))]
+    limit = milliseconds(scaled(1))
+    cppx = start_cppx({"all.yaml": objects}, config={"proxy-read-timeout": limit, "proxy-send-timeout": limit})
+    with cppx.h2() as client:
+        client.settings()
+        stream = open_stream(client)
+        client.wait_until(lambda: stream.over, "the end")
+        wait_for(lambda: ends, 5, "the end of the backend's side")
+    assert ends == ["end"]
+
+
+def test_a_client_that_reads_slowly_but_steadily_is_not_cut(start_cppx, make_backend):
+    """A part of 64 KiB takes longer than the time limit, and some of it goes all the time."""
+    size, step, limit = 400_000, 4096, scaled(1)
+
+    def handler(exchange):
+        switched(exchange)
+        exchange.send(b"x" * size)
+        exchange.close()
+
+    backend = make_backend("main", handler=handler)
+    objects = [*service_of("main", backend), ingress("site", rule("site.test", "main:80"))]
+    cppx = start_cppx({"all.yaml": objects}, config={"proxy-read-timeout": milliseconds(limit)})
+    with cppx.h2(automatic=False) as client:
+        client.settings()
+        client.h2.increment_flow_control_window(size)
+        stream = open_stream(client)
+        due, held_up = 65535, False
+        for _ in range(20):
+            begun = time.monotonic()
+            client.wait_until(lambda: len(stream.body) >= due or stream.over, "what the window allows")
+            if stream.over:
+                break
+            time.sleep(limit / 10)
+            client.h2.increment_flow_control_window(step, stream.id)
+            client.flush()
+            due += step
+            held_up = held_up or time.monotonic() - begun > limit / 2
+        assert held_up or not stream.over, stream.reset
+        if not stream.over:
+            client.h2.increment_flow_control_window(size, stream.id)
+            client.flush()
+            exactly(client.finish(stream), 200, b"x" * size)
 
 
 @pytest.mark.parametrize("protocol", ["webtransport", "connect-udp", "h2c", "", "websocket, x"])

@@ -119,6 +119,7 @@ bool Session::submit_response(
     return false;
   stream->head_given = true;
   stream->end_given = end;
+  stream->tunnel = stream->tunnel && status < 300;
   return true;
 }
 

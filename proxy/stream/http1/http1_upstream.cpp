@@ -124,6 +124,7 @@ void Http1Upstream::start_body(const routing::ResponseHead& response) {
   keep_alive_ = response.keep_alive && !raw_;
   if (raw_) {
     chunked_ = false;
+    sent_end_ = false;  // that was the request's
     state_.upstream.body.start(BodyFraming::kUntilClose, 0);
   } else {
     state_.upstream.body.start_response(response.framing, response.content_length, response.fields);
