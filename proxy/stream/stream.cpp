@@ -175,7 +175,7 @@ Task<StreamEnd> Stream::forward() {
     }
     Attempt last = co_await attempt(*address, may_reuse);
     note_failure(last);
-    if (last != Attempt::kHead && up_->reused() &&
+    if (last != Attempt::kHead && up_->went_stale() &&
         selector_.may_retry_on_new_connection(
             ended_try(last), *address, worker_.snapshots().current()
         )) {

@@ -29,6 +29,9 @@ class UpstreamRequest {
   virtual Task<IoStatus> connect(const UpstreamKey& key, bool may_reuse) = 0;
   /// Whether the connection has served before: it may have been closed by now.
   [[nodiscard]] bool reused() const noexcept { return reused_; }
+  /// Whether a failure now may be that of a connection that has served before, and that the backend
+  /// has closed since, or was about to.
+  [[nodiscard]] virtual bool went_stale() noexcept { return reused_; }
   /// Whether a failure now is one of a new connection, that no other request has told of.
   [[nodiscard]] virtual bool fails_with_new_connection() noexcept { return !reused_; }
 

@@ -76,6 +76,7 @@ bool UpstreamSelector::may_retry_on_new_connection(
     const EndedTry& ended, const routing::EndpointAddress& address, const routing::Snapshot& current
 ) const noexcept {
   if (!proxy::may_retry_on_new_connection(*retry_, ended)) return false;
+  if (retry_->total.count() != 0 && is_late(balancer_.now())) return false;
   const auto* const pool = newest(current);
   return pool == nullptr || std::ranges::binary_search((*pool)->endpoints, address);
 }
@@ -143,7 +144,7 @@ bool UpstreamSelector::after_try(const EndedTry& ended) {
   if (tries_ >= most_tries(*retry_, (*pool_)->endpoints.size())) return false;
   if (!may_retry(*retry_, ended)) return false;
   const auto now = balancer_.now();
-  if (retry_->total.count() != 0 && now - started_ >= retry_->total) return false;
+  if (is_late(now)) return false;
   return budget_.spend(settings_->retry_budget, now);
 }
 

@@ -80,6 +80,10 @@ class UpstreamSelector {
   ) const noexcept;
   void follow(const routing::Snapshot& current);
   void report(const EndedTry& ended);
+  /// The policy's total time is over.
+  [[nodiscard]] bool is_late(Time now) const noexcept {
+    return retry_->total.count() != 0 && now - started_ >= retry_->total;
+  }
 
   Balancer& balancer_;
   RetryBudget& budget_;

@@ -7,7 +7,7 @@ import time
 import grpc
 import pytest
 
-from support.backend import black_hole, refused_port
+from support.backend import Backend, black_hole, refused_port
 from support.cppx import Cppx
 from support.grpc_service import GrpcServer, failure, open_stub
 from support.h2 import Reset
@@ -28,10 +28,11 @@ def routes(*backends, host="grpc.test", name="web"):
 def errors(cppx_binary, tmp_path_factory):
     """A cppx with a host for each error that it makes itself."""
     holder, closed = refused_port("127.0.0.9")
-    with black_hole() as hole:
+    with black_hole() as hole, Backend("silent", on_connect=lambda wire: wire.read_to_end() and "done") as silent:
         objects = [
             *routes(("127.0.0.9", closed), host="refused.test", name="refused"),
             *routes(hole, host="hole.test", name="hole"),
+            *routes(silent, host="silent.test", name="silent"),
             ingress("missing", rule("missing.test", "no-such-service:80"), annotations=PROTOCOL),
         ]
         config = {"proxy-connect-timeout": "150ms", "proxy-next-upstream-tries": "1", "proxy-body-size": "1k"}
@@ -41,7 +42,13 @@ def errors(cppx_binary, tmp_path_factory):
 
 
 # host: (grpc-status, HTTP status of the same error without gRPC)
-MADE_HERE = {"unknown.test": (12, 404), "missing.test": (14, 503), "refused.test": (14, 502), "hole.test": (14, 504)}
+MADE_HERE = {
+    "unknown.test": (12, 404),
+    "missing.test": (14, 503),
+    "refused.test": (14, 502),
+    "hole.test": (14, 504),
+    "silent.test": (14, 504),
+}
 
 
 @pytest.mark.parametrize("content_type", ["application/grpc", "application/grpc+proto", "application/grpc+json"])

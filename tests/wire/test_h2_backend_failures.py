@@ -127,6 +127,79 @@ def test_a_reset_post_is_not_tried_again(h2c):
     assert len(backend.requests) == 1
 
 
+def resets(code):
+    """A handler that resets all streams but those for /warm."""
+
+    def handler(exchange):
+        exchange.read_body()
+        if exchange.request.target == "/warm":
+            exchange.reply(body=b"fine")
+        else:
+            exchange.reset(code)
+
+    return handler
+
+
+def tries_on_a_warm_connection(cppx, backend, method="GET"):
+    """How often the backend has seen a request that got 502, on a connection that was used before and lives on."""
+    with cppx.h2() as client:
+        exactly(client.ask(path="/warm"), 200, b"fine")
+        assert client.ask(method, "/reset").status == 502
+        exactly(client.ask(path="/warm"), 200, b"fine")
+    assert backend.accepted == 1
+    return [seen.target for seen in backend.requests].count("/reset")
+
+
+ONE_TRY = {
+    "one try": {"proxy_next_upstream_tries": "1"},
+    "no budget": {"retry_budget_percent": "0", "retry_budget_least": "0"},
+    "off": {"proxy_next_upstream": "off"},
+}
+
+
+@pytest.mark.parametrize("code", [2, 8])
+@pytest.mark.parametrize("limit", ["one try", "no budget"])
+def test_a_stream_reset_on_a_warm_connection_is_a_try_like_any_other(h2c, limit, code):
+    """A connection that goes on is no idle one that the backend has closed."""
+    cppx, backend = h2c(resets(code), **ONE_TRY[limit])
+    for number in range(1, 6):
+        assert tries_on_a_warm_connection(cppx, backend) == number
+
+
+@pytest.mark.parametrize("code", [2, 8])
+def test_a_stream_reset_on_a_warm_connection_is_tried_three_times_in_all(h2c, code):
+    assert tries_on_a_warm_connection(*h2c(resets(code))) == 3
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_stream_refused_on_a_warm_connection_is_tried_three_times_in_all(h2c, method):
+    assert tries_on_a_warm_connection(*h2c(resets(7)), method) == 3
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("limit", ONE_TRY)
+def test_a_stream_refused_on_a_warm_connection_is_tried_as_often_as_is_allowed(h2c, limit, method):
+    assert tries_on_a_warm_connection(*h2c(resets(7), **ONE_TRY[limit]), method) == 1
+
+
+@pytest.mark.parametrize("how", ["closed", "goaway"])
+def test_a_request_on_a_warm_connection_that_ends_is_sent_again_whatever_the_tries(h2c, how):
+    def handler(exchange):
+        if exchange.request.target == "/warm" or exchange.request.connection == 2:
+            fine(exchange)
+        elif how == "closed":
+            exchange.close()
+        else:
+            exchange.goaway(last=exchange.request.stream - 2)
+            exchange.reset(7)
+
+    cppx, backend = h2c(handler, proxy_next_upstream_tries="1")
+    with cppx.h2() as client:
+        exactly(client.ask(path="/warm"), 200, b"fine")
+        exactly(client.ask(), 200, b"fine")
+    assert [seen.connection for seen in backend.requests] == [1, 1, 2]
+
+
 def test_streams_finish_after_a_goaway_and_new_ones_get_a_new_connection(h2c):
     go_on = threading.Event()
 
@@ -191,6 +264,19 @@ def test_a_malformed_response_is_502(h2c, name):
     with cppx.h2() as client:
         assert client.ask("POST", "/bad", body=b"x").status == 502
         exactly(client.ask(path="/good"), 200, b"fine")
+
+
+@pytest.mark.parametrize("field", [("connection", "close"), ("x-long", "y" * 40_000)], ids=["malformed", "too long"])
+@pytest.mark.parametrize(("words", "tries"), [("error", 1), ("invalid_header", 3)])
+def test_a_bad_response_is_tried_again_as_an_invalid_header(h2c, words, tries, field):
+    def handler(exchange):
+        exchange.read_body()
+        exchange.send_head(headers=[field], end=True)
+
+    cppx, backend = h2c(handler, proxy_next_upstream=words)
+    with cppx.h2() as client:
+        assert client.ask().status == 502
+    assert len(backend.requests) == tries
 
 
 @pytest.mark.parametrize(("length", "body"), [("3", b"four"), ("5", b"four")])

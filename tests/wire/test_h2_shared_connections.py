@@ -6,11 +6,12 @@ import time
 
 import pytest
 from h2.settings import SettingCodes
-from hyperframe.frame import DataFrame, RstStreamFrame, WindowUpdateFrame
+from hyperframe.frame import DataFrame, RstStreamFrame, SettingsFrame, WindowUpdateFrame
 
 from support.backend import Backend
+from support.client import request
 from support.h2 import exactly
-from support.h2_raw import REFUSED_STREAM
+from support.h2_raw import PREFACE, REFUSED_STREAM, RawClient
 from support.load import MIB
 from support.manifests import ingress, rule, service_of
 from support.raw_backend import RawBackend, next_request
@@ -227,6 +228,40 @@ def test_a_short_time_to_send_of_one_ingress_does_not_end_the_upload_of_another(
         stream = client.start("POST", "/upload", host="long.test", end=False)
         client.send(stream, b"x" * 8 * MIB, end=True)
         exactly(client.finish(stream), 200, b"%d" % (8 * MIB))
+    assert backend.accepted == 1
+
+
+def test_a_short_time_to_connect_of_one_ingress_is_not_that_of_another(start_cppx, make_backend, go_on):
+    """They wait for one connection, on which the backend does not say anything yet."""
+
+    def late(wire):
+        assert go_on.wait(scaled(20))
+        assert wire.read_exact(len(PREFACE)) == PREFACE
+        peer = RawClient(wire, begin=False)
+        peer.send(SettingsFrame(0))
+        peer.send(peer.head(next_request(peer, "/long"), OK))
+        wire.read_to_end()
+        return "done"
+
+    backend = make_backend("web", on_connect=late)
+    prefix = "nginx.ingress.kubernetes.io/"
+    common = {f"{prefix}proxy-next-upstream": "off"}
+    objects = [
+        *objects_for(backend),
+        ingress("long", rule("long.test", "web:80"), annotations={f"{prefix}proxy-connect-timeout": "60s", **common}),
+        ingress("short", rule("short.test", "web:80"), annotations={f"{prefix}proxy-connect-timeout": "300ms", **common}),
+    ]
+    cppx = start_cppx({"all.yaml": objects}, workers=1)
+    with cppx.h2() as waiting, cppx.connect(timeout=4) as connection:
+        stream = waiting.start(path="/long", host="long.test")
+        wait_for(lambda: backend.accepted == 1, 5, "the connection")
+        start = time.monotonic()
+        assert connection.ask(request(host="short.test")).status == 504
+        assert time.monotonic() - start > 0.25
+        waiting.ping()
+        assert not stream.over
+        go_on.set()
+        exactly(waiting.finish(stream))
     assert backend.accepted == 1
 
 

@@ -1,6 +1,7 @@
 """Retries on the next endpoint: what is retried, how often, how long, within which budget."""
 
 import threading
+import time
 
 import pytest
 
@@ -128,6 +129,18 @@ def test_the_connect_timeout_of_an_ingress(start_cppx, make_backend):
         assert [cppx.get().text for _ in range(4)] == ["good"] * 4
 
 
+@pytest.mark.parametrize(("words", "tries"), [("timeout", 3), ("error", 1)])
+def test_an_http2_backend_that_never_says_anything_took_too_long_to_connect(start_cppx, make_backend, words, tries):
+    silent = make_backend("silent", on_connect=lambda wire: wire.read_to_end() and "done")
+    site = site_with([silent], "kubernetes.io/h2c", proxy_connect_timeout="200ms", proxy_next_upstream=words)
+    cppx = start_cppx(site, config={"upstream-ejection-failures": "0"}, workers=1)
+    start = time.monotonic()
+    assert cppx.get().status == 504
+    assert time.monotonic() - start > 0.15 * tries
+    wait_for(lambda: silent.accepted >= tries, what="all connections to be counted")
+    assert silent.accepted == tries
+
+
 def test_timeouts_are_those_of_the_route(start_cppx, make_backend):
     """Another Ingress on the same Service waits as the ConfigMap says."""
     backend = make_backend(handler=lambda exchange: exchange.expect_peer_gone())
@@ -180,6 +193,24 @@ def test_the_total_time_bounds_the_tries(start_cppx, make_backend):
     assert cppx.get().status == 504
     wait_for(lambda: seen(*backends) >= 2, what="the second one to have it")
     assert seen(*backends) == 2, "the second one ends beyond the limit: there is no third"
+
+
+@pytest.mark.parametrize("tries", [1, 3])
+def test_the_total_time_bounds_the_second_try_of_a_connection_that_was_used_before(start_cppx, make_backend, tries):
+    def handler(exchange):
+        if exchange.request.target == "/warm":
+            exchange.reply()
+            return
+        time.sleep(0.4)
+        exchange.close()
+
+    backend = make_backend(handler=handler)
+    site = site_with([backend], proxy_next_upstream_timeout="200ms", proxy_next_upstream_tries=tries)
+    cppx = start_cppx(site, workers=1)
+    assert cppx.get(target="/warm").status == 200
+    assert cppx.get().status == 502
+    assert [seen.target for seen in backend.requests] == ["/warm", "/"]
+    assert backend.accepted == 1
 
 
 def test_the_budget_bounds_retries_over_all_requests(start_cppx, make_backend):

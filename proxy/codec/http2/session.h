@@ -87,6 +87,8 @@ class SessionEvents {
   /// Client: an interim (1xx) or the final response; take_head() gives the head. `end`: it has
   /// no body, and on_end is not called.
   virtual void on_response(StreamId id, bool end) = 0;
+  /// Client: what came is no response, or its head is too large. on_closed follows.
+  virtual void on_bad_response(StreamId /*id*/) {}
   /// A part of the body, valid during the call. The peer may send as much again only when
   /// consume() gives the bytes back.
   virtual void on_data(StreamId id, std::span<const char> data) = 0;

@@ -202,7 +202,7 @@ int SessionCallbacks::on_frame(
       return 0;
     case NGHTTP2_RST_STREAM:
       if (stream == nullptr) return 0;
-      stream->peer_ended = true;
+      stream->peer_ended = stream->peer_reset = true;
       self.guard_.useful(kPaidBack);
       return after_reset(self, stream);
     case NGHTTP2_SETTINGS:
@@ -235,6 +235,10 @@ int SessionCallbacks::on_stream_close(
   // The stream may have ended both ways before the reset was sent: what counts is that it was asked
   // for.
   if (stream->reset_asked) error_code = stream->reset_code;
+  // Streams that a GOAWAY leaves out are closed with the code for refused ones.
+  if (self.role_ == Role::kClient && !stream->final_head && !stream->peer_reset &&
+      error_code != kNoError && error_code != kRefusedStream)
+    self.events_.on_bad_response(id);
   if (stream->told) self.events_.on_closed(id, error_code, refused);
   self.remove_stream(*stream);
   return 0;

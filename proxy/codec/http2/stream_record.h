@@ -29,8 +29,9 @@ struct StreamRecord {
   bool peer_ended = false;   ///< END_STREAM came.
   bool answered = false;     ///< Client: a response has begun, an interim one at least.
   bool final_head = false;   ///< Client: the final response has begun.
+  bool peer_reset = false;   ///< RST_STREAM came.
   bool head_method = false;  ///< Client: the request was HEAD.
-  bool tunnel = false;       ///< Extended CONNECT: each side ends on its own.
+  bool tunnel = false;       ///< Extended CONNECT, not refused: each side ends on its own.
   bool unsent = false;       ///< Client: the request's head waits in nghttp2.
   bool head_given = false;   ///< Our (final) head was submitted.
   bool data_given = false;   ///< A send_data() is under way.

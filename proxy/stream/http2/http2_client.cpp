@@ -65,7 +65,8 @@ Task<void> Http2Client::run() {
   connection_.transport().arm_read(connect_timeout_);
   co_await link_.run({});
   const bool heard = state_ != State::kConnecting;
-  state_ = heard ? State::kEnded : State::kFailed;
+  const State unheard = link_.timed_out() ? State::kTimedOut : State::kFailed;
+  state_ = heard ? State::kEnded : unheard;
   if (!heard) ++worker_.counters().upstream_connect_failures;
   resume_waiting(false);
   // Whatever is still open gets no answer any more; what the backend had read nothing of may be
@@ -198,6 +199,10 @@ void Http2Client::on_response(http2::StreamId id, bool end) {
     stream->on_head(session_.take_head(id));
     if (end) stream->on_end();
   }
+}
+
+void Http2Client::on_bad_response(http2::StreamId id) {
+  if (Http2Stream* stream = find(id)) stream->on_bad_head();
 }
 
 void Http2Client::on_data(http2::StreamId id, std::span<const char> data) {

@@ -63,6 +63,12 @@ class Http2Client final : private http2::SessionEvents, private Http2LinkOwner {
   void close_idle() noexcept;
   /// Connected, and still read: what ends a stream now is not the end of the connection.
   [[nodiscard]] bool alive() const noexcept { return state_ == State::kOpen && !link_.ending(); }
+  /// It has ended, or the backend has said that it will.
+  [[nodiscard]] bool on_its_way_out() const noexcept { return goaway_ || !alive(); }
+  /// Of each step until it is open.
+  [[nodiscard]] std::chrono::milliseconds connect_timeout() const noexcept {
+    return connect_timeout_;
+  }
   /// How many the backend takes at once; once it is open.
   [[nodiscard]] std::uint32_t max_streams() const noexcept { return session_.peer_max_streams(); }
   /// Whether the caller is the first to hear that the connection was not made: others that waited
@@ -93,6 +99,7 @@ class Http2Client final : private http2::SessionEvents, private Http2LinkOwner {
   void on_request(http2::StreamId, bool) override {}
   void on_bad_request(http2::StreamId, std::uint16_t, bool) override {}
   void on_response(http2::StreamId id, bool end) override;
+  void on_bad_response(http2::StreamId id) override;
   void on_data(http2::StreamId id, std::span<const char> data) override;
   void on_trailers(http2::StreamId id, std::span<const http2::Field> fields) override;
   void on_end(http2::StreamId id) override;

@@ -90,6 +90,7 @@ Task<void> Http2Link::run(Early early) {
     if (dry || !transport_.has_buffered_input()) {
       // Nothing is held while nothing comes.
       const auto ready = co_await transport_.wait(Direction::kRead);
+      timed_out_ = ready == IoStatus::kTimeout;
       if (ready != IoStatus::kOk) break;
     }
     Buffer memory = worker_.buffers().take_small();

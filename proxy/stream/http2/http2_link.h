@@ -70,6 +70,8 @@ class Http2Link {
   Task<void> settle();
   /// Nothing is read any more: what is asked of the peer now gets no answer.
   [[nodiscard]] bool ending() const noexcept { return ending_ || failed_; }
+  /// Once run() has returned: it was for the read deadline.
+  [[nodiscard]] bool timed_out() const noexcept { return timed_out_; }
   /// Of what the transport has sent, the part that the peer can have read before it ended its side;
   /// once run() has returned. What is in flight then, one that still reads may get.
   [[nodiscard]] std::uint64_t read_at_most() const noexcept;
@@ -97,6 +99,7 @@ class Http2Link {
   bool resuming_soon_ = false;
   bool ending_ = false;  // run() is past its last read
   bool failed_ = false;  // nothing can be written any more
+  bool timed_out_ = false;
   // Once it has ended: whether the peer's FIN was the first that was seen of that.
   std::optional<bool> ended_by_fin_;
 };

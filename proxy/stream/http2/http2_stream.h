@@ -46,6 +46,8 @@ class Http2Stream {
   void on_trailers(std::span<const http2::Field> fields);
   void on_end();
   void on_head(http2::PeerHead head);
+  /// Nothing else comes but on_closed().
+  void on_bad_head() noexcept { malformed_ = !closed_; }
   /// Its head is about to be written to a connection that has sent so many bytes.
   void on_sending(std::uint64_t sent_bytes) noexcept { sent_before_ = sent_bytes; }
   [[nodiscard]] std::uint64_t sent_before() const noexcept { return sent_before_; }
@@ -95,6 +97,8 @@ class Http2Stream {
 
   [[nodiscard]] bool closed() const noexcept { return closed_; }
   [[nodiscard]] bool refused() const noexcept { return refused_; }
+  /// It was closed here, for what came as a head.
+  [[nodiscard]] bool malformed() const noexcept { return malformed_; }
   [[nodiscard]] std::uint32_t error_code() const noexcept { return error_code_; }
 
   /// Called by the link: what waits goes on.
@@ -156,6 +160,7 @@ class Http2Stream {
   bool sent_end_ = false;  // our message is complete
   bool closed_ = false;
   bool refused_ = false;
+  bool malformed_ = false;
   std::uint32_t error_code_ = 0;
 };
 

@@ -14,7 +14,6 @@ constexpr int kMostConnections = 16;
 
 }  // namespace
 
-// The connection's own deadline ends its making, and with it all waits for it.
 struct Http2Upstream::ConnectWait {
   Http2Client& client;
   Http2Client::Waiter& waiter;
@@ -32,7 +31,11 @@ Http2Upstream::Http2Upstream(
     Worker& worker, StreamState& state, const routing::ProxySettings& settings,
     const routing::UpstreamTimeouts& timeouts
 )
-    : worker_(worker), state_(state), settings_(settings), timeouts_(timeouts) {}
+    : worker_(worker),
+      state_(state),
+      settings_(settings),
+      timeouts_(timeouts),
+      impatience_(worker.wheel(), *this) {}
 
 Http2Upstream::~Http2Upstream() { finish(false); }
 
@@ -40,9 +43,18 @@ Task<IoStatus> Http2Upstream::connect(const UpstreamKey& key, bool /*may_reuse*/
   // Others may have waited too, for more streams than the backend then takes on one connection.
   for (int turn = 0; turn < kMostConnections; ++turn) {
     client_ = &worker_.http2_upstreams().take(key, settings_, timeouts_);
+    // The connection's own deadline ends its making, and with it all waits for it.
+    const bool impatient = timeouts_.connect < client_->connect_timeout();
+    const bool patient = timeouts_.connect > client_->connect_timeout();
+    if (impatient && !impatience_.armed()) impatience_.arm(timeouts_.connect);
     co_await ConnectWait{*client_, waiter_};
     reused_ = client_->used();
+    if (impatience_.over) {
+      first_ = client_->take_failure();
+      co_return IoStatus::kTimeout;
+    }
     if (waiter_.cancelled) co_return IoStatus::kCancelled;
+    if (patient && client_->state() == Http2Client::State::kTimedOut) continue;
     if (client_->state() != Http2Client::State::kOpen || client_->takes_streams_now()) break;
     // One that takes none from the beginning has no use for more connections.
     if (reused_ && client_->max_streams() != 0) continue;
@@ -84,8 +96,18 @@ IoStatus Http2Upstream::open(
   return opened_ ? IoStatus::kOk : IoStatus::kError;
 }
 
-bool Http2Upstream::fails_with_new_connection() noexcept {
+void Http2Upstream::Impatience::expired() {
+  if (!up.waiter_.coroutine) return;
+  over = true;
+  up.client_->cancel(up.waiter_);
+}
+
+bool Http2Upstream::went_stale() noexcept {
   // A stream that the backend resets leaves its connection as it was.
+  return reused_ && client_ != nullptr && client_->on_its_way_out();
+}
+
+bool Http2Upstream::fails_with_new_connection() noexcept {
   return first_ && client_ != nullptr && !client_->alive();
 }
 
@@ -97,7 +119,8 @@ Task<UpstreamRequest::HeadStatus> Http2Upstream::read_head(routing::ResponseHead
   if (!opened_) co_return HeadStatus::kNoResponse;
   const auto status = co_await stream_->next_head();
   if (status == IoStatus::kTimeout) co_return HeadStatus::kTimeout;
-  if (status != IoStatus::kOk) co_return HeadStatus::kNoResponse;
+  if (status != IoStatus::kOk)
+    co_return stream_->malformed() ? HeadStatus::kBadResponse : HeadStatus::kNoResponse;
   stream_->head().fill(response);
   // HTTP/2 has none (RFC 9113 8.3.2), and some clients of HTTP/1.1 look for one.
   response.reason = http1::registered_reason(response.status);

@@ -7,6 +7,7 @@
 #include "proxy/stream/stream_state.h"
 #include "proxy/upstream/upstream_connection.h"
 #include "proxy/upstream/upstream_request.h"
+#include "proxy/worker/timer_wheel.h"
 #include "routing/settings.h"
 
 namespace cppx::proxy {
@@ -30,6 +31,7 @@ class Http2Upstream final : public UpstreamRequest {
   Task<IoStatus> finish_sending() override { return stream_->finish_sending(); }
   Task<IoStatus> send_body(const BodyPart& part) override;
   bool begun() const noexcept override { return opened_; }
+  bool went_stale() noexcept override;
   bool fails_with_new_connection() noexcept override;
   void cancel_send() noexcept override { stream_->cancel(Direction::kWrite); }
   bool untouched() noexcept override { return !opened_ || stream_->refused(); }
@@ -47,8 +49,15 @@ class Http2Upstream final : public UpstreamRequest {
 
  private:
   IoStatus open(const routing::RequestHead& request, const ForwardedInfo& forwarded, bool end);
-  /// Waits for a connection in the making, at most until the deadline.
+  /// Waits for a connection in the making.
   struct ConnectWait;
+  /// Where those for whom it is made have more patience.
+  struct Impatience final : Deadline {
+    Impatience(TimerWheel& wheel, Http2Upstream& owner) noexcept : Deadline(wheel), up(owner) {}
+    void expired() override;
+    Http2Upstream& up;
+    bool over = false;
+  };
 
   Worker& worker_;
   StreamState& state_;
@@ -57,6 +66,7 @@ class Http2Upstream final : public UpstreamRequest {
   Http2Client* client_ = nullptr;
   std::optional<Http2Stream> stream_;
   Http2Client::Waiter waiter_;
+  Impatience impatience_;
   bool opened_ = false;
   bool first_ = false;  // on its connection, or to hear that there is none
 };
