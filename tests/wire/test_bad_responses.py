@@ -91,6 +91,8 @@ CHUNKS = {
     "size is not hex": b"xyz\r\nhello\r\n0\r\n\r\n",
     "empty size": b"\r\nhello\r\n0\r\n\r\n",
     "negative size": b"-5\r\nhello\r\n0\r\n\r\n",
+    "size after a space": b" 5\r\nhello\r\n0\r\n\r\n",
+    "more after a space": b"5 x\r\nhello\r\n0\r\n\r\n",
     "size beyond 64 bits": b"10000000000000005\r\nhello\r\n0\r\n\r\n",
     "line feed after the size": b"5\nhello\r\n0\r\n\r\n",
     "nothing after the data": b"5\r\nhello0\r\n\r\n",

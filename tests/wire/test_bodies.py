@@ -46,6 +46,7 @@ def test_chunked_request_bodies(site, pieces):
     [
         b"3;ext=1\r\none\r\n3;a=\"b;c\"\r\ntwo\r\n0;last\r\n\r\n",
         b"0003\r\none\r\n003\r\ntwo\r\n000\r\n\r\n",
+        b"3 ;a=b\r\none\r\n3\t;a=b\r\ntwo\r\n0 ;a\r\n\r\n",
         b"A\r\nonetwo1234\r\n0\r\n\r\n",
         b"a\r\nonetwo1234\r\n0\r\n\r\n",
     ],

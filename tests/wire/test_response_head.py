@@ -59,6 +59,23 @@ def test_hop_by_hop_headers_are_removed(site, name):
     assert not site.get().headers.has(name)
 
 
+@pytest.mark.parametrize("headers", [[], [("Connection", "upgrade"), ("Upgrade", "other")]], ids=["plain", "upgrade"])
+def test_a_426_says_what_to_upgrade_to(site, headers):
+    """RFC 9110 15.5.22. HTTP/2 has no Upgrade."""
+    fields = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    scripted(site, b"HTTP/1.1 426 Upgrade Required\r\n" + fields + b"Content-Length: 2\r\n\r\nno")
+    with site.connect() as connection:
+        for _ in range(2):
+            response = connection.ask(request(headers=headers))
+            assert (response.status, response.body) == (426, b"no")
+            assert response.headers.one("Upgrade") == "websocket"
+            assert "upgrade" in [option.strip().lower() for option in response.headers.one("Connection").split(",")]
+    with site.h2() as client:
+        stream = client.ask()
+        assert (stream.status, stream.headers.one("sec-websocket-version")) == (426, "13")
+        assert not stream.headers.has("upgrade") and not stream.headers.has("connection")
+
+
 def test_nothing_is_added(site):
     site.backend.handler = lambda exchange: exchange.reply(body=b"x")
     names = {name.lower() for name in site.get().headers.names()}
@@ -146,9 +163,11 @@ def test_an_empty_body_that_ends_with_the_connection(site):
         chunked(b"one", b"two"),
         b"3;ext=1\r\none\r\n3;a=\"b;c\"\r\ntwo\r\n0;last\r\n\r\n",
         b"0003\r\none\r\n003\r\ntwo\r\n000\r\n\r\n",
+        b"3 ;a=b\r\none\r\n3\t ;a=b\r\ntwo\r\n0 ;a\r\n\r\n",
+        b"3 \r\none\r\n3  \r\ntwo\r\n0 \r\n\r\n",
         b"".join(b"1\r\n%c\r\n" % byte for byte in b"onetwo") + b"0\r\n\r\n",
     ],
-    ids=["plain", "extensions", "leading zeros", "single bytes"],
+    ids=["plain", "extensions", "leading zeros", "spaces before extensions", "spaces", "single bytes"],
 )
 def test_chunked_responses(site, body):
     scripted(site, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n" + body)

@@ -183,6 +183,8 @@ BODIES = {
     "negative size": b"-5\r\nhello\r\n0\r\n\r\n",
     "size with plus": b"+5\r\nhello\r\n0\r\n\r\n",
     "size after a space": b" 5\r\nhello\r\n0\r\n\r\n",
+    "space after the size": b"5 \r\nhello\r\n0\r\n\r\n",
+    "more after a space": b"5 x\r\nhello\r\n0\r\n\r\n",
     "size beyond 64 bits": b"10000000000000005\r\nhello\r\n0\r\n\r\n",
     "size of 40 digits": b"f" * 40 + b"\r\nhello\r\n0\r\n\r\n",
     "line feed after the size": b"5\nhello\r\n0\r\n\r\n",

@@ -38,6 +38,7 @@ void BodyReader::start(
     routing::BodyFraming framing, std::uint64_t content_length, const routing::HeaderFields* request
 ) noexcept {
   request_ = request;
+  response_ = false;
   untouched_ = true;
   remaining_ = 0;
   size_digits_ = 0;
@@ -67,6 +68,7 @@ void BodyReader::start_response(
     const routing::HeaderFields& response
 ) {
   start(framing, content_length);
+  response_ = true;
   if (framing == routing::BodyFraming::kChunked) append_named_fields(response, connection_named_);
 }
 
@@ -93,6 +95,9 @@ void BodyReader::step_framing(char c) {
   switch (state_) {
     case State::kChunkSize:
       step_size(c);
+      break;
+    case State::kChunkSpace:
+      after_size(c);
       break;
     case State::kChunkExtension:
       if (c == '\r')
@@ -136,7 +141,19 @@ void BodyReader::step_size(char c) {
   else if (c == '\r')
     state_ = State::kChunkSizeLf;
   else
-    state_ = c == ';' ? State::kChunkExtension : State::kBad;
+    after_size(c);
+}
+
+// RFC 9112 7.1.1 has bad whitespace before an extension, which has to be taken. Without one it is
+// not in the grammar: of a client it is refused, but some servers fill up their sizes with it.
+void BodyReader::after_size(char c) {
+  const bool space = c == ' ' || c == '\t';
+  if (c == ';')
+    state_ = State::kChunkExtension;
+  else if (c == '\r' && state_ == State::kChunkSpace && response_)
+    state_ = State::kChunkSizeLf;
+  else
+    state_ = space && ++extension_bytes_ <= kMaxExtensionBytes ? State::kChunkSpace : State::kBad;
 }
 
 void BodyReader::step_trailer(char c) {

@@ -57,6 +57,7 @@ class BodyReader {
     kLength,
     kUntilClose,
     kChunkSize,
+    kChunkSpace,  ///< Between its size and what follows.
     kChunkExtension,
     kChunkSizeLf,
     kChunkData,
@@ -73,10 +74,12 @@ class BodyReader {
   /// One byte of chunk framing.
   void step_framing(char c);
   void step_size(char c);
+  void after_size(char c);
   void step_trailer(char c);
   bool take_trailer_line();
 
   State state_ = State::kEnd;
+  bool response_ = false;
   bool untouched_ = true;
   const routing::HeaderFields* request_ = nullptr;
   std::uint64_t remaining_ = 0;  // of the body, or of the chunk

@@ -91,7 +91,11 @@ void write_response_head(
     out.append_number(response.content_length);
     out.append("\r\n");
   }
-  out.append(plan.keep_alive ? "Connection: keep-alive\r\n" : "Connection: close\r\n");
+  // RFC 9110 15.5.22: what the client is to ask for.
+  const bool required = response.status == 426 && !response.upgrade_protocol.empty();
+  if (required) out.field("Upgrade", response.upgrade_protocol);
+  out.append(plan.keep_alive ? "Connection: keep-alive" : "Connection: close");
+  out.append(required ? ", upgrade\r\n" : "\r\n");
   out.end();
 }
 

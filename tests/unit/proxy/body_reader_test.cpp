@@ -79,16 +79,44 @@ TEST_CASE("BodyReader: trailers that Connection names stay on the connection", "
 TEST_CASE("BodyReader: what is not exactly a chunk is refused", "[proxy]") {
   const auto input = GENERATE(
       as<std::string>{}, "\r\n", "g\r\n", "-1\r\n", "+1\r\na\r\n", " 1\r\na\r\n", "1 \r\na\r\n",
-      "0x1\r\na\r\n", "1\na\r\n", "1\r\nab\r\n", "1\r\na\n", "1\r\na\rx", "1;\x01\r\na\r\n",
-      "1;a\nb\r\na\r\n", "fffffffffffffffff\r\n", "0000000000000001\r\na\r\n",
-      "0\r\nno colon\r\n\r\n", "0\r\nbad name: x\r\n\r\n", "0\r\nX: a\n\r\n",
-      "0\r\nX: a\rb\r\n\r\n", "0\r\n: x\r\n\r\n", "0\r\n folded\r\n\r\n", "0\n\n"
+      "1 1\r\na\r\n", "1 x\r\na\r\n", "1 \n", "0x1\r\na\r\n", "1\na\r\n", "1\r\nab\r\n", "1\r\na\n",
+      "1\r\na\rx", "1;\x01\r\na\r\n", "1;a\nb\r\na\r\n", "fffffffffffffffff\r\n",
+      "0000000000000001\r\na\r\n", "0\r\nno colon\r\n\r\n", "0\r\nbad name: x\r\n\r\n",
+      "0\r\nX: a\n\r\n", "0\r\nX: a\rb\r\n\r\n", "0\r\n: x\r\n\r\n", "0\r\n folded\r\n\r\n", "0\n\n"
   );
   const std::size_t step = GENERATE(0U, 1U);
   INFO(input);
   BodyReader reader;
   reader.start(BodyFraming::kChunked, 0);
   CHECK(read_all(reader, input, step).status == BodyStatus::kBad);
+}
+
+// RFC 9112 7.1.1, RFC 9110 5.6.3.
+TEST_CASE("BodyReader: bad whitespace in front of an extension", "[proxy]") {
+  const std::string space = GENERATE(" ", "\t", " \t ");
+  const std::size_t step = GENERATE(0U, 1U);
+  BodyReader reader;
+  reader.start(BodyFraming::kChunked, 0);
+  const auto read = read_all(reader, "1" + space + ";a=b\r\na\r\n0" + space + ";\r\n\r\n", step);
+  CHECK(read.status == BodyStatus::kEnd);
+  CHECK(read.data == "a");
+}
+
+TEST_CASE("BodyReader: a response's chunk sizes may be filled up with spaces", "[proxy]") {
+  const std::size_t step = GENERATE(0U, 1U);
+  BodyReader reader;
+  reader.start_response(BodyFraming::kChunked, 0, {});
+  const auto read = read_all(reader, "1   \r\na\r\n0 \r\n\r\n", step);
+  CHECK(read.status == BodyStatus::kEnd);
+  CHECK(read.data == "a");
+  for (const std::string bad : {"1 x\r\na\r\n", " 1\r\na\r\n", "1 \na\r\n"}) {
+    reader.start_response(BodyFraming::kChunked, 0, {});
+    CHECK(read_all(reader, bad, step).status == BodyStatus::kBad);
+  }
+  reader.start_response(BodyFraming::kChunked, 0, {});
+  CHECK(
+      read_all(reader, "1" + std::string(300, ' ') + "\r\na\r\n", step).status == BodyStatus::kBad
+  );
 }
 
 TEST_CASE("BodyReader: bounded extensions and trailers", "[proxy]") {
