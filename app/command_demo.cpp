@@ -37,7 +37,7 @@ class DemoFolder {
 
 void print_what_to_try(std::uint16_t http, std::uint16_t https, const std::string& manifests) {
   fmt::print(
-      "\ncppx demo: the tutorial's two hosts, each with three pods that run in this process. "
+      "\ncppx demo: the tutorial's three hosts, each with three pods that run in this process. "
       "Try:\n\n"
       "  curl -H 'Host: www.kxyctl.com' http://127.0.0.1:{0}/\n"
       "  curl --resolve tomcat.kxyctl.com:{1}:127.0.0.1 -k https://tomcat.kxyctl.com:{1}/\n"

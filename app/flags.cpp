@@ -1,5 +1,6 @@
 #include "app/flags.h"
 
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -71,7 +72,8 @@ void add_source_flags(CLI::App& app, RawFlags& raw) {
          "Namespaces to watch, comma separated; may be repeated; empty: all"
   )
       ->group(group)
-      ->type_name("NAMES");
+      ->type_name("NAMES")
+      ->allow_extra_args(false);
   app.add_option(
          "--watch-namespace-selector", raw.watch_namespace_selector,
          "Label selector of the namespaces to watch, instead of their names"
@@ -284,15 +286,18 @@ void add_webhook_flags(CLI::App& app, RawFlags& raw, controller::WebhookOptions&
 /// Flags that manifests written for ingress-nginx often carry and that have nothing to change here.
 void add_ignored_flags(CLI::App& app, std::vector<std::string>& ignored) {
   for (const char* name :
-       {"--v", "--logtostderr", "--alsologtostderr", "--stderrthreshold", "--vmodule",
-        "--profiling", "--profiler-port", "--status-port", "--stream-port",
-        "--ssl-passthrough-proxy-port", "--sync-period", "--sync-rate-limit",
-        "--dynamic-configuration-retries", "--disable-full-test", "--internal-logger-address"}) {
+       {"--logtostderr", "--alsologtostderr", "--profiling", "--disable-full-test"}) {
+    app.add_flag_function(
+           name, [&ignored, name](std::int64_t) { ignored.emplace_back(name); }
+    )->group("");
+  }
+  for (const char* name :
+       {"--v", "--stderrthreshold", "--vmodule", "--profiler-port", "--status-port",
+        "--stream-port", "--ssl-passthrough-proxy-port", "--sync-period", "--sync-rate-limit",
+        "--dynamic-configuration-retries", "--internal-logger-address"}) {
     app.add_option_function<std::string>(
            name, [&ignored, name](const std::string&) { ignored.emplace_back(name); }
-    )
-        ->group("")
-        ->expected(0, 1);
+    )->group("");
   }
 }
 

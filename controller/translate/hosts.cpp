@@ -57,7 +57,10 @@ void HostPlanner::add_catch_all(const SelectedIngress& selected) {
     );
     return;
   }
-  if (ingress.default_backend->has_resource) return;
+  if (ingress.default_backend->has_resource) {
+    report_resource(ingress, "spec.defaultBackend");
+    return;
+  }
   PlannedRoute route = route_to(selected, *ingress.default_backend, "spec.defaultBackend");
   route.has_annotations = false;
   host_.routes.emplace(root_prefix(), std::move(route));
@@ -94,6 +97,7 @@ void HostPlanner::add_path(
     );
     return;
   }
+  if (path.backend.has_resource) report_resource(*selected.ingress, field + ".backend");
   PlannedRoute route = path.backend.has_resource
                            ? default_route(&selected)
                            : route_to(selected, path.backend, field + ".backend");
@@ -106,10 +110,19 @@ void HostPlanner::add_implicit_root(const SelectedIngress* first) {
   const auto* backend = first != nullptr && first->ingress->default_backend
                             ? &*first->ingress->default_backend
                             : nullptr;
+  if (backend != nullptr && backend->has_resource)
+    report_resource(*first->ingress, "spec.defaultBackend");
   host_.routes.emplace(
       root_prefix(), backend != nullptr && !backend->has_resource
                          ? route_to(*first, *backend, "spec.defaultBackend")
                          : default_route(first)
+  );
+}
+
+void HostPlanner::report_resource(const Ingress& ingress, const std::string& field) {
+  diagnostics_.warn(
+      ingress, field + ".resource", "UnsupportedBackend",
+      "only Services can be sent requests; the default backend answers"
   );
 }
 

@@ -66,6 +66,7 @@ class HostPlanner {
   void add_rule(const SelectedIngress& selected, std::size_t rule_index);
   void add_path(const SelectedIngress& selected, const IngressPath& path, const std::string& field);
   void add_implicit_root(const SelectedIngress* first);
+  void report_resource(const Ingress& ingress, const std::string& field);
   PlannedRoute route_to(
       const SelectedIngress& selected, const IngressBackend& backend, const std::string& field
   );
