@@ -7,18 +7,56 @@ import pytest
 
 from repo.repository import ROOT, files, relative
 
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *[path for path in files("docs") if path.suffix == ".md"]]
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *[path for folder in ("docs", "examples") for path in files(folder) if path.suffix == ".md"],
+]
 BLOCK = re.compile(r"^```(?:sh|bash|console|shell)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"\]\(([^)#\s]+)(#[^)\s]*)?\)")
+FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)")
+
+
+def anchors_of(path):
+    headings = re.findall(r"^#+ (.*)$", FENCED.sub("", path.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
 def test_links_lead_somewhere(path):
     missing = []
-    for target, _ in LINK.findall(path.read_text()):
-        if not re.match(r"[a-z]+:", target) and not (path.parent / target).exists():
-            missing.append(target)
+    for target, anchor in LINK.findall(path.read_text()):
+        if re.match(r"[a-z]+:", target):
+            continue
+        place = path.parent / target if target else path
+        if not place.exists() or (anchor and anchor not in anchors_of(place)):
+            missing.append(f"{target}#{anchor}")
     assert not missing, missing
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
+def test_tables_have_a_header(path):
+    """A row without one above it is shown as text."""
+    before, rule = "", False
+    for line in FENCED.sub("", path.read_text()).splitlines():
+        is_row = line.startswith("| ")
+        if is_row and not before.startswith("| "):
+            rule = False
+            header = line
+        elif is_row and not rule:
+            assert re.fullmatch(r"\|( ?:?-+:? ?\|)+", line), f"{header}\n{line}"
+            rule = True
+        elif before.startswith("| "):
+            assert rule, before
+        before = line
+
+
+def test_every_metric_is_documented_and_every_documented_metric_exists():
+    name = r"\b((?:cppx|nginx_ingress_controller)_[a-z_]+)"
+    served = set(re.findall(f'"{name}"', (ROOT / "app" / "metrics.cpp").read_text()))
+    assert len(served) > 20, served
+    documented = set(re.findall(name, (ROOT / "docs" / "configuration.md").read_text()))
+    assert documented == served
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
