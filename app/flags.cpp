@@ -1,6 +1,5 @@
 #include "app/flags.h"
 
-#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -287,9 +286,9 @@ void add_webhook_flags(CLI::App& app, RawFlags& raw, controller::WebhookOptions&
 void add_ignored_flags(CLI::App& app, std::vector<std::string>& ignored) {
   for (const char* name :
        {"--logtostderr", "--alsologtostderr", "--profiling", "--disable-full-test"}) {
-    app.add_flag_function(
-           name, [&ignored, name](std::int64_t) { ignored.emplace_back(name); }
-    )->group("");
+    app.add_flag(name)->group("")->each([&ignored, name](const std::string&) {
+      ignored.emplace_back(name);
+    });
   }
   for (const char* name :
        {"--v", "--stderrthreshold", "--vmodule", "--profiler-port", "--status-port",

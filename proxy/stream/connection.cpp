@@ -252,6 +252,8 @@ Task<IoStatus> Connection::wait_for_first_byte(
     if (asked_to_go) transport.resume(Direction::kRead);
     seen = readable == IoStatus::kOk || asked_to_go ? transport.peek(first).status : readable;
     if (seen == IoStatus::kWantRead && asked_to_go) seen = IoStatus::kCancelled;
+    // A deadline that has passed meanwhile is forgotten by resume().
+    if (asked_to_go) transport.hasten_read(IdleList::kNewcomerPatience);
   }
   downstream_.idle.leave();
   co_return seen;

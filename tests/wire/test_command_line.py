@@ -226,7 +226,7 @@ def test_version(run):
 
 def test_flags_of_many_manifests_are_accepted(tmp_path, cppx_binary):
     """What charts and manifests of ingress-nginx pass."""
-    flags = ["--v=2", "--logtostderr", "--profiling=false", "--ingress-class=nginx", "--controller-class=k8s.io/ingress-nginx"]
+    flags = ["--v=2", "--logtostderr", "--profiling=no", "--ingress-class=nginx", "--controller-class=k8s.io/ingress-nginx"]
     with Cppx(tmp_path / "manifests", {}, flags=flags) as cppx:
         assert cppx.health("/readyz") == 200
         cppx.wait_for_log("flag --profiling changes nothing")

@@ -68,7 +68,7 @@ def test_a_request_that_is_served(run, sources, source):
     assert "path /gone (Prefix) of Ingress default/old: does not take /a" in outcome.stdout
 
 
-@pytest.mark.parametrize("flag", ["--watch-namespace=default", "--logtostderr", "--v=2", "--profiling=false"])
+@pytest.mark.parametrize("flag", ["--watch-namespace=default", "--logtostderr", "--v=2", "--profiling=no"])
 def test_what_follows_a_flag_is_not_taken_for_its_value(run, sources, flag):
     [manifests] = sources["manifests"]
     assert run("explain", manifests, flag, "http://site.test/a").returncode == SERVED

@@ -254,6 +254,57 @@ def test_all_that_the_backend_said_before_it_closed_arrives_while_the_client_goe
         assert (len(stream.body), stream.ended) == (size, True)
 
 
+def test_what_a_closed_backend_could_not_get_rid_of_is_missed(site):
+    """Its reset is told once, to whoever sends: who reads on would see an orderly end."""
+    closed = threading.Event()
+
+    def handler(exchange):
+        switched(exchange)
+        exchange.wire.sock.settimeout(scaled(0.3))
+        with pytest.raises(TimeoutError):
+            while True:
+                exchange.send(b"x" * 1_000_000)
+        exchange.close()
+        closed.set()
+
+    site.backend.handler = handler
+    with site.h2(automatic=False) as client:
+        client.settings()
+        stream = open_stream(client)
+        wait_for(closed.is_set, 20, "the backend to close")
+        for _ in range(5):
+            client.send(stream, b"ping")
+            exactly(client.ask(path="/healthz", host="unknown.test"))
+        while not stream.over:
+            client.consume(stream)
+            client.wait_until(lambda: stream.held or stream.over, "more")
+        assert (stream.ended, stream.reset is not None) == (False, True)
+
+
+def test_who_speaks_to_a_backend_that_has_closed_is_told(site, h2):
+    def handler(exchange):
+        switched(exchange)
+        exchange.close()
+
+    site.backend.handler = handler
+    stream = open_stream(h2)
+    h2.wait_until(lambda: stream.ended, "the backend's end")
+
+    def told():
+        if stream.reset is None:  # send() takes the end for enough
+            h2.h2.send_data(stream.id, b"ping")
+            h2.flush()
+        exactly(h2.ask(path="/healthz", host="unknown.test"))
+        return stream.reset is not None
+
+    wait_for(told, 10, "the end of the stream")
+
+
+def test_a_tunnel_is_not_refused_in_the_words_of_grpc(h2):
+    stream = open_stream(h2, host="unknown.test", headers=[("content-type", "application/grpc")])
+    assert stream.status == 404
+
+
 def test_a_reset_of_the_backend_resets_the_stream(site, h2):
     go_on = threading.Event()
 

@@ -142,7 +142,8 @@ Task<BodyPart> Http1Upstream::read_body() {
       input_ = worker_.buffers().take_large();
     begin_ = end_ = 0;
     const auto got = co_await transport().read_some({input_.data(), input_.size()});
-    if (got.status == IoStatus::kEof &&
+    // The socket tells of a reset only once: to whoever writes, and a reader then sees an end.
+    if (got.status == IoStatus::kEof && !reset_ &&
         state_.upstream.body.at_close() == http1::BodyReader::Status::kEnd) {
       received_end_ = true;
       co_return BodyPart{.status = BodyPart::Status::kEnd};

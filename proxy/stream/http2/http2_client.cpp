@@ -55,7 +55,7 @@ Task<void> Http2Client::run() {
   if (connected != IoStatus::kOk) {
     ++worker_.counters().upstream_connect_failures;
     state_ = failed_state(connected);
-    failure_taken_ = state_ == State::kNoSocket;
+    failure_taken_ = failure_taken_ || state_ == State::kNoSocket;
     resume_waiting(false);
     co_return;
   }

@@ -140,7 +140,8 @@ Task<bool> Http2Downstream::write_body(const BodyPart& part) {
 
 Task<bool> Http2Downstream::write_local_reply(const LocalReply& reply, bool /*body_read*/) {
   if (stream_.closed()) co_return false;
-  if (is_grpc(state_.request)) {
+  // Its 200 would accept a tunnel (RFC 8441 5).
+  if (is_grpc(state_.request) && !origin_.tunnel_only) {
     const bool written = co_await write_grpc_error(reply);
     co_return written;
   }

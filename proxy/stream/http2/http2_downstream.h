@@ -43,6 +43,8 @@ class Http2Downstream final : public DownstreamRequest {
   Task<bool> write_body(const BodyPart& part) override;
   Task<bool> write_local_reply(const LocalReply& reply, bool body_read) override;
   void cancel() noexcept override;
+  /// What was asked for is a tunnel, and the backend has agreed to it.
+  [[nodiscard]] bool in_tunnel() const noexcept { return tunnel_; }
 
  private:
   bool submit_interim(const routing::ResponseHead& response);

@@ -212,9 +212,10 @@ Task<void> Http2Server::run(Exchange& exchange) {
     how = co_await exchange.handler->run();
   else
     how = co_await exchange.handler->refuse(exchange.refused_with);
-  if (how == StreamEnd::kAbort)
-    session_.reset(exchange.stream.id(), http2::kInternalError);
-  else if (!exchange.stream.sent_end())  // a tunnel that was cut
+  if (how == StreamEnd::kAbort) session_.reset(exchange.stream.id(), http2::kInternalError);
+  // A tunnel that was cut, or in which nobody hears the client any more.
+  else if (!exchange.stream.sent_end() ||
+           (exchange.request->in_tunnel() && !exchange.stream.ended()))
     session_.reset(exchange.stream.id(), http2::kCancel);
   link_.flush();
 }

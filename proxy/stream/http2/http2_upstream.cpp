@@ -43,10 +43,11 @@ Task<IoStatus> Http2Upstream::connect(const UpstreamKey& key, bool /*may_reuse*/
   // Others may have waited too, for more streams than the backend then takes on one connection.
   for (int turn = 0; turn < kMostConnections; ++turn) {
     client_ = &worker_.http2_upstreams().take(key, settings_, timeouts_);
-    // The connection's own deadline ends its making, and with it all waits for it.
-    const bool impatient = timeouts_.connect < client_->connect_timeout();
+    // The connection's own deadline ends its making, and with it all waits for it that have no
+    // other one.
+    const bool own = timeouts_.connect == client_->connect_timeout();
     const bool patient = timeouts_.connect > client_->connect_timeout();
-    if (impatient && !impatience_.armed()) impatience_.arm(timeouts_.connect);
+    if (!own && !impatience_.armed()) impatience_.arm(timeouts_.connect);
     co_await ConnectWait{*client_, waiter_};
     reused_ = client_->used();
     if (impatience_.over) {

@@ -51,7 +51,7 @@ class Http2Upstream final : public UpstreamRequest {
   IoStatus open(const routing::RequestHead& request, const ForwardedInfo& forwarded, bool end);
   /// Waits for a connection in the making.
   struct ConnectWait;
-  /// Where those for whom it is made have more patience.
+  /// Where the one for whom it is made has another patience.
   struct Impatience final : Deadline {
     Impatience(TimerWheel& wheel, Http2Upstream& owner) noexcept : Deadline(wheel), up(owner) {}
     void expired() override;
