@@ -76,7 +76,7 @@ bool UpstreamSelector::may_retry_on_new_connection(
     const EndedTry& ended, const routing::EndpointAddress& address, const routing::Snapshot& current
 ) const noexcept {
   if (!proxy::may_retry_on_new_connection(*retry_, ended)) return false;
-  if (retry_->total.count() != 0 && is_late(balancer_.now())) return false;
+  if (is_late()) return false;
   const auto* const pool = newest(current);
   return pool == nullptr || std::ranges::binary_search((*pool)->endpoints, address);
 }
@@ -143,9 +143,8 @@ bool UpstreamSelector::after_try(const EndedTry& ended) {
   report(ended);
   if (tries_ >= most_tries(*retry_, (*pool_)->endpoints.size())) return false;
   if (!may_retry(*retry_, ended)) return false;
-  const auto now = balancer_.now();
-  if (is_late(now)) return false;
-  return budget_.spend(settings_->retry_budget, now);
+  if (is_late()) return false;
+  return budget_.spend(settings_->retry_budget, balancer_.now());
 }
 
 }  // namespace cppx::proxy

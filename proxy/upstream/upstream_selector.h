@@ -81,8 +81,8 @@ class UpstreamSelector {
   void follow(const routing::Snapshot& current);
   void report(const EndedTry& ended);
   /// The policy's total time is over.
-  [[nodiscard]] bool is_late(Time now) const noexcept {
-    return retry_->total.count() != 0 && now - started_ >= retry_->total;
+  [[nodiscard]] bool is_late() const noexcept {
+    return retry_->total.count() != 0 && balancer_.now() - started_ >= retry_->total;
   }
 
   Balancer& balancer_;

@@ -1,6 +1,7 @@
 """WebSocket over HTTP/2: extended CONNECT of RFC 8441 to a backend that speaks HTTP/1.1."""
 
 import base64
+import contextlib
 import random
 import threading
 import time
@@ -223,61 +224,68 @@ def test_the_end_of_the_backend_ends_the_stream(site, h2):
     exactly(h2.finish(stream), 200, b"last words")
 
 
-def test_all_that_the_backend_said_before_it_closed_arrives_while_the_client_goes_on_sending(site):
-    """What the client sends meets a closed socket, and its reset comes back while much of it is not read yet."""
-    size, closed = 400_000, threading.Event()
+@contextlib.contextmanager
+def closed_tunnel(site, say):
+    """Of a client that opens no windows by itself, to a backend that closes after `say(exchange)`; with the event of that."""
+    closed = threading.Event()
 
     def handler(exchange):
         switched(exchange)
-        exchange.send(b"x" * size)
-        wait_for(lambda: exchange.wire.unacknowledged() == 0, 20, "all of it to be at cppx")
+        say(exchange)
         exchange.close()
         closed.set()
 
     site.backend.handler = handler
     with site.h2(automatic=False) as client:
         client.settings()
-        stream = open_stream(client)
+        yield client, open_stream(client), closed
+
+
+def take_in(client, stream):
+    """Opens the windows and waits for what comes next."""
+    client.consume(stream)
+    client.wait_until(lambda: stream.held or stream.over, "more")
+
+
+def test_all_that_the_backend_said_before_it_closed_arrives_while_the_client_goes_on_sending(site):
+    """What the client sends meets a closed socket, and its reset comes back while much of it is not read yet."""
+    size = 400_000
+
+    def say(exchange):
+        exchange.send(b"x" * size)
+        wait_for(lambda: exchange.wire.unacknowledged() == 0, 20, "all of it to be at cppx")
+
+    with closed_tunnel(site, say) as (client, stream, closed):
 
         def read_a_little():
             if not closed.is_set() and len(stream.body) < size and not stream.over:
-                client.consume(stream)
-                client.wait_until(lambda: stream.held or stream.over, "more")
+                take_in(client, stream)
             return closed.is_set()
 
         wait_for(read_a_little, 20, "the backend to close")
         while not stream.over:
             if len(stream.body) < size - size // 8:
                 client.send(stream, b"ping")
-            client.consume(stream)
-            client.wait_until(lambda: stream.held or stream.over, "more")
+            take_in(client, stream)
         assert (len(stream.body), stream.ended) == (size, True)
 
 
 def test_what_a_closed_backend_could_not_get_rid_of_is_missed(site):
     """Its reset is told once, to whoever sends: who reads on would see an orderly end."""
-    closed = threading.Event()
 
-    def handler(exchange):
-        switched(exchange)
+    def say(exchange):
         exchange.wire.sock.settimeout(scaled(0.3))
         with pytest.raises(TimeoutError):
             while True:
                 exchange.send(b"x" * 1_000_000)
-        exchange.close()
-        closed.set()
 
-    site.backend.handler = handler
-    with site.h2(automatic=False) as client:
-        client.settings()
-        stream = open_stream(client)
+    with closed_tunnel(site, say) as (client, stream, closed):
         wait_for(closed.is_set, 20, "the backend to close")
         for _ in range(5):
             client.send(stream, b"ping")
             exactly(client.ask(path="/healthz", host="unknown.test"))
         while not stream.over:
-            client.consume(stream)
-            client.wait_until(lambda: stream.held or stream.over, "more")
+            take_in(client, stream)
         assert (stream.ended, stream.reset is not None) == (False, True)
 
 
